@@ -1,0 +1,16 @@
+//! The rules of Hotline: pure functions from facts and a rulebook to views, scores and rates.
+//!
+//! A case is its set of facts; everything else is computed from it:
+//!
+//! ```text
+//! view  = fold(facts, rulebook)      custody, clocks, deadlines, verdicts, ratings, anomalies
+//! score = score(view)                what the case adds to the tallies
+//! ```
+//!
+//! Nothing in this crate reads a clock, a file, a socket or a random number. Time, where it matters, is an
+//! argument. The words are those of DESIGN.md, section 5; the rules those of sections 7 to 9.
+
+pub mod calendar;
+pub mod deadline;
+pub mod fact;
+pub mod rulebook;
