@@ -1,0 +1,54 @@
+//! Which department a case goes to.
+
+use jiff::civil::Date;
+
+use crate::fact::Code;
+use crate::fold::Attributes;
+use crate::rulebook::{Route, Rulebook};
+
+/// What routing decides for one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub rule: Code,
+    pub department: Code,
+}
+
+/// The rule that decides, among those valid on that day: the most specific, then the highest priority, then the
+/// first in order. A department already tried in this round is passed over, the hotline's fallback excepted:
+/// it is where a case stays that nobody else takes.
+pub fn route(rulebook: &Rulebook, hotline: &str, case: &Attributes, on: Date, tried: &[Code]) -> Option<Decision> {
+    rulebook
+        .routes
+        .iter()
+        .filter(|route| applies(route, hotline, case, on))
+        .filter(|route| is_fallback(route) || !tried.contains(&route.department))
+        // `max_by_key` keeps the last of equals: the order is turned round so that the first wins.
+        .rev()
+        .max_by_key(|route| (specificity(route), route.priority))
+        .map(|route| Decision { rule: route.rule.clone(), department: route.department.clone() })
+}
+
+/// Whether the rule asks for nothing but its hotline.
+pub fn is_fallback(route: &Route) -> bool {
+    specificity(route) == (0, 0, 0)
+}
+
+/// How much a rule asks for: filled columns, then the depth of its category, then the length of its region.
+pub fn specificity(route: &Route) -> (usize, usize, usize) {
+    let columns = usize::from(route.case_type.is_some())
+        + usize::from(!route.category.is_empty())
+        + usize::from(route.region.is_some())
+        + usize::from(!route.keywords.is_empty());
+    (columns, route.category.len(), route.region.as_ref().map_or(0, |region| region.len()))
+}
+
+fn applies(route: &Route, hotline: &str, case: &Attributes, on: Date) -> bool {
+    route.hotline == hotline
+        && route.valid_from.is_none_or(|from| from <= on)
+        && route.valid_until.is_none_or(|until| on < until)
+        && route.case_type.as_ref().is_none_or(|case_type| *case_type == case.case_type)
+        && case.category.starts_with(&route.category)
+        && route.region.as_deref().is_none_or(|region| case.region.starts_with(region))
+        && (route.keywords.is_empty()
+            || route.keywords.iter().any(|word| case.tags.contains(word) || case.category.contains(word)))
+}
