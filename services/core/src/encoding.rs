@@ -5,7 +5,7 @@
 //! bytes a fact. Bytes written by any landed version stay readable: `encoding/samples` keeps some of each.
 
 mod body;
-mod io;
+pub(crate) mod io;
 
 use jiff::Timestamp;
 use smol_str::SmolStr;

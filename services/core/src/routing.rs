@@ -21,25 +21,11 @@ pub fn route(rulebook: &Rulebook, hotline: &str, case: &Attributes, on: Date, tr
         .routes
         .iter()
         .filter(|route| applies(route, hotline, case, on))
-        .filter(|route| is_fallback(route) || !tried.contains(&route.department))
+        .filter(|route| route.is_fallback() || !tried.contains(&route.department))
         // `max_by_key` keeps the last of equals: the order is turned round so that the first wins.
         .rev()
-        .max_by_key(|route| (specificity(route), route.priority))
+        .max_by_key(|route| route.rank())
         .map(|route| Decision { rule: route.rule.clone(), department: route.department.clone() })
-}
-
-/// Whether the rule asks for nothing but its hotline.
-pub fn is_fallback(route: &Route) -> bool {
-    specificity(route) == (0, 0, 0)
-}
-
-/// How much a rule asks for: filled columns, then the depth of its category, then the length of its region.
-pub fn specificity(route: &Route) -> (usize, usize, usize) {
-    let columns = usize::from(route.case_type.is_some())
-        + usize::from(!route.category.is_empty())
-        + usize::from(route.region.is_some())
-        + usize::from(!route.keywords.is_empty());
-    (columns, route.category.len(), route.region.as_ref().map_or(0, |region| region.len()))
 }
 
 fn applies(route: &Route, hotline: &str, case: &Attributes, on: Date) -> bool {

@@ -9,7 +9,7 @@ use super::EncodingError;
 use crate::fact::EventKey;
 
 #[derive(Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     bytes: Vec<u8>,
     strings: Vec<SmolStr>,
     places: HashMap<SmolStr, u64>,
@@ -18,7 +18,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// The version, the strings, and everything written.
-    pub(super) fn finish(self, version: u8) -> Vec<u8> {
+    pub(crate) fn finish(self, version: u8) -> Vec<u8> {
         let mut head = Writer { bytes: vec![version], ..Writer::default() };
         head.number(self.strings.len() as u64);
         for string in &self.strings {
@@ -29,7 +29,7 @@ impl Writer {
         head.bytes
     }
 
-    pub(super) fn number(&mut self, mut value: u64) {
+    pub(crate) fn number(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.bytes.push((value & 0x7f) as u8 | 0x80);
             value >>= 7;
@@ -37,23 +37,23 @@ impl Writer {
         self.bytes.push(value as u8);
     }
 
-    pub(super) fn signed(&mut self, value: i64) {
+    pub(crate) fn signed(&mut self, value: i64) {
         self.number(((value << 1) ^ (value >> 63)).cast_unsigned());
     }
 
-    pub(super) fn flag(&mut self, value: bool) {
+    pub(crate) fn flag(&mut self, value: bool) {
         self.bytes.push(u8::from(value));
     }
 
-    pub(super) fn fixed(&mut self, bytes: &[u8]) {
+    pub(crate) fn fixed(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
-    pub(super) fn key(&mut self, key: EventKey) {
+    pub(crate) fn key(&mut self, key: EventKey) {
         self.fixed(&key.0);
     }
 
-    pub(super) fn string(&mut self, string: &SmolStr) {
+    pub(crate) fn string(&mut self, string: &SmolStr) {
         let place = match self.places.get(string) {
             Some(place) => *place,
             None => {
@@ -66,14 +66,14 @@ impl Writer {
         self.number(place);
     }
 
-    pub(super) fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+    pub(crate) fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
         self.flag(value.is_some());
         if let Some(value) = value {
             write(self, value);
         }
     }
 
-    pub(super) fn strings(&mut self, strings: &[SmolStr]) {
+    pub(crate) fn strings(&mut self, strings: &[SmolStr]) {
         self.number(strings.len() as u64);
         for string in strings {
             self.string(string);
@@ -81,7 +81,7 @@ impl Writer {
     }
 
     /// An instant as its difference to the one before; a whole second needs no fraction.
-    pub(super) fn instant(&mut self, at: Timestamp) {
+    pub(crate) fn instant(&mut self, at: Timestamp) {
         let (second, micros) = parts(at);
         self.signed(((second - self.last_second) << 1) | i64::from(micros != 0));
         if micros != 0 {
@@ -91,7 +91,7 @@ impl Writer {
     }
 
     /// An instant that usually follows `base` closely; 0 where there is none.
-    pub(super) fn instant_after(&mut self, at: Option<Timestamp>, base: Timestamp) {
+    pub(crate) fn instant_after(&mut self, at: Option<Timestamp>, base: Timestamp) {
         let Some(at) = at else { return self.number(0) };
         let (second, micros) = parts(at);
         let difference = second - parts(base).0;
@@ -109,7 +109,7 @@ fn parts(at: Timestamp) -> (i64, u32) {
     (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000) as u32)
 }
 
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     strings: Vec<SmolStr>,
@@ -118,7 +118,7 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads the strings behind the version byte.
-    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, EncodingError> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, EncodingError> {
         let mut reader = Reader { bytes, at: 1, strings: Vec::new(), last_second: 0 };
         reader.strings = reader.list(|reader| {
             let len = reader.number()?;
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
-    pub(super) fn malformed(&self, what: &'static str) -> EncodingError {
+    pub(crate) fn malformed(&self, what: &'static str) -> EncodingError {
         EncodingError::Malformed { what, at: self.at }
     }
 
@@ -141,15 +141,15 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    pub(super) fn end(&self) -> Result<(), EncodingError> {
+    pub(crate) fn end(&self) -> Result<(), EncodingError> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(self.malformed("bytes behind the end")) }
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, EncodingError> {
+    pub(crate) fn byte(&mut self) -> Result<u8, EncodingError> {
         Ok(self.take(1)?[0])
     }
 
-    pub(super) fn number(&mut self) -> Result<u64, EncodingError> {
+    pub(crate) fn number(&mut self) -> Result<u64, EncodingError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -161,16 +161,16 @@ impl<'a> Reader<'a> {
         Err(self.malformed("a number over 64 bits"))
     }
 
-    pub(super) fn small(&mut self) -> Result<u32, EncodingError> {
+    pub(crate) fn small(&mut self) -> Result<u32, EncodingError> {
         u32::try_from(self.number()?).map_err(|_| self.malformed("a number over 32 bits"))
     }
 
-    pub(super) fn signed(&mut self) -> Result<i64, EncodingError> {
+    pub(crate) fn signed(&mut self) -> Result<i64, EncodingError> {
         let value = self.number()?;
         Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
     }
 
-    pub(super) fn flag(&mut self) -> Result<bool, EncodingError> {
+    pub(crate) fn flag(&mut self) -> Result<bool, EncodingError> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -178,22 +178,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], EncodingError> {
+    pub(crate) fn fixed<const N: usize>(&mut self) -> Result<[u8; N], EncodingError> {
         let mut bytes = [0; N];
         bytes.copy_from_slice(self.take(N)?);
         Ok(bytes)
     }
 
-    pub(super) fn key(&mut self) -> Result<EventKey, EncodingError> {
+    pub(crate) fn key(&mut self) -> Result<EventKey, EncodingError> {
         Ok(EventKey(self.fixed()?))
     }
 
-    pub(super) fn string(&mut self) -> Result<SmolStr, EncodingError> {
+    pub(crate) fn string(&mut self) -> Result<SmolStr, EncodingError> {
         let place = usize::try_from(self.number()?).unwrap_or(usize::MAX);
         self.strings.get(place).cloned().ok_or_else(|| self.malformed("a place outside the strings"))
     }
 
-    pub(super) fn optional<T>(
+    pub(crate) fn optional<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, EncodingError>,
     ) -> Result<Option<T>, EncodingError> {
@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A counted list. The capacity follows what was read, not what a hostile count says.
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         mut read: impl FnMut(&mut Self) -> Result<T, EncodingError>,
     ) -> Result<Vec<T>, EncodingError> {
@@ -213,11 +213,11 @@ impl<'a> Reader<'a> {
         Ok(list)
     }
 
-    pub(super) fn strings(&mut self) -> Result<Vec<SmolStr>, EncodingError> {
+    pub(crate) fn strings(&mut self) -> Result<Vec<SmolStr>, EncodingError> {
         self.list(Self::string)
     }
 
-    pub(super) fn instant(&mut self) -> Result<Timestamp, EncodingError> {
+    pub(crate) fn instant(&mut self) -> Result<Timestamp, EncodingError> {
         let value = self.signed()?;
         let second = self.last_second.checked_add(value >> 1);
         let second = second.ok_or_else(|| self.malformed("an instant out of range"))?;
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
         self.timestamp(second, micros)
     }
 
-    pub(super) fn instant_after(&mut self, base: Timestamp) -> Result<Option<Timestamp>, EncodingError> {
+    pub(crate) fn instant_after(&mut self, base: Timestamp) -> Result<Option<Timestamp>, EncodingError> {
         let Some(value) = self.number()?.checked_sub(1) else { return Ok(None) };
         let zigzag = value >> 1;
         let difference = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());

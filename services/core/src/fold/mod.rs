@@ -12,7 +12,6 @@
 
 mod admit;
 mod clocks;
-mod terms;
 mod verdict;
 mod view;
 mod walk;
@@ -28,6 +27,10 @@ use smol_str::SmolStr;
 use crate::case::CaseFacts;
 use crate::fact::{Body, Dispatched, EventKey, Fact, PIPELINE_SOURCE, Pin, Precision, Role};
 use crate::rulebook::Rulebook;
+
+/// The version of the fold: raised whenever the same facts and rulebook give another view or score, so that
+/// stored cases are folded anew.
+pub const FOLD_VERSION: u32 = 1;
 
 /// The view of the case `<hotline>:<number>` under a rulebook.
 pub fn fold(case: &str, facts: &CaseFacts, rulebook: &Rulebook) -> View {

@@ -5,9 +5,10 @@ use jiff::civil::Date;
 use smol_str::SmolStr;
 
 use crate::anomaly::Anomaly;
-use crate::deadline::{Deadline, Extension, Hold};
+use crate::calendar::Calendar;
+use crate::deadline::{Deadline, Extension, Hold, Limit};
 use crate::fact::{Amounts, Body, Category, Code, EventKey, Kind, OwnLimit, Precision, Role, Solved};
-use crate::rulebook::{StopAt, Tier};
+use crate::rulebook::{Policy, StopAt, Tier};
 
 /// What a rule may ask of a case, as it stands at one instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -238,7 +239,6 @@ pub struct Clock {
     pub tier: Tier,
     /// The policy's id; None for a close stage without a policy.
     pub policy: Option<Code>,
-    pub basis: String,
     /// Place of the round in the view.
     pub round: usize,
     /// Place of the custody in the round, for a custody clock.
@@ -252,6 +252,8 @@ pub struct Clock {
     pub stop: Option<(Timestamp, Precision)>,
     /// When its custody or round ended otherwise than by its stop.
     pub ended_at: Option<Timestamp>,
+    /// The limit that came with the case, if the policy heeds it.
+    pub own_limit: Option<OwnLimit>,
     /// A submission in time waits for review since then.
     pub in_review_since: Option<Timestamp>,
     pub holds: Vec<Hold>,
@@ -274,6 +276,11 @@ impl Clock {
 
     pub fn due_at(&self) -> Option<Timestamp> {
         self.deadline.as_ref().and_then(|deadline| deadline.due_at)
+    }
+
+    /// What the clock counted, for whoever explains it.
+    pub fn limit<'a>(&self, policy: &Policy, calendar: &'a Calendar) -> Option<Limit<'a>> {
+        super::clocks::limit_of(policy, self.own_limit, calendar)
     }
 
     /// The word under which its measures stand: the stage, and `_promise` for the tier promise.

@@ -10,6 +10,7 @@ use super::admit::{Admission, Admitted, AdmittedPin};
 use super::view::{Attributes, Proposal, Round};
 use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::fact::{Body, Code, EventKey, Kind, Received, Ruled};
+use crate::rulebook::codes::list_of;
 use crate::rulebook::{Rulebook, Source};
 
 /// How far ahead of the fact that makes it expected a fact may stand, where its source says nothing.
@@ -171,7 +172,7 @@ impl<'a> Walk<'a> {
         {
             self.flag(fact.counted_at, AnomalyCode::UnknownDepartment, Some(fact.key));
         }
-        if super::terms::unknown_code(fact.body, self.rulebook) {
+        if unknown_code(fact.body, self.rulebook) {
             self.flag(fact.counted_at, AnomalyCode::UnknownCode, Some(fact.key));
         }
     }
@@ -181,4 +182,10 @@ impl<'a> Walk<'a> {
             self.walked.rulings.push((fact.counted_at, ruled));
         }
     }
+}
+
+/// Whether the fact carries a code that stands neither in the built-in list nor in the rulebook's.
+fn unknown_code(body: &Body, rulebook: &Rulebook) -> bool {
+    let listed = list_of(body.kind()).zip(body.code());
+    listed.is_some_and(|(list, code)| !rulebook.knows(list, code))
 }

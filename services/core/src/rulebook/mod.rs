@@ -5,11 +5,19 @@
 //! it reads no file itself. The meaning of each member is DESIGN.md, section 8.
 
 mod check;
+pub mod codes;
+mod fault;
 mod load;
+mod measure;
 mod raw;
+mod select;
+#[cfg(test)]
+mod tests;
 
-pub use check::{Fault, Severity};
-pub use load::{Files, Loaded, load};
+pub use check::check;
+pub use fault::{Fault, Place, Places, Section, Severity};
+pub use load::{Loaded, load};
+pub use raw::Files;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +28,7 @@ use jiff::{SignedDuration, Timestamp};
 use smol_str::SmolStr;
 
 use crate::calendar::Calendar;
+pub use crate::deadline::ExtensionFrom;
 use crate::deadline::{CountFrom, EndsAt, OutsideHours, Roll};
 use crate::fact::{Category, Code, Unit};
 
@@ -32,6 +41,9 @@ pub struct Rulebook {
     pub timezone: TimeZone,
     pub calendar: Arc<Calendar>,
     pub calendars: BTreeMap<Code, Arc<Calendar>>,
+    /// By the id of a calendar, the regions where another stands in for it, longest prefix first. Read through
+    /// [`Rulebook::calendar_for`].
+    pub overlays: BTreeMap<Code, Vec<(Code, Arc<Calendar>)>>,
     pub policies: Vec<Policy>,
     pub routes: Vec<Route>,
     pub rates: BTreeMap<Code, Rate>,
@@ -43,7 +55,17 @@ pub struct Rulebook {
     pub periods: BTreeMap<Code, Period>,
     /// Codes by list name (`case_type`, `channel`, `outcome`, …) that extend the built-in ones.
     pub codes: BTreeMap<Code, Vec<Code>>,
+    /// Where each entry is written, for whoever reports something about it.
+    pub places: Places,
 }
+
+/// The families of stages that have a meaning of their own: how own limits, charges and closure work.
+pub const FAMILIES: [&str; 10] = [
+    "sign", "contact", "reply", "accept", "verify", "close", "review", "dispatch", "follow_up", "supervise",
+];
+
+/// The class of a case that no class of the rulebook matches.
+pub const ORDINARY: &str = "ordinary";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SelectBy {
@@ -128,14 +150,6 @@ pub enum OwnLimitUse {
     Prefer,
     Ignore,
     Only,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ExtensionFrom {
-    #[default]
-    OldDue,
-    Grant,
-    Start,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

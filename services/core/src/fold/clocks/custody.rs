@@ -1,0 +1,170 @@
+//! Clocks that run for a custody, and what becomes of them when the case changes hands.
+
+use jiff::Timestamp;
+
+use super::{Ending, Found, Running, StageOfRound, stops};
+use crate::deadline::Hold;
+use crate::fact::{Code, Kind, Role};
+use crate::fold::view::{Custody, CustodyEnd, Step};
+use crate::rulebook::{OnCustodyChange, Scope};
+
+/// A clock whose custody ended in time and that waits for the next holder.
+struct Carried<'a> {
+    clock: Running<'a>,
+    from: usize,
+    ended_at: Timestamp,
+    credit: bool,
+}
+
+impl<'a> StageOfRound<'a> {
+    /// Runs the custody clocks of this stage; returns the custodies that had one.
+    pub(super) fn custody_clocks(&self, found: &mut Found) -> Vec<usize> {
+        let mut had = Vec::new();
+        let custody_policies = self.group.policies.iter().any(|policy| policy.scope == Scope::Custody);
+        if !custody_policies {
+            return had;
+        }
+        let mut waiting: Vec<Carried<'a>> = Vec::new();
+        for (place, custody) in self.round.custodies.iter().enumerate() {
+            let taken = self.take_over(place, custody, &mut waiting);
+            if taken.is_some() {
+                had.push(place);
+            }
+            self.one_custody(place, custody, taken, &mut waiting, &mut had, found);
+        }
+        for carried in waiting {
+            // Nobody took it over: it ended in time with the giver.
+            self.finish(&carried.clock, Some(carried.from), Ending::Ended { at: carried.ended_at }, found);
+        }
+        had
+    }
+
+    /// The clock that passes to this custody from the lead before it, of the same giver.
+    fn take_over(
+        &self,
+        place: usize,
+        custody: &Custody,
+        waiting: &mut Vec<Carried<'a>>,
+    ) -> Option<Running<'a>> {
+        if custody.role != Role::Lead {
+            return None;
+        }
+        let before = self.round.custodies[..place]
+            .iter()
+            .rposition(|earlier| earlier.role == Role::Lead && earlier.from == custody.from)?;
+        let at = waiting.iter().position(|carried| carried.from == before)?;
+        let Carried { mut clock, credit, ended_at, .. } = waiting.remove(at);
+        if credit {
+            clock.credit.push(Hold {
+                from: self.round.custodies[before].from_at,
+                until: Some(ended_at),
+                reason: Code::new_static("credit"),
+            });
+        }
+        if let Some(own_limit) = custody.own_limit {
+            clock.own_limit = Some(own_limit);
+        }
+        Some(clock)
+    }
+
+    fn one_custody(
+        &self,
+        place: usize,
+        custody: &Custody,
+        taken: Option<Running<'a>>,
+        waiting: &mut Vec<Carried<'a>>,
+        had: &mut Vec<usize>,
+        found: &mut Found,
+    ) {
+        let mut running = taken;
+        for (nth, step) in self.round.steps.iter().enumerate().skip(custody.opening) {
+            if !self.concerns(place, custody, nth, step) {
+                continue;
+            }
+            match running.take() {
+                Some(mut clock) => {
+                    if nth != custody.opening && self.restarts(&clock, nth, step) {
+                        (clock.start_at, clock.step) = (step.counted_at, nth);
+                        running = Some(clock);
+                    } else if nth != custody.opening && stops(clock.policy, &step.body) {
+                        let ending = self.stopped(&clock, Some(place), nth);
+                        self.finish(&clock, Some(place), ending, found);
+                    } else {
+                        running = Some(clock);
+                    }
+                }
+                None => {
+                    running = self.start_custody(custody, nth, step, found);
+                    if running.is_some() && !had.contains(&place) {
+                        had.push(place);
+                    }
+                }
+            }
+        }
+        let Some(clock) = running else { return };
+        let Some((ended_at, how)) = custody.ended else {
+            return self.finish(&clock, Some(place), Ending::Open, found);
+        };
+        let change = clock.policy.on_custody_change;
+        let on_change = match how {
+            CustodyEnd::Returned => change.returned,
+            CustodyEnd::Redispatched => change.redispatched,
+            CustodyEnd::Reorganisation => change.reorganisation,
+            CustodyEnd::WithParent | CustodyEnd::Closed => OnCustodyChange::Restart,
+        };
+        let passes = custody.role == Role::Lead
+            && on_change != OnCustodyChange::Restart
+            && !self.is_past(&clock, Some(place), ended_at);
+        if passes {
+            let credit = on_change == OnCustodyChange::Credit;
+            waiting.push(Carried { clock, from: place, ended_at, credit });
+        } else {
+            self.finish(&clock, Some(place), Ending::Ended { at: ended_at }, found);
+        }
+    }
+
+    fn start_custody(
+        &self,
+        custody: &Custody,
+        nth: usize,
+        step: &Step,
+        found: &mut Found,
+    ) -> Option<Running<'a>> {
+        let (policy, restart_at) = self.resolve(step.counted_at, found)?;
+        let opens = nth == custody.opening;
+        let start_at = match policy.start.kind {
+            Kind::Received => opens.then_some(self.round.opened_at)?,
+            Kind::Dispatched => (opens && policy.start.matches(&step.body)).then_some(step.counted_at)?,
+            _ => policy.start.matches(&step.body).then_some(step.counted_at)?,
+        };
+        if policy.scope != Scope::Custody {
+            return None;
+        }
+        let start_at = restart_at.map_or(start_at, |restart_at| restart_at.max(start_at));
+        let own_limit = self.own_limit_of_custody(policy, custody, &step.body);
+        Some(Running { policy, start_at, step: nth, own_limit, credit: Vec::new() })
+    }
+
+    /// Whether a step is about this custody: its own, or the case's while it lasted.
+    fn concerns(&self, place: usize, custody: &Custody, nth: usize, step: &Step) -> bool {
+        if nth == custody.opening {
+            return true;
+        }
+        let closes = self.round.closing.as_ref().is_some_and(|closing| closing.step == nth);
+        match custody.ended {
+            Some((_, CustodyEnd::Closed)) if closes => return true,
+            Some((_, CustodyEnd::Closed)) => {
+                let before = self.round.closing.as_ref().is_none_or(|closing| nth < closing.step);
+                if !before {
+                    return false;
+                }
+            }
+            Some((ended_at, _)) if step.counted_at > ended_at => return false,
+            _ => {}
+        }
+        match step.body.department() {
+            Some(_) => step.custody == Some(place),
+            None => true,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Which policy applies.
+
+use jiff::Timestamp;
+
+use super::{Found, StageOfRound};
+use crate::anomaly::{Anomaly, AnomalyCode};
+use crate::fact::Code;
+use crate::fold::view::Attributes;
+use crate::fold::walk::Walked;
+use crate::rulebook::{Match, ORDINARY, OnAmend, Policy, Rulebook, SelectBy, Tier};
+
+/// The policies of one stage and tier that may apply to the hotline.
+pub(super) struct Group<'a> {
+    pub(super) stage: Code,
+    pub(super) tier: Tier,
+    pub(super) policies: Vec<&'a Policy>,
+}
+
+/// Every stage and tier that has policies; close always, for every round counts there.
+pub(super) fn groups<'a>(walked: &Walked<'_>, rulebook: &'a Rulebook) -> Vec<Group<'a>> {
+    let mut groups = vec![Group { stage: "close".into(), tier: Tier::Statutory, policies: Vec::new() }];
+    let of_hotline = rulebook
+        .policies
+        .iter()
+        .filter(|policy| policy.matches.hotline.is_empty() || policy.matches.hotline.contains(&walked.hotline));
+    for policy in of_hotline {
+        match groups.iter_mut().find(|group| group.stage == policy.stage && group.tier == policy.tier) {
+            Some(group) => group.policies.push(policy),
+            None => groups.push(Group {
+                stage: policy.stage.clone(),
+                tier: policy.tier,
+                policies: vec![policy],
+            }),
+        }
+    }
+    groups
+}
+
+/// The class of the case: the first of the rulebook's that its first round matches, as at its closing. Later
+/// rounds do not move it, so that a reopening leaves the month that judged the first round as it was.
+pub(super) fn class_of(walked: &Walked<'_>, rulebook: &Rulebook) -> Code {
+    let Some(round) = walked.rounds.first() else { return Code::new_static(ORDINARY) };
+    let case = &round.attributes;
+    let outcome = round.closing.as_ref().and_then(|closing| closing.outcome.as_ref());
+    let dispatched = round.custodies.iter().any(|custody| Some(&custody.department) != walked.office.as_ref());
+    let any = |list: &[Code], of: Option<&Code>| list.is_empty() || of.is_some_and(|of| list.contains(of));
+    rulebook
+        .classes
+        .iter()
+        .find(|class| {
+            any(&class.case_type, Some(&case.case_type))
+                && any(&class.origin, case.origin.as_ref())
+                && any(&class.outcome, outcome)
+                && (class.tags.is_empty() || class.tags.iter().any(|tag| case.tags.contains(tag)))
+                && class.dispatched.is_none_or(|wanted| wanted == dispatched)
+        })
+        .map_or_else(|| Code::new_static(ORDINARY), |class| class.id.clone())
+}
+
+/// Whether a rule's `match` holds for a case as it stands.
+pub(super) fn matches(rule: &Match, hotline: &Code, case: &Attributes, class: &Code, round: u32) -> bool {
+    let any = |list: &[Code], of: &Code| list.is_empty() || list.contains(of);
+    let maybe = |list: &[Code], of: Option<&Code>| list.is_empty() || of.is_some_and(|of| list.contains(of));
+    any(&rule.hotline, hotline)
+        && any(&rule.case_type, &case.case_type)
+        && case.category.starts_with(&rule.category)
+        && rule.region.as_deref().is_none_or(|region| case.region.starts_with(region))
+        && any(&rule.urgency, &case.urgency)
+        && maybe(&rule.channel, case.channel.as_ref())
+        && maybe(&rule.origin, case.origin.as_ref())
+        && (rule.tags.is_empty() || rule.tags.iter().any(|tag| case.tags.contains(tag)))
+        && any(&rule.class, class)
+        && (rule.round.is_empty() || rule.round.contains(&round))
+}
+
+impl<'a> StageOfRound<'a> {
+    /// The policy for a case with these attributes whose clock starts then.
+    pub(super) fn select(&self, case: &Attributes, start_at: Timestamp, found: &mut Found) -> Option<&'a Policy> {
+        let received_at = self.walked.received.map_or(start_at, |(received_at, _)| received_at);
+        let mut best: Option<&'a Policy> = None;
+        for policy in self.group.policies.iter().copied() {
+            let at = match policy.select_by {
+                SelectBy::Received => received_at,
+                SelectBy::Start => start_at,
+            };
+            if !matches(&policy.matches, &self.walked.hotline, case, &self.class, self.round.number)
+                || !in_force(policy, at)
+            {
+                continue;
+            }
+            match best {
+                Some(known) if known.rank() > policy.rank() => {}
+                Some(known) if known.rank() == policy.rank() => {
+                    let draw = Anomaly { at: start_at, code: AnomalyCode::PolicyDraw, fact: None };
+                    if !found.anomalies.contains(&draw) {
+                        found.anomalies.push(draw);
+                    }
+                    best = Some(if policy.id < known.id { policy } else { known });
+                }
+                _ => best = Some(policy),
+            }
+        }
+        best
+    }
+
+    /// The policy for a clock that starts then, amendments considered, and where they make it begin again, when.
+    pub(super) fn resolve(
+        &self,
+        start_at: Timestamp,
+        found: &mut Found,
+    ) -> Option<(&'a Policy, Option<Timestamp>)> {
+        let changes = &self.round.changes;
+        let before = self.select(self.round.attributes_at(start_at), start_at, found);
+        if changes.len() == 1 {
+            return before.map(|policy| (policy, None));
+        }
+        let after = self.select(&self.round.attributes, start_at, found);
+        let Some(before) = before else { return after.map(|policy| (policy, None)) };
+        if after.is_some_and(|after| after.id == before.id) {
+            return Some((before, None));
+        }
+        match before.on_amend {
+            OnAmend::Keep => Some((before, None)),
+            OnAmend::Recompute => after.map(|policy| (policy, None)),
+            OnAmend::Restart => {
+                let after = after?;
+                let changed = changes.iter().find(|(at, case)| {
+                    *at > start_at && self.select(case, start_at, found).is_some_and(|one| one.id == after.id)
+                });
+                Some((after, changed.map(|(at, _)| *at)))
+            }
+        }
+    }
+}
+
+fn in_force(policy: &Policy, at: Timestamp) -> bool {
+    if policy.effective_from.is_none() && policy.effective_until.is_none() {
+        return true;
+    }
+    let on = policy.calendar.local(at).0.date();
+    policy.effective_from.is_none_or(|from| from <= on) && policy.effective_until.is_none_or(|until| on < until)
+}

@@ -1,0 +1,293 @@
+//! Rates: named, versioned ratios of sums of tallies.
+//!
+//! A [`Table`] adds up contributions, whether they come from folded cases or from stored tallies, and gives the
+//! same rows for both. Numerator and denominator are integers; the value is their quotient, and none without
+//! data.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::fact::Code;
+use crate::measure::{Measure, Part, Population, State, parse_tally_name, parse_term, tally_name};
+use crate::rulebook::{Basis, Rate, Term, Where};
+use crate::score::{Contribution, Score, TallyKey};
+
+/// By what a table is broken down, besides the department.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct By {
+    pub hotline: bool,
+    pub case_type: bool,
+}
+
+impl By {
+    /// Reads `department[,hotline][,case_type]`.
+    pub fn parse(text: &str) -> Result<By, String> {
+        let mut by = By::default();
+        let mut department = false;
+        for word in text.split(',').map(str::trim) {
+            match word {
+                "department" => department = true,
+                "hotline" => by.hotline = true,
+                "case_type" => by.case_type = true,
+                other => return Err(format!("cannot break down by \"{other}\": department, hotline, case_type")),
+            }
+        }
+        if department { Ok(by) } else { Err("a table is broken down by department first".to_owned()) }
+    }
+}
+
+/// What a table is asked for: days from `from` to before `to`, in the rulebook's zone.
+#[derive(Clone, Debug)]
+pub struct Query<'a> {
+    pub rates: Vec<&'a Rate>,
+    pub by: By,
+    pub from: Date,
+    pub to: Date,
+}
+
+/// A row: a rate of a department, or of all (`*`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub rate: Code,
+    pub version: u32,
+    pub department: Code,
+    pub hotline: Option<Code>,
+    pub case_type: Option<Code>,
+    /// In units of 1/`scale`; 1 unless the rate has weights.
+    pub numerator: i64,
+    pub denominator: i64,
+    pub scale: i64,
+}
+
+impl Row {
+    /// The rate; None without data.
+    pub fn value(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^53")]
+        (self.denominator != 0).then(|| self.numerator as f64 / self.denominator as f64)
+    }
+}
+
+/// The department of a row that sums over all.
+pub const ALL: &str = "*";
+
+type Key = (Code, Option<Code>, Option<Code>);
+
+#[derive(Debug)]
+struct Side {
+    measure: Measure,
+    population: Population,
+    excluded: bool,
+    weight: i64,
+}
+
+#[derive(Debug)]
+struct Column<'a> {
+    rate: &'a Rate,
+    scale: i64,
+    numerator: Vec<Side>,
+    denominator: Vec<Side>,
+    cells: BTreeMap<Key, (i64, i64)>,
+}
+
+/// Sums for the rates of a query.
+#[derive(Debug)]
+pub struct Table<'a> {
+    by: By,
+    from: Date,
+    to: Date,
+    columns: Vec<Column<'a>>,
+}
+
+impl<'a> Table<'a> {
+    pub fn new(query: &Query<'a>) -> Self {
+        let columns = query.rates.iter().map(|rate| Column::new(rate)).collect();
+        Self { by: query.by, from: query.from, to: query.to, columns }
+    }
+
+    /// Adds a folded case as of an instant.
+    pub fn add_score(&mut self, score: &Score, as_of: Timestamp) {
+        for (contribution, value) in &score.contributions {
+            self.add(&score.hotline, contribution, *value);
+        }
+        self.add_open(score, as_of);
+    }
+
+    /// Adds what the open clocks of a case are doing at an instant.
+    pub fn add_open(&mut self, score: &Score, as_of: Timestamp) {
+        for clock in &score.open_clocks {
+            self.add(&score.hotline, &clock.at(as_of), 1);
+        }
+    }
+
+    fn add(&mut self, hotline: &Code, contribution: &Contribution, value: i64) {
+        for column in &mut self.columns {
+            let Some(day) = contribution.days[column.rate.basis as usize] else { continue };
+            if day < self.from || day >= self.to {
+                continue;
+            }
+            let filter = &column.rate.filter;
+            if filter.role != contribution.role
+                || !takes(filter, hotline, &contribution.case_type, &contribution.class)
+            {
+                continue;
+            }
+            for part in contribution.parts() {
+                let (numerator, denominator) =
+                    column.weigh(&contribution.measure, part, contribution.excluded, value);
+                if (numerator, denominator) != (0, 0) {
+                    let key = key(self.by, hotline, &contribution.case_type, &contribution.department);
+                    column.add(key, numerator, denominator);
+                }
+            }
+        }
+    }
+
+    /// Adds a stored tally.
+    pub fn add_tally(&mut self, tally: &TallyKey, value: i64) {
+        let (measure, part, excluded) = parse_tally_name(&tally.measure);
+        for column in &mut self.columns {
+            let filter = &column.rate.filter;
+            if column.rate.basis != tally.basis
+                || tally.day < self.from
+                || tally.day >= self.to
+                || filter.role != tally.role
+                || !takes(filter, &tally.hotline, &tally.case_type, &tally.class)
+            {
+                continue;
+            }
+            let (numerator, denominator) = column.weigh(&measure, part, excluded, value);
+            if (numerator, denominator) != (0, 0) {
+                let key = key(self.by, &tally.hotline, &tally.case_type, &tally.department);
+                column.add(key, numerator, denominator);
+            }
+        }
+    }
+
+    /// The names of the tallies that the query needs, by basis.
+    pub fn needs(&self) -> BTreeMap<Basis, BTreeSet<Code>> {
+        let mut needs: BTreeMap<Basis, BTreeSet<Code>> = BTreeMap::new();
+        for column in &self.columns {
+            let names = needs.entry(column.rate.basis).or_default();
+            for side in column.numerator.iter().chain(&column.denominator) {
+                let parts = Part::ALL.iter().filter(|part| side.population.sign(**part) != 0);
+                names.extend(parts.map(|part| tally_name(&side.measure, *part, side.excluded)));
+            }
+        }
+        needs
+    }
+
+    /// Whether the query asks what open clocks are doing.
+    pub fn needs_open(&self) -> bool {
+        let open = |side: &Side| {
+            matches!(
+                side.measure,
+                Measure::Clock {
+                    state: State::OpenOverdue | State::OpenRunning | State::OpenHeld | State::OpenInReview,
+                    ..
+                }
+            )
+        };
+        self.columns.iter().any(|column| column.numerator.iter().chain(&column.denominator).any(open))
+    }
+
+    /// A row for every combination with a denominator, and for each combination of the other dimensions a row
+    /// over all departments.
+    pub fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for column in &self.columns {
+            let mut totals: BTreeMap<(Option<Code>, Option<Code>), (i64, i64)> = BTreeMap::new();
+            if !self.by.hotline && !self.by.case_type {
+                totals.insert((None, None), (0, 0));
+            }
+            for ((department, hotline, case_type), (numerator, denominator)) in &column.cells {
+                let total = totals.entry((hotline.clone(), case_type.clone())).or_default();
+                total.0 += numerator;
+                total.1 += denominator;
+                if *denominator > 0 {
+                    let others = (hotline.clone(), case_type.clone());
+                    rows.push(column.row(department.clone(), others, (*numerator, *denominator)));
+                }
+            }
+            for (others, total) in totals {
+                rows.push(column.row(ALL.into(), others, total));
+            }
+        }
+        rows
+    }
+}
+
+impl<'a> Column<'a> {
+    fn new(rate: &'a Rate) -> Self {
+        let terms = rate.numerator.iter().chain(&rate.denominator);
+        let scale = terms.fold(1, |scale, term| lcm(scale, i64::from(term.weight.1.max(1))));
+        let side = |term: &Term| {
+            let (measure, population, excluded) = parse_term(&term.measure);
+            let weight = i64::from(term.weight.0) * (scale / i64::from(term.weight.1.max(1)));
+            Side { measure, population, excluded, weight }
+        };
+        Self {
+            rate,
+            scale,
+            numerator: rate.numerator.iter().map(side).collect(),
+            denominator: rate.denominator.iter().map(side).collect(),
+            cells: BTreeMap::new(),
+        }
+    }
+
+    /// What a value of a measure adds to numerator and denominator.
+    fn weigh(&self, measure: &Measure, part: Part, excluded: bool, value: i64) -> (i64, i64) {
+        let sum = |sides: &[Side]| {
+            sides
+                .iter()
+                .filter(|side| side.measure == *measure && side.excluded == excluded)
+                .map(|side| side.weight * side.population.sign(part) * value)
+                .sum()
+        };
+        (sum(&self.numerator), sum(&self.denominator))
+    }
+
+    fn add(&mut self, key: Key, numerator: i64, denominator: i64) {
+        let cell = self.cells.entry(key).or_default();
+        cell.0 += numerator;
+        cell.1 += denominator;
+    }
+
+    fn row(&self, department: Code, others: (Option<Code>, Option<Code>), sums: (i64, i64)) -> Row {
+        // A weighted rate whose sums are whole is shown in whole numbers.
+        let whole = sums.0 % self.scale == 0 && sums.1 % self.scale == 0;
+        let divisor = if whole { self.scale } else { 1 };
+        Row {
+            rate: self.rate.id.clone(),
+            version: self.rate.version,
+            department,
+            hotline: others.0,
+            case_type: others.1,
+            numerator: sums.0 / divisor,
+            denominator: sums.1 / divisor,
+            scale: self.scale / divisor,
+        }
+    }
+}
+
+fn key(by: By, hotline: &Code, case_type: &Code, department: &Code) -> Key {
+    (department.clone(), by.hotline.then(|| hotline.clone()), by.case_type.then(|| case_type.clone()))
+}
+
+fn takes(filter: &Where, hotline: &Code, case_type: &Code, class: &Code) -> bool {
+    let any = |list: &[Code], of: &Code| list.is_empty() || list.contains(of);
+    any(&filter.hotline, hotline)
+        && any(&filter.case_type, case_type)
+        && !filter.case_type_not.contains(case_type)
+        && any(&filter.class, class)
+        && !filter.class_not.contains(class)
+}
+
+fn lcm(a: i64, b: i64) -> i64 {
+    let (mut x, mut y) = (a, b);
+    while y != 0 {
+        (x, y) = (y, x % y);
+    }
+    a / x * b
+}

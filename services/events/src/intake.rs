@@ -1,0 +1,152 @@
+//! The hand-over between a role that receives events and casework: batches one way, outcomes the other.
+//!
+//! Only values: how a batch travels, and how its sender waits for the outcomes, is theirs.
+
+use jiff::Timestamp;
+
+use crate::decode::Event;
+use crate::error::{DecodeError, Fault};
+
+/// Where records come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Origin {
+    Http,
+    /// Dead letters sent again.
+    Redrive,
+    Partition {
+        topic: String,
+        partition: i32,
+    },
+}
+
+impl Origin {
+    /// `http`, `redrive`, or the partition as `topic/3`.
+    pub fn name(&self) -> String {
+        match self {
+            Origin::Http => "http".to_owned(),
+            Origin::Redrive => "redrive".to_owned(),
+            Origin::Partition { topic, partition } => format!("{topic}/{partition}"),
+        }
+    }
+}
+
+/// One record: usually one event.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The bytes as they came, kept only if the record becomes a dead letter.
+    pub raw: Vec<u8>,
+    pub received_at: Timestamp,
+    /// Its offset, where the origin is a partition.
+    pub offset: Option<i64>,
+    pub content: RecordContent,
+}
+
+/// What a record holds.
+#[derive(Clone, Debug)]
+pub enum RecordContent {
+    /// Zero events are a record that an adapter passed over.
+    Events(Vec<Event>),
+    Fault(DecodeError),
+    /// Refused before decoding, as for a source that nobody listed.
+    Refused(Reason),
+}
+
+/// Contiguous records of one origin, in order.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    pub origin: Origin,
+    pub records: Vec<Record>,
+}
+
+impl Batch {
+    /// How many records a batch holds at most: more makes the transaction longer, not the throughput higher.
+    pub const RECORDS_MAX: usize = 5000;
+    /// How many bytes of records a batch holds at most.
+    pub const BYTES_MAX: usize = 4 * 1024 * 1024;
+}
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Applied,
+    Duplicate,
+    /// Nothing in it was for us.
+    Ignored,
+    Dead {
+        reason: Reason,
+        faults: Vec<Fault>,
+    },
+}
+
+impl Outcome {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Outcome::Applied => "applied",
+            Outcome::Duplicate => "duplicate",
+            Outcome::Ignored => "ignored",
+            Outcome::Dead { .. } => "dead",
+        }
+    }
+
+    /// The outcome of a record from those of its events: the worst, in the order dead, applied, duplicate, ignored.
+    #[must_use]
+    pub fn worst(outcomes: impl IntoIterator<Item = Outcome>) -> Outcome {
+        let rank = |outcome: &Outcome| match outcome {
+            Outcome::Dead { .. } => 3,
+            Outcome::Applied => 2,
+            Outcome::Duplicate => 1,
+            Outcome::Ignored => 0,
+        };
+        let worse = |a: Outcome, b: Outcome| if rank(&b) > rank(&a) { b } else { a };
+        outcomes.into_iter().fold(Outcome::Ignored, worse)
+    }
+}
+
+/// Why a record is a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    Undecodable,
+    Invalid,
+    UnknownSource,
+    IdConflict,
+    FutureDated,
+    CaseTooLong,
+    InternalError,
+}
+
+impl Reason {
+    pub const ALL: &[Reason] = &[
+        Reason::Undecodable,
+        Reason::Invalid,
+        Reason::UnknownSource,
+        Reason::IdConflict,
+        Reason::FutureDated,
+        Reason::CaseTooLong,
+        Reason::InternalError,
+    ];
+
+    pub fn code(self) -> &'static str {
+        match self {
+            Reason::Undecodable => "undecodable",
+            Reason::Invalid => "invalid",
+            Reason::UnknownSource => "unknown_source",
+            Reason::IdConflict => "id_conflict",
+            Reason::FutureDated => "future_dated",
+            Reason::CaseTooLong => "case_too_long",
+            Reason::InternalError => "internal_error",
+        }
+    }
+
+    pub fn parse(code: &str) -> Option<Reason> {
+        Reason::ALL.iter().copied().find(|reason| reason.code() == code)
+    }
+}
+
+impl From<&DecodeError> for Reason {
+    fn from(error: &DecodeError) -> Self {
+        match error {
+            DecodeError::Undecodable { .. } => Reason::Undecodable,
+            DecodeError::Invalid(_) => Reason::Invalid,
+        }
+    }
+}

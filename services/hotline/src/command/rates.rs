@@ -1,0 +1,152 @@
+//! What `replay` and `bulletin` share: the question, and how rows are printed.
+
+use anyhow::{Context, bail};
+use hotline_core::rate::{By, Query, Row};
+use hotline_core::rulebook::Rulebook;
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
+
+/// Which rates, of whom, for which days.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Ask {
+    /// Ids of rates, separated by commas.
+    #[arg(long, value_name = "ID[,ID]", value_delimiter = ',', required = true)]
+    pub rate: Vec<String>,
+    /// department[,hotline][,case_type]
+    #[arg(long, default_value = "department")]
+    pub by: String,
+    /// Days FROM..TO, TO not included.
+    #[arg(long, value_name = "FROM..TO")]
+    pub period: String,
+    #[arg(long, value_enum, default_value_t = Format::Json)]
+    pub format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    Json,
+    Table,
+    Csv,
+}
+
+impl Ask {
+    pub fn query<'a>(&self, rulebook: &'a Rulebook) -> anyhow::Result<Query<'a>> {
+        let mut rates = Vec::new();
+        for id in &self.rate {
+            let Some(rate) = rulebook.rates.get(id.as_str()) else {
+                let known: Vec<&str> = rulebook.rates.keys().map(|id| id.as_str()).collect();
+                bail!("the rulebook has no rate \"{id}\"; it has: {}", known.join(", "));
+            };
+            rates.push(rate);
+        }
+        let (from, to) = period(&self.period)?;
+        let by = By::parse(&self.by).map_err(anyhow::Error::msg)?;
+        Ok(Query { rates, by, from, to })
+    }
+}
+
+/// Reads `2026-09-01..2026-10-01`.
+pub fn period(text: &str) -> anyhow::Result<(Date, Date)> {
+    let (from, to) = text.split_once("..").context("a period is FROM..TO, as in 2026-09-01..2026-10-01")?;
+    let from: Date = from.parse().with_context(|| format!("\"{from}\" is not a date"))?;
+    let to: Date = to.parse().with_context(|| format!("\"{to}\" is not a date"))?;
+    if from >= to {
+        bail!("the period {text} has no day: TO is not included");
+    }
+    Ok((from, to))
+}
+
+/// A sum in whole numbers, or as a decimal where a rate has weights.
+fn number(value: i64, scale: i64) -> Value {
+    #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^53")]
+    if scale == 1 { json!(value) } else { json!(value as f64 / scale as f64) }
+}
+
+fn row_json(row: &Row, query: &Query<'_>) -> Value {
+    let mut by = Map::new();
+    by.insert("department".to_owned(), json!(row.department.as_str()));
+    if let Some(hotline) = &row.hotline {
+        by.insert("hotline".to_owned(), json!(hotline.as_str()));
+    }
+    if let Some(case_type) = &row.case_type {
+        by.insert("case_type".to_owned(), json!(case_type.as_str()));
+    }
+    json!({
+        "rate": row.rate.as_str(),
+        "from": query.from.to_string(),
+        "to": query.to.to_string(),
+        "by": by,
+        "numerator": number(row.numerator, row.scale),
+        "denominator": number(row.denominator, row.scale),
+        "value": row.value(),
+    })
+}
+
+/// Prints rows to standard output.
+pub fn print_rows(rows: &[Row], query: &Query<'_>, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Json => {
+            let rows: Vec<Value> = rows.iter().map(|row| row_json(row, query)).collect();
+            println!("{}", serde_json::to_string_pretty(&rows).context("the rows cannot be written")?);
+        }
+        Format::Csv => {
+            println!("rate,from,to,department,hotline,case_type,numerator,denominator,value");
+            for row in rows {
+                println!("{}", cells(row, query).map(|cell| quoted(&cell)).join(","));
+            }
+        }
+        Format::Table => table(rows, query),
+    }
+    Ok(())
+}
+
+fn cells(row: &Row, query: &Query<'_>) -> [String; 9] {
+    [
+        row.rate.to_string(),
+        query.from.to_string(),
+        query.to.to_string(),
+        row.department.to_string(),
+        row.hotline.as_deref().unwrap_or_default().to_owned(),
+        row.case_type.as_deref().unwrap_or_default().to_owned(),
+        number(row.numerator, row.scale).to_string(),
+        number(row.denominator, row.scale).to_string(),
+        percent(row),
+    ]
+}
+
+/// A spreadsheet must not take a code for a formula.
+fn quoted(cell: &str) -> String {
+    let risky = cell.starts_with(['=', '+', '@', '\t']) || (cell.starts_with('-') && cell.len() > 1);
+    let cell = if risky { format!("'{cell}") } else { cell.to_owned() };
+    if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+}
+
+/// Two decimals, cut off and never rounded up: 100 % is printed only where it is true.
+fn percent(row: &Row) -> String {
+    if row.denominator == 0 {
+        return "no data".to_owned();
+    }
+    let hundredths = i128::from(row.numerator) * 10_000 / i128::from(row.denominator);
+    format!("{}.{:02} %", hundredths / 100, (hundredths % 100).abs())
+}
+
+fn table(rows: &[Row], query: &Query<'_>) {
+    let heading = ["rate", "from", "to", "department", "hotline", "case_type", "numerator", "denominator", "value"];
+    let lines: Vec<[String; 9]> =
+        [heading.map(str::to_owned)].into_iter().chain(rows.iter().map(|row| cells(row, query))).collect();
+    let shown: Vec<usize> = (0..9)
+        .filter(|column| match column {
+            4 => query.by.hotline,
+            5 => query.by.case_type,
+            _ => true,
+        })
+        .collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    for line in &lines {
+        let cells = shown.iter().map(|column| {
+            let (cell, width) = (&line[*column], width(*column));
+            if *column >= 6 { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}
