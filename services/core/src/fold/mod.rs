@@ -11,8 +11,14 @@
 //! The fold deliberately knows no "now": what is overdue is asked of a view with an instant.
 
 mod admit;
+#[cfg(test)]
+mod laws;
 mod clocks;
 mod verdict;
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
 mod view;
 mod walk;
 

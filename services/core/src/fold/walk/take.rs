@@ -62,9 +62,16 @@ impl<'a> Walk<'a> {
         self.walked.rounds.last_mut().expect("the receipt opened a round before anything else was taken")
     }
 
-    /// Puts the fact among the steps of the newest round.
+    /// Puts the fact among the steps of the newest round; a rating belongs to the last closure before it, so it
+    /// goes to the round that was closed, even if another is open by then.
     fn note(&mut self, fact: &Admitted<'_>, custody: Option<usize>) -> usize {
-        let round = self.round_mut();
+        let rounds = &mut self.walked.rounds;
+        let place = match fact.body {
+            Body::Rated(_) => rounds.iter().rposition(|round| round.closing.is_some()),
+            _ => None,
+        };
+        let place = place.unwrap_or(rounds.len().saturating_sub(1));
+        let round = &mut rounds[place];
         let lead = round
             .custodies
             .iter()

@@ -1,0 +1,387 @@
+//! Lives of single cases, told as the rules tell them.
+//!
+//! `10 working days from 21 September 2026 end with 12 October`: 25 to 27 September and 1 to 7 October are off,
+//! 10 October is worked.
+
+use super::samples::{POLICIES, at, case, life, rows, rulebook, rulebook_with};
+use super::{Verdict, fold};
+use crate::anomaly::AnomalyCode;
+use crate::fold::samples::CASE;
+
+/// The life, the rate asked for, and who got what as of 1 December.
+#[track_caller]
+fn check(text: &str, rate: &str, expect: &str) {
+    check_under(POLICIES, text, rate, expect);
+}
+
+#[track_caller]
+fn check_under(policies: &str, text: &str, rate: &str, expect: &str) {
+    let rulebook = rulebook(policies);
+    let facts = life(text);
+    let mut told = case(facts.clone(), &rulebook);
+    let mut reversed = case(facts.into_iter().rev(), &rulebook);
+    let now = at("12-01 00:00");
+    assert_eq!(rows(&mut told, &rulebook, rate, now), expect, "as told");
+    assert_eq!(rows(&mut reversed, &rulebook, rate, now), expect, "reversed");
+}
+
+#[track_caller]
+fn check_anomalies(text: &str, expect: &[AnomalyCode]) {
+    let rulebook = rulebook(POLICIES);
+    let view = fold(CASE, &case(life(text), &rulebook), &rulebook);
+    let codes: Vec<AnomalyCode> = view.anomalies.iter().map(|anomaly| anomaly.code).collect();
+    assert_eq!(codes, expect);
+}
+
+/// A policy of `POLICIES` with one line more or another value.
+fn with(find: &str, replace: &str) -> String {
+    assert!(POLICIES.contains(find), "the samples no longer say {find}");
+    POLICIES.replacen(find, replace, 1)
+}
+
+const DISPATCHED: &str = "09-21 09:00 received\n09-21 09:30 dispatched D1\n";
+
+#[test]
+fn a_closing_before_and_at_midnight() {
+    let life = |closed: &str| format!("{DISPATCHED}{closed} closed D1");
+    check(&life("10-12 23:59"), "close.due", "D1 1/1");
+    check(&life("10-13 00:00"), "close.due", "D1 0/1");
+}
+
+#[test]
+fn a_submission_stops_the_clock_once_the_round_closes() {
+    check(&format!("{DISPATCHED}10-12 20:00 submitted D1\n10-15 09:00 closed D1"), "close.due", "D1 1/1");
+}
+
+#[test]
+fn under_approval_the_closing_alone_stops_the_clock() {
+    let policies = with("closure = true", "stop_at = \"approval\"\nclosure = true");
+    let life = format!("{DISPATCHED}10-12 20:00 submitted D1\n10-15 09:00 closed D1");
+    check_under(&policies, &life, "close.due", "D1 0/1");
+}
+
+#[test]
+fn while_under_review_a_clock_submitted_in_time_is_neither_late_nor_due() {
+    check(&format!("{DISPATCHED}10-12 20:00 submitted D1"), "close.due", "");
+    check(&format!("{DISPATCHED}10-13 20:00 submitted D1"), "close.due", "D1 0/1");
+}
+
+#[test]
+fn time_under_review_is_given_back_when_the_closing_is_refused() {
+    let life = format!(
+        "{DISPATCHED}10-10 10:00 submitted D1\n10-13 09:00 close_refused D1\n10-14 09:00 submitted D1\n\
+         10-15 09:00 closed D1"
+    );
+    check(&life, "close.due", "D1 1/1");
+    let counted = with("closure = true", "review_time = \"counted\"\nclosure = true");
+    check_under(&counted, &life, "close.due", "D1 0/1");
+}
+
+#[test]
+fn a_return_in_time_voids_and_a_late_one_leaves_late() {
+    let life = |asked: &str| {
+        format!(
+            "{DISPATCHED}{asked} return_requested D1\n10-14 10:00 returned D1\n10-14 11:00 dispatched D2\n\
+             10-16 09:00 closed D2"
+        )
+    };
+    check(&life("10-12 10:00"), "close.due", "D2 1/1");
+    check(&life("10-13 10:00"), "close.due", "D1 0/1, D2 1/1");
+}
+
+#[test]
+fn a_refused_return_leaves_the_clock_running() {
+    let life = format!(
+        "{DISPATCHED}10-12 10:00 return_requested D1\n10-13 10:00 return_refused D1\n10-13 11:00 closed D1"
+    );
+    check(&life, "close.due", "D1 0/1");
+    let held = with("times_max = 1 }\nclosure", "times_max = 1, pending = \"held\" }\nclosure");
+    check_under(&held, &life, "close.due", "D1 1/1");
+}
+
+#[test]
+fn a_department_refused_for_good_may_not_ask_again() {
+    check_anomalies(
+        &format!("{DISPATCHED}09-21 10:00 return_requested D1\n09-21 11:00 return_refused D1 final=1\n09-21 12:00 return_requested D1"),
+        &[AnomalyCode::ReturnBarred],
+    );
+}
+
+#[test]
+fn a_redispatch_continues_the_clock_and_judges_it_once() {
+    let life = |to_d2: &str| format!("{DISPATCHED}{to_d2} dispatched D2\n10-13 09:00 closed D2");
+    check(&life("09-28 09:00"), "close.due", "D2 0/1");
+    // Overdue already: the lateness stays with D1 and D2 starts anew.
+    check(&life("10-13 00:00"), "close.due", "D1 0/1, D2 1/1");
+    let restart = with("closure = true", "on_custody_change = { redispatched = \"restart\" }\nclosure = true");
+    check_under(&restart, &life("09-28 09:00"), "close.due", "D2 1/1");
+}
+
+#[test]
+fn with_credit_the_givers_days_do_not_count() {
+    let credit = with("closure = true", "on_custody_change = { redispatched = \"credit\" }\nclosure = true");
+    let life = |closed: &str| format!("{DISPATCHED}09-28 09:00 dispatched D2\n{closed} closed D2");
+    // 22, 23 and 24 September were D1's: due 15 instead of 12 October.
+    check_under(&credit, &life("10-15 20:00"), "close.due", "D2 1/1");
+    check_under(&credit, &life("10-16 00:00"), "close.due", "D2 0/1");
+}
+
+#[test]
+fn a_street_may_be_late_while_its_district_is_in_time() {
+    let life = format!("{DISPATCHED}09-22 09:00 dispatched S1 from=D1 role=sub own=3-working_day\n10-10 09:00 closed D1");
+    check(&life, "close.due", "D1 1/1");
+    let rulebook = rulebook(POLICIES);
+    let view = fold(CASE, &case(super::samples::life(&life), &rulebook), &rulebook);
+    let street = view.clocks.iter().find(|clock| clock.department.as_deref() == Some("S1") && clock.stage == "close");
+    assert_eq!(street.expect("the street has a clock").verdict, Verdict::Late);
+}
+
+#[test]
+fn an_extension_asked_at_five_passes_and_a_minute_later_does_not() {
+    let life = |asked: &str| {
+        format!("{DISPATCHED}{asked} extension_requested 5-working_day\n10-14 10:00 extended 5-working_day\n10-19 16:00 closed D1")
+    };
+    check(&life("10-12 17:00"), "close.due", "D1 1/1");
+    check(&life("10-12 17:01"), "close.due", "D1 0/1");
+}
+
+#[test]
+fn extensions_beyond_the_policy_have_no_effect() {
+    let life = format!("{DISPATCHED}10-09 10:00 extended 11-working_day\n10-19 16:00 closed D1");
+    check(&life, "close.due", "D1 0/1");
+    check_anomalies(&life, &[AnomalyCode::ExtensionExcess]);
+    let life = format!("{DISPATCHED}10-09 10:00 extended 1-working_day\n10-10 10:00 extended 5-working_day\n10-14 16:00 closed D1");
+    check(&life, "close.due", "D1 0/1");
+}
+
+#[test]
+fn a_hold_that_its_policy_does_not_heed_changes_nothing() {
+    let life = |reason: &str| {
+        format!("{DISPATCHED}09-22 10:00 held {reason}\n09-24 10:00 released {reason}\n10-14 10:00 closed D1")
+    };
+    check(&life("inspection"), "close.due", "D1 1/1");
+    check(&life("recusal"), "close.due", "D1 0/1");
+}
+
+#[test]
+fn a_parked_case_has_no_deadline_until_its_date() {
+    check(&format!("{DISPATCHED}09-22 10:00 held parked"), "close.due", "");
+    check(&format!("{DISPATCHED}09-22 10:00 held parked until=09-24T10:00"), "close.due", "D1 0/1");
+}
+
+#[test]
+fn a_typhoon_holds_every_clock_it_names() {
+    let holds = "[[general_hold]]\nfrom = 2026-09-22T00:00:00+08:00\nuntil = 2026-09-24T00:00:00+08:00\n\
+                 match = { hotline = \"12345\" }\nstages = [\"close\"]\nbasis = \"sample\"\n";
+    let rulebook = rulebook_with(POLICIES, &[("holds.toml", holds)]);
+    let mut told = case(life(&format!("{DISPATCHED}10-14 20:00 closed D1")), &rulebook);
+    assert_eq!(rows(&mut told, &rulebook, "close.due", at("12-01 00:00")), "D1 1/1");
+}
+
+#[test]
+fn merging_voids_a_clock_in_time_and_leaves_late_after() {
+    check(&format!("{DISPATCHED}10-12 10:00 merged"), "close.due", "");
+    check(&format!("{DISPATCHED}10-13 10:00 merged"), "close.due", "D1 0/1");
+}
+
+#[test]
+fn an_own_limit_of_the_dispatch_is_preferred() {
+    let life = |closed: &str| format!("09-21 09:00 received\n09-21 09:30 dispatched D1 own=2-working_day\n{closed} closed D1");
+    check(&life("09-23 23:00"), "close.due", "D1 1/1");
+    check(&life("09-24 00:00"), "close.due", "D1 0/1");
+    // It is the time to handle the case, not to sign for it.
+    let signed = format!("{}\n09-22 09:00 signed D1", life("09-23 23:00"));
+    check(&signed, "sign.due", "D1 1/1");
+}
+
+#[test]
+fn who_answers_for_a_late_case_clock() {
+    // 15 working days from 21 September end with 19 October.
+    let life = format!("{DISPATCHED}10-20 09:00 dispatched D2\n10-20 10:00 closed D2");
+    check(&life, "whole.due", "D1 0/1");
+    for (charge, expect) in [("closer", "D2 0/1"), ("first", "D1 0/1"), ("office", "HL 0/1")] {
+        let policies = with("start = \"received\"", &format!("charge = \"{charge}\"\nstart = \"received\""));
+        check_under(&policies, &life, "whole.due", expect);
+    }
+}
+
+#[test]
+fn a_review_that_takes_too_long_is_charged_to_the_office() {
+    check(&format!("{DISPATCHED}09-22 10:00 submitted D1\n09-30 10:00 closed D1"), "review.due", "HL 0/1");
+}
+
+#[test]
+fn a_closing_entered_late_counts_when_it_was_entered() {
+    check(&format!("{DISPATCHED}10-12 17:00 closed D1 recorded=10-15T17:00"), "close.due", "D1 0/1");
+    check(&format!("{DISPATCHED}10-12 17:00 closed D1 recorded=10-13T10:00"), "close.due", "D1 1/1");
+}
+
+#[test]
+fn correcting_a_time_does_not_make_a_case_on_time() {
+    let life = format!(
+        "{DISPATCHED}10-14 09:00 closed D1 id=c recorded=10-14T09:00\n\
+         10-20 09:00 corrected closed target=c time=10-12T09:00 recorded=10-20T09:00"
+    );
+    check(&life, "close.due", "D1 0/1");
+}
+
+#[test]
+fn of_two_corrections_the_last_wins_and_a_voided_one_acts_on_nothing() {
+    let life = |last: &str| {
+        format!(
+            "{DISPATCHED}10-12 09:00 closed D1 id=c\n10-13 09:00 corrected closed target=c department=D2 id=k\n10-14 09:00 {last}"
+        )
+    };
+    check(&life("urged"), "whole.due", "D2 1/1");
+    check(&life("corrected closed target=c department=D3"), "whole.due", "D3 1/1");
+    check(&life("corrected corrected target=k void=1"), "whole.due", "D1 1/1");
+}
+
+#[test]
+fn a_correction_of_what_never_came_is_flagged() {
+    check_anomalies(
+        &format!("{DISPATCHED}09-22 09:00 corrected closed target=x void=1"),
+        &[AnomalyCode::CorrectionTargetUnknown],
+    );
+}
+
+#[test]
+fn voiding_the_receipt_unregisters_the_case() {
+    check("09-21 09:00 received id=r\n09-21 09:30 dispatched D1\n10-20 10:00 closed D1\n10-21 10:00 corrected received target=r void=1", "close.due", "");
+}
+
+#[test]
+fn unexpected_facts_are_flagged_and_change_nothing() {
+    check_anomalies(
+        &format!("{DISPATCHED}09-22 09:00 signed D2\n09-22 10:00 released inspection\n09-22 11:00 close_refused D1\n09-22 12:00 reopened review\n09-22 13:00 rated 5\n09-22 14:00 received id=again\n09-22 15:00 closed D1\n09-22 16:00 signed D1"),
+        &[
+            AnomalyCode::NoCustody,
+            AnomalyCode::NotHeld,
+            AnomalyCode::NoSubmission,
+            AnomalyCode::NeverClosed,
+            AnomalyCode::NeverClosed,
+            AnomalyCode::AlreadyRegistered,
+            AnomalyCode::RoundNotOpen,
+        ],
+    );
+}
+
+#[test]
+fn a_fact_a_little_early_is_taken_right_after_the_one_it_waits_for() {
+    check("09-21 09:00 received\n09-21 09:26 signed D1\n09-21 09:30 dispatched D1", "sign.due", "D1 1/1");
+    check("09-21 09:00 received\n09-21 09:24 signed D1\n09-21 09:30 dispatched D1", "sign.due", "D1 0/1");
+}
+
+#[test]
+fn facts_of_one_second_are_taken_as_they_are_expected() {
+    check("09-21 09:00 closed D1 id=a\n09-21 09:00 dispatched D1 id=z\n09-21 09:00 received id=m", "close.due", "D1 1/1");
+}
+
+#[test]
+fn a_round_reopened_is_judged_in_its_own_time() {
+    let life = format!("{DISPATCHED}10-13 09:00 closed D1\n11-05 10:00 reopened dissatisfied\n11-05 10:30 dispatched D2\n11-10 09:00 closed D2");
+    check(&life, "close.due", "D1 0/1, D2 1/1");
+}
+
+#[test]
+fn a_rating_belongs_to_the_last_closure_before_it() {
+    let rulebook = rulebook(POLICIES);
+    let text = format!("{DISPATCHED}10-12 09:00 closed D1\n10-14 09:00 reopened dissatisfied\n10-14 10:00 rated 2\n10-15 09:00 closed D1\n10-16 09:00 rated 5");
+    let view = fold(CASE, &case(life(&text), &rulebook), &rulebook);
+    let outcomes: Vec<_> = view.rounds.iter().map(|round| round.rating.as_ref().expect("closed").outcome).collect();
+    assert_eq!(outcomes, [super::Outcome::Answered(2), super::Outcome::Answered(5)]);
+}
+
+#[test]
+fn the_last_answer_counts_else_the_last_attempt() {
+    let rulebook = rulebook(POLICIES);
+    let outcome = |ratings: &str| {
+        let text = format!("{DISPATCHED}10-12 09:00 closed D1\n{ratings}");
+        let view = fold(CASE, &case(life(&text), &rulebook), &rulebook);
+        view.rounds[0].rating.as_ref().expect("closed").outcome
+    };
+    use super::Outcome;
+    assert_eq!(outcome("10-13 09:00 rated 4\n10-14 09:00 rated unreached=1"), Outcome::Answered(4));
+    assert_eq!(outcome("10-13 09:00 rated unreached=1"), Outcome::Unreached);
+    assert_eq!(outcome("10-13 09:00 rated"), Outcome::Unanswered);
+    assert_eq!(outcome("10-13 09:00 rated 5 method=default"), Outcome::Default);
+    assert_eq!(outcome(""), Outcome::NotAsked);
+}
+
+#[test]
+fn a_ruling_excludes_overrides_and_restores() {
+    let late = format!("{DISPATCHED}10-13 09:00 closed D1\n");
+    check(&format!("{late}10-20 09:00 ruled close exclude"), "close.due", "");
+    check(&format!("{late}10-20 09:00 ruled close met"), "close.due", "D1 1/1");
+    check(&format!("{late}10-20 09:00 ruled sign exclude"), "close.due", "D1 0/1");
+    check(&format!("{late}10-20 09:00 ruled all exclude department=D2"), "close.due", "D1 0/1");
+    check(&format!("{late}10-20 09:00 ruled close exclude\n10-21 09:00 ruled close restore"), "close.due", "D1 0/1");
+}
+
+#[test]
+fn our_decision_fills_a_slot_unless_the_hotline_was_first() {
+    check("09-21 09:00 received src=plain\n10-12 09:00 closed D3 src=plain", "close.due", "D3 1/1");
+    check("09-21 09:00 received src=plain\n09-21 09:00 dispatched D1 src=plain\n10-12 09:00 closed D1 src=plain", "close.due", "D1 1/1");
+    // Half an hour to dispatch: at 09:20 the hotline still may, at 09:40 it redispatches what we gave.
+    check("09-21 09:00 received src=later\n09-21 09:20 dispatched D1 src=later\n10-12 09:00 closed D1 src=later", "sign.due", "D1 0/1");
+    check("09-21 09:00 received src=later\n09-21 09:40 dispatched D1 src=later\n10-12 09:00 closed D1 src=later", "close.due", "D1 1/1");
+}
+
+#[test]
+fn after_a_granted_return_the_next_best_rule_decides() {
+    check(
+        "09-21 09:00 received src=plain\n09-21 10:00 returned D3 src=plain\n09-30 09:00 closed D1 src=plain",
+        "close.due",
+        "D1 1/1",
+    );
+}
+
+#[test]
+fn a_consult_amended_to_a_complaint_is_judged_as_a_complaint() {
+    let policies = POLICIES.replacen("match = { hotline = \"12345\" }", "match = { hotline = \"12345\", case_type = \"complaint\" }", 1)
+        + "[[policy]]\nid = \"consult\"\ncalendar = \"cn\"\nmatch = { hotline = \"12345\", case_type = \"consult\" }\nstage = \"close\"\nscope = \"custody\"\nstart = \"dispatched\"\nstop = [\"closed\"]\nlimit = 3\nunit = \"working_day\"\non_amend = \"recompute\"\nclosure = true\nbasis = \"sample\"\n";
+    let life = "09-21 09:00 received consult\n09-21 09:30 dispatched D1\n09-22 09:00 amended case_type=complaint\n10-12 09:00 closed D1";
+    check_under(&policies, life, "close.due", "D1 1/1");
+    check_under(&policies.replace("\"recompute\"", "\"keep\""), life, "close.due", "D1 0/1");
+    check_under(&policies.replace("\"recompute\"", "\"restart\""), &life.replace("10-12 09:00", "10-13 09:00"), "close.due", "D1 1/1");
+}
+
+#[test]
+fn new_facts_restart_a_clock_that_names_them() {
+    let policies = with("closure = true", "restart = [\"supplemented:new_facts\"]\nclosure = true");
+    let life = format!("{DISPATCHED}09-28 09:00 supplemented new_facts=1\n10-15 09:00 closed D1");
+    check_under(&policies, &life, "close.due", "D1 1/1");
+    check(&life, "close.due", "D1 0/1");
+}
+
+#[test]
+fn a_promise_runs_beside_the_law() {
+    let policies = POLICIES.to_owned()
+        + "[[policy]]\nid = \"promise\"\ncalendar = \"cn\"\nmatch = { hotline = \"12345\" }\nstage = \"close\"\ntier = \"promise\"\nscope = \"custody\"\nstart = \"dispatched\"\nstop = [\"closed\"]\nlimit = 3\nunit = \"working_day\"\nbasis = \"sample\"\n";
+    let life = format!("{DISPATCHED}10-12 09:00 closed D1");
+    check_under(&policies, &life, "close.due", "D1 1/1");
+    check_under(&policies, &life, "close_promise.due", "D1 0/1");
+}
+
+#[test]
+fn a_supervision_asked_again_opens_another_clock() {
+    let policies = POLICIES.to_owned()
+        + "[[policy]]\nid = \"supervise\"\ncalendar = \"cn\"\nmatch = { hotline = \"12345\" }\nstage = \"supervise\"\nstart = \"supervised\"\nstop = [\"supervision_answered\"]\nlimit = 1\nunit = \"working_day\"\nbasis = \"sample\"\n";
+    let life = format!("{DISPATCHED}09-22 09:00 supervised\n09-23 09:00 supervision_answered\n09-28 09:00 supervised own=2-working_day\n09-30 09:00 supervision_answered");
+    check_under(&policies, &life, "supervise.due", "D1 2/2");
+}
+
+#[test]
+fn a_day_precise_closing_is_compared_by_date() {
+    check(&format!("{DISPATCHED}10-12 00:00 closed D1 day=1"), "close.due", "D1 1/1");
+    check(&format!("{DISPATCHED}10-12 00:00 closed D1 day=1 recorded=10-12T10:00"), "close.due", "D1 1/1");
+    check(&format!("{DISPATCHED}10-13 00:00 closed D1 day=1"), "close.due", "D1 0/1");
+}
+
+#[test]
+fn a_deadline_past_the_known_calendar_is_provisional() {
+    let rulebook = rulebook(POLICIES);
+    let view = fold(CASE, &case(life("12-21 09:00 received\n12-21 09:30 dispatched D1"), &rulebook), &rulebook);
+    let close = view.clocks.iter().find(|clock| clock.stage == "close").expect("a close clock");
+    assert!(close.deadline.as_ref().expect("it has a deadline").provisional);
+}
