@@ -5,6 +5,8 @@
 //! bytes a fact. Bytes written by any landed version stay readable: `encoding/samples` keeps some of each.
 
 mod body;
+#[cfg(test)]
+mod tests;
 pub(crate) mod io;
 
 use jiff::Timestamp;

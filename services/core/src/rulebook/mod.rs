@@ -13,11 +13,13 @@ mod raw;
 mod select;
 #[cfg(test)]
 mod tests;
+mod wired;
 
 pub use check::check;
 pub use fault::{Fault, Place, Places, Section, Severity};
 pub use load::{Loaded, load};
 pub use raw::Files;
+pub use wired::wired;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -294,3 +294,46 @@ fn the_shapes_of_the_acceptance_rulebooks_load() {
         CountFrom::Instant
     );
 }
+
+#[test]
+fn every_rule_of_the_shipped_rulebook_is_wired() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/rulebook");
+    let mut files = crate::rulebook::Files::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the shipped rulebook") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_none_or(|extension| extension != "md") {
+                let name = path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
+                files.insert(name, std::fs::read(&path).expect("a readable file"));
+            }
+        }
+    }
+    let loaded = crate::rulebook::load(&files).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    assert_eq!(loaded.warnings, []);
+    let unwired: Vec<String> = crate::rulebook::wired(&loaded.rulebook).iter().map(ToString::to_string).collect();
+    assert_eq!(unwired, [] as [String; 0]);
+}
+
+#[test]
+fn a_policy_that_nothing_starts_or_stops_is_not_wired() {
+    let policies = crate::fold::samples::POLICIES;
+    let codes = |policies: &str| {
+        let rulebook = crate::fold::samples::rulebook(policies);
+        crate::rulebook::wired(&rulebook).iter().map(|fault| (fault.field.clone(), fault.code)).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(policies), []);
+    let never_stops = policies.replace("stop = [\"signed\"]", "stop = [\"received\"]");
+    assert_eq!(codes(&never_stops), [("stop".to_owned(), "not_wired")]);
+    let specific = policies.to_owned()
+        + "[[policy]]\nid = \"complaint-sign\"\ncalendar = \"cn\"\nmatch = { hotline = \"12345\", case_type = \"complaint\" }\n\
+           stage = \"sign\"\nscope = \"custody\"\nstart = \"dispatched\"\nstop = [\"signed\"]\nlimit = 1\nunit = \"hour\"\nbasis = \"b\"\n";
+    assert_eq!(codes(&specific), [], "the general policy keeps the other types");
+    let all_types = specific.replace(
+        "case_type = \"complaint\"",
+        "case_type = [\"complaint\", \"report\", \"help\", \"consult\", \"suggestion\", \"petition\", \"praise\", \"other\"]",
+    );
+    assert_eq!(codes(&all_types), [("start".to_owned(), "not_wired")]);
+}
