@@ -43,7 +43,10 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
             .map(|dependency| dependency["name"].as_str().expect("a name").to_owned())
             .collect()
     };
-    packages.iter().map(|package| (package["name"].as_str().expect("a name").to_owned(), normal(package))).collect()
+    packages
+        .iter()
+        .map(|package| (package["name"].as_str().expect("a name").to_owned(), normal(package)))
+        .collect()
 }
 
 #[test]
@@ -113,7 +116,8 @@ fn names_use_the_vocabulary() {
 fn declared(line: &str) -> Option<&str> {
     let line = line.trim_start();
     let line = line.strip_prefix("pub ").or_else(|| line.strip_prefix("pub(crate) ")).unwrap_or(line);
-    let rest = ["fn ", "struct ", "enum ", "mod ", "async fn "].iter().find_map(|word| line.strip_prefix(word))?;
+    let rest =
+        ["fn ", "struct ", "enum ", "mod ", "async fn "].iter().find_map(|word| line.strip_prefix(word))?;
     rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 
@@ -157,7 +161,13 @@ fn files_stay_readable() {
 fn nothing_is_left_half_done() {
     let mut left = Vec::new();
     // Written in two parts, so that this list does not find itself.
-    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("todo", "!("), concat!("unimplemented", "!("), concat!("#[ign", "ore")];
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("todo", "!("),
+        concat!("unimplemented", "!("),
+        concat!("#[ign", "ore"),
+    ];
     for path in files() {
         let code = [".rs", ".sh", ".toml", ".sql", ".jq", ".md"].iter().any(|end| path.ends_with(end));
         if !code {

@@ -58,7 +58,9 @@ pub struct CaseFacts {
 pub enum Added {
     Applied,
     /// Already there. It may still have moved a receipt earlier: then `changed`.
-    Duplicate { changed: bool },
+    Duplicate {
+        changed: bool,
+    },
     /// Another content is already kept under this source and id.
     IdConflict,
     /// Claimed more than 24 hours after its receipt.
@@ -263,8 +265,7 @@ fn is_future_dated(fact: &Fact, rulebook: &Rulebook) -> bool {
 
 fn is_inner_future(inner: &InnerFact, snapshot: &Fact, rulebook: &Rulebook) -> bool {
     let source = rulebook.sources.get(&snapshot.source);
-    let receipt =
-        effective_receipt(source, inner.claimed_at, snapshot.received_at, snapshot.recorded_at);
+    let receipt = effective_receipt(source, inner.claimed_at, snapshot.received_at, snapshot.recorded_at);
     is_ahead(inner.claimed_at, inner.precision, receipt)
 }
 

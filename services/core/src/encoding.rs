@@ -5,9 +5,9 @@
 //! bytes a fact. Bytes written by any landed version stay readable: `encoding/samples` keeps some of each.
 
 mod body;
+pub(crate) mod io;
 #[cfg(test)]
 mod tests;
-pub(crate) mod io;
 
 use jiff::Timestamp;
 use smol_str::SmolStr;

@@ -390,42 +390,129 @@ pub enum Change {
 pub enum Body {
     Received(Box<Received>),
     Amended(Box<Amended>),
-    Supplemented { new_facts: bool },
+    Supplemented {
+        new_facts: bool,
+    },
     /// `case` is the subject of the other case.
-    Linked { kind: Code, case: SmolStr },
+    Linked {
+        kind: Code,
+        case: SmolStr,
+    },
     Dispatched(Box<Dispatched>),
-    Signed { department: Code, automatic: bool },
-    Contacted { department: Code, reached: Option<bool> },
-    Replied { department: Code, preliminary: bool },
-    Accepted { department: Option<Code> },
-    Refused { department: Option<Code>, ground: Code },
-    ReturnRequested { department: Code, reason: Option<Code> },
-    ReturnRefused { department: Code, reason: Option<Code>, is_final: bool },
-    Returned { department: Code, reason: Option<Code> },
-    ExtensionRequested { stage: Code, grant: Grant, by: Option<Code> },
-    ExtensionRefused { stage: Code, by: Option<Code> },
-    Extended { stage: Code, grant: Grant, by: Option<Code> },
+    Signed {
+        department: Code,
+        automatic: bool,
+    },
+    Contacted {
+        department: Code,
+        reached: Option<bool>,
+    },
+    Replied {
+        department: Code,
+        preliminary: bool,
+    },
+    Accepted {
+        department: Option<Code>,
+    },
+    Refused {
+        department: Option<Code>,
+        ground: Code,
+    },
+    ReturnRequested {
+        department: Code,
+        reason: Option<Code>,
+    },
+    ReturnRefused {
+        department: Code,
+        reason: Option<Code>,
+        is_final: bool,
+    },
+    Returned {
+        department: Code,
+        reason: Option<Code>,
+    },
+    ExtensionRequested {
+        stage: Code,
+        grant: Grant,
+        by: Option<Code>,
+    },
+    ExtensionRefused {
+        stage: Code,
+        by: Option<Code>,
+    },
+    Extended {
+        stage: Code,
+        grant: Grant,
+        by: Option<Code>,
+    },
     /// `stages` empty: all.
-    Held { reason: Code, stages: Vec<Code>, until: Option<Timestamp> },
-    Released { reason: Code },
-    Verified { result: Code, amounts: Amounts },
-    Notified { of: Code },
-    Submitted { department: Code, outcome: Option<Code>, amounts: Amounts },
-    CloseRefused { department: Code },
-    Closed { department: Code, by: Option<Code>, outcome: Option<Code>, amounts: Amounts },
+    Held {
+        reason: Code,
+        stages: Vec<Code>,
+        until: Option<Timestamp>,
+    },
+    Released {
+        reason: Code,
+    },
+    Verified {
+        result: Code,
+        amounts: Amounts,
+    },
+    Notified {
+        of: Code,
+    },
+    Submitted {
+        department: Code,
+        outcome: Option<Code>,
+        amounts: Amounts,
+    },
+    CloseRefused {
+        department: Code,
+    },
+    Closed {
+        department: Code,
+        by: Option<Code>,
+        outcome: Option<Code>,
+        amounts: Amounts,
+    },
     /// `into` is the subject of the other case.
-    Merged { into: SmolStr, reason: Option<Code> },
-    Split { into: Vec<SmolStr> },
-    Withdrawn { by: Option<Code> },
+    Merged {
+        into: SmolStr,
+        reason: Option<Code>,
+    },
+    Split {
+        into: Vec<SmolStr>,
+    },
+    Withdrawn {
+        by: Option<Code>,
+    },
     Rated(Box<Rated>),
-    Reopened { reason: Code },
-    Urged { by: Option<Code> },
-    Supervised { kind: Option<Code>, by: Option<Code>, own_limit: Option<OwnLimit> },
-    SupervisionAnswered { kind: Option<Code>, by: Option<Code> },
-    Acknowledged { alarm: Code },
-    Appealed { indicator: Code },
+    Reopened {
+        reason: Code,
+    },
+    Urged {
+        by: Option<Code>,
+    },
+    Supervised {
+        kind: Option<Code>,
+        by: Option<Code>,
+        own_limit: Option<OwnLimit>,
+    },
+    SupervisionAnswered {
+        kind: Option<Code>,
+        by: Option<Code>,
+    },
+    Acknowledged {
+        alarm: Code,
+    },
+    Appealed {
+        indicator: Code,
+    },
     Ruled(Box<Ruled>),
-    Milestone { name: Code, result: Option<Code> },
+    Milestone {
+        name: Code,
+        result: Option<Code>,
+    },
     /// Everything the source now says about the case. Never kept as a fact: see [`crate::case`].
     Snapshot(Vec<InnerFact>),
     Corrected(Box<Corrected>),

@@ -74,7 +74,10 @@ impl Population {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Measure {
     /// The stage, with `_promise` behind it for the tier promise.
-    Clock { stage: Code, state: State },
+    Clock {
+        stage: Code,
+        state: State,
+    },
     Rating(RatingMeasure),
     /// `returned`, `linked.repeat`, `outcome.mediated`, `sum.persons`.
     Count(Code),
@@ -99,8 +102,8 @@ impl Measure {
         if let Some(rating) = RatingMeasure::parse(stem) {
             return Measure::Rating(rating);
         }
-        match stem.rsplit_once('.').map(|(stage, state)| (stage, State::parse(state))) {
-            Some((stage, Some(state))) => Measure::Clock { stage: stage.into(), state },
+        match stem.rsplit_once('.').map(|(stage, name)| (stage, State::parse(name))) {
+            Some((of, Some(state))) => Measure::Clock { stage: of.into(), state },
             _ => Measure::Count(stem.into()),
         }
     }

@@ -31,7 +31,9 @@ impl By {
                 "department" => department = true,
                 "hotline" => by.hotline = true,
                 "case_type" => by.case_type = true,
-                other => return Err(format!("cannot break down by \"{other}\": department, hotline, case_type")),
+                other => {
+                    return Err(format!("cannot break down by \"{other}\": department, hotline, case_type"));
+                }
             }
         }
         if department { Ok(by) } else { Err("a table is broken down by department first".to_owned()) }

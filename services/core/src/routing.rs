@@ -16,7 +16,13 @@ pub struct Decision {
 /// The rule that decides, among those valid on that day: the most specific, then the highest priority, then the
 /// first in order. A department already tried in this round is passed over, the hotline's fallback excepted:
 /// it is where a case stays that nobody else takes.
-pub fn route(rulebook: &Rulebook, hotline: &str, case: &Attributes, on: Date, tried: &[Code]) -> Option<Decision> {
+pub fn route(
+    rulebook: &Rulebook,
+    hotline: &str,
+    case: &Attributes,
+    on: Date,
+    tried: &[Code],
+) -> Option<Decision> {
     rulebook
         .routes
         .iter()

@@ -166,7 +166,9 @@ impl Score {
 
     /// The contributions of rounds that are closed: what a new rulebook must not change silently.
     pub fn settled(&self) -> impl Iterator<Item = &(Contribution, i64)> {
-        self.contributions.iter().filter(|(contribution, _)| contribution.days[Basis::Closed as usize].is_some())
+        self.contributions
+            .iter()
+            .filter(|(contribution, _)| contribution.days[Basis::Closed as usize].is_some())
     }
 }
 

@@ -41,9 +41,7 @@ pub struct Adapter {
 
 impl std::fmt::Debug for Adapter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Adapter")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Adapter").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -54,10 +52,7 @@ impl Adapter {
         // `halt`, `debug` and `stderr` are also defined in terms of the functions left out.
         let defined =
             |def: &load::parse::Def<&str>| !matches!(def.name, "halt" | "halt_error" | "debug" | "stderr");
-        let defs = jaq_core::defs()
-            .chain(jaq_std::defs())
-            .chain(jaq_json::defs())
-            .filter(defined);
+        let defs = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(defined);
         let funs = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
         let arena = Arena::default();
         let modules = Loader::new(defs)
@@ -67,11 +62,7 @@ impl Adapter {
             .with_funs(funs.filter(|(name, ..)| allowed(name)))
             .compile(modules)
             .map_err(|errors| compile_error(name, code, &errors))?;
-        Ok(Self {
-            name: name.to_owned(),
-            code: code.to_owned(),
-            program,
-        })
+        Ok(Self { name: name.to_owned(), code: code.to_owned(), program })
     }
 
     pub fn name(&self) -> &str {
@@ -100,9 +91,7 @@ impl Adapter {
             _ => None,
         };
         let literal = |text: &String| self.code.contains(&format!("error(\"{text}\")"));
-        AdapterError::Failed {
-            reason: reason.filter(literal),
-        }
+        AdapterError::Failed { reason: reason.filter(literal) }
     }
 }
 
@@ -125,9 +114,7 @@ fn to_json(value: &Val) -> Result<Value, AdapterError> {
 }
 
 fn to_text(bytes: &[u8]) -> Result<String, AdapterError> {
-    std::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .map_err(|_| AdapterError::NotJson)
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| AdapterError::NotJson)
 }
 
 fn to_number(number: &Num) -> Option<serde_json::Number> {
@@ -141,37 +128,20 @@ fn to_number(number: &Num) -> Option<serde_json::Number> {
 /// The line on which `part` of `code` begins.
 fn line_of(code: &str, part: &str) -> usize {
     let start = part.as_ptr() as usize;
-    let offset = start
-        .checked_sub(code.as_ptr() as usize)
-        .filter(|offset| *offset <= code.len());
-    offset
-        .and_then(|offset| code.get(..offset))
-        .map_or(1, |before| before.matches('\n').count() + 1)
+    let offset = start.checked_sub(code.as_ptr() as usize).filter(|offset| *offset <= code.len());
+    offset.and_then(|offset| code.get(..offset)).map_or(1, |before| before.matches('\n').count() + 1)
 }
 
 fn load_error(name: &str, code: &str, errors: load::Errors<&str, ()>) -> AdapterError {
     let at = errors.into_iter().next().and_then(|(_, error)| match error {
         load::Error::Lex(errors) => errors.first().map(|(_, at): &lex::Error<&str>| line_of(code, at)),
-        load::Error::Parse(errors) => errors
-            .first()
-            .map(|(_, at): &parse::Error<&str>| line_of(code, at)),
+        load::Error::Parse(errors) => errors.first().map(|(_, at): &parse::Error<&str>| line_of(code, at)),
         load::Error::Io(_) => None,
     });
-    AdapterError::Syntax {
-        name: name.to_owned(),
-        line: at.unwrap_or(1),
-    }
+    AdapterError::Syntax { name: name.to_owned(), line: at.unwrap_or(1) }
 }
 
 fn compile_error(name: &str, code: &str, errors: &jaq_core::compile::Errors<&str, ()>) -> AdapterError {
-    let first = errors
-        .iter()
-        .flat_map(|(_, undefined)| undefined)
-        .next()
-        .map_or("", |(symbol, _)| symbol);
-    AdapterError::Undefined {
-        name: name.to_owned(),
-        line: line_of(code, first),
-        symbol: first.to_owned(),
-    }
+    let first = errors.iter().flat_map(|(_, undefined)| undefined).next().map_or("", |(symbol, _)| symbol);
+    AdapterError::Undefined { name: name.to_owned(), line: line_of(code, first), symbol: first.to_owned() }
 }

@@ -11,9 +11,7 @@ use crate::tree::{Faults, Member, Node, Path, report_duplicates};
 
 /// Whether these headers carry an event in binary mode.
 pub fn is_binary<'h>(names: impl IntoIterator<Item = &'h str>) -> bool {
-    names
-        .into_iter()
-        .any(|name| attribute(name).is_some_and(|(name, _)| name == "specversion"))
+    names.into_iter().any(|name| attribute(name).is_some_and(|(name, _)| name == "specversion"))
 }
 
 /// Decodes one event in binary mode. Headers that are no attributes are passed over; the values of HTTP headers
@@ -54,20 +52,14 @@ fn header<'h>(name: &str, value: &'h [u8]) -> Result<Option<(String, Cow<'h, str
     let text = |value: &'h [u8]| std::str::from_utf8(value).map_err(|_| HEADERS);
     if name.eq_ignore_ascii_case("content-type") {
         let text = text(value)?;
-        let json = text
-            .split(';')
-            .next()
-            .is_some_and(|essence| essence.trim() == "application/json");
+        let json = text.split(';').next().is_some_and(|essence| essence.trim() == "application/json");
         return Ok((!json).then(|| ("datacontenttype".to_owned(), text.into())));
     }
     let Some((name, percent)) = attribute(name) else {
         return Ok(None);
     };
-    let value = if percent {
-        percent_decode(value).decode_utf8().map_err(|_| HEADERS)?
-    } else {
-        text(value)?.into()
-    };
+    let value =
+        if percent { percent_decode(value).decode_utf8().map_err(|_| HEADERS)? } else { text(value)?.into() };
     Ok(Some((name, value)))
 }
 

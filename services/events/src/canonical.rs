@@ -82,11 +82,7 @@ pub(crate) fn write_object(
     sequence(out, b"{}", sorted.into_iter(), |member, out| {
         write_text(&member.name, out);
         out.push(b':');
-        let part = if member.mark.get() == Mark::Public {
-            Part::All
-        } else {
-            part
-        };
+        let part = if member.mark.get() == Mark::Public { Part::All } else { part };
         write(&member.value, part, out);
     });
 }
@@ -128,10 +124,7 @@ fn plain(number: Number) -> Number {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    if text
-        .bytes()
-        .any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\')
-    {
+    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
         serde_json::to_writer(&mut *out, text).expect("a Vec takes all that is written to it");
     } else {
         out.push(b'"');
@@ -180,12 +173,9 @@ fn to_value(node: &Node<'_>) -> Value {
         Node::Number(Number::Float(n)) => Value::from(*n),
         Node::Text(text) => Value::String(text.as_ref().to_owned()),
         Node::Array(items) => Value::Array(items.iter().map(to_value).collect()),
-        Node::Object(members) => Value::Object(
-            members
-                .iter()
-                .map(|m| (m.name.as_ref().to_owned(), to_value(&m.value)))
-                .collect(),
-        ),
+        Node::Object(members) => {
+            Value::Object(members.iter().map(|m| (m.name.as_ref().to_owned(), to_value(&m.value))).collect())
+        }
     }
 }
 

@@ -85,9 +85,7 @@ pub(crate) fn is_known_name(name: &str) -> bool {
     let names = NAMES.get_or_init(|| {
         let kinds = Kind::ALL.iter().flat_map(|kind| members(*kind));
         let specs = attributes().into_iter().chain(kinds).chain(figure_members());
-        specs
-            .flat_map(|spec| spec.pointer.split('/').map(str::to_owned).collect::<Vec<_>>())
-            .collect()
+        specs.flat_map(|spec| spec.pointer.split('/').map(str::to_owned).collect::<Vec<_>>()).collect()
     });
     names.contains(name)
 }

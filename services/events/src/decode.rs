@@ -148,13 +148,8 @@ pub(crate) fn event(
     tagger: &Tagger,
     keep: Keep,
 ) -> Result<Event, DecodeError> {
-    let context = Context {
-        faults: &faults,
-        pipeline: false,
-        source: "",
-        offset: Offset::UTC,
-        recorder: None,
-    };
+    let context =
+        Context { faults: &faults, pipeline: false, source: "", offset: Offset::UTC, recorder: None };
     let envelope = envelope::read(&Reader::new(members, Path::Root, &context));
     let context = Context {
         pipeline: envelope.is_pipeline(),
@@ -166,13 +161,11 @@ pub(crate) fn event(
     let event = match envelope.event_type {
         Some(EventType::Case(kind)) => {
             let body = reader.data(|data| body::read(kind, data));
-            body.and_then(|body| case(&envelope, body))
-                .map(|case| Event::Case(Box::new(case)))
+            body.and_then(|body| case(&envelope, body)).map(|case| Event::Case(Box::new(case)))
         }
         Some(EventType::Figure) => {
             let data = reader.data(envelope::figure_data);
-            data.and_then(|data| figure(&envelope, data))
-                .map(|figure| Event::Figure(Box::new(figure)))
+            data.and_then(|data| figure(&envelope, data)).map(|figure| Event::Figure(Box::new(figure)))
         }
         None => None,
     };
@@ -196,13 +189,7 @@ fn case(envelope: &Envelope, body: Body) -> Option<Decoded> {
         tag: 0,
         ledger_seq: 0,
     };
-    Some(Decoded {
-        subject: envelope.subject.clone()?,
-        id,
-        fact,
-        personal: None,
-        public: Vec::new(),
-    })
+    Some(Decoded { subject: envelope.subject.clone()?, id, fact, personal: None, public: Vec::new() })
 }
 
 fn figure(envelope: &Envelope, data: FigureData) -> Option<Figure> {

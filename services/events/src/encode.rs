@@ -111,11 +111,8 @@ fn encode_dispatched(dispatched: &Dispatched) -> Value {
 }
 
 fn encode_rated(rated: &Rated) -> Value {
-    let aspects: Map<String, Value> = rated
-        .aspects
-        .iter()
-        .map(|(name, stars)| (name.to_string(), json!(stars)))
-        .collect();
+    let aspects: Map<String, Value> =
+        rated.aspects.iter().map(|(name, stars)| (name.to_string(), json!(stars))).collect();
     json!({
         "reached": rated.reached,
         "method": rated.method,
@@ -170,15 +167,9 @@ fn encode_opening(body: &Body) -> Option<Value> {
 
 fn encode_handling(body: &Body) -> Option<Value> {
     Some(match body {
-        Body::Signed {
-            department,
-            automatic,
-        } => json!({ "department": department, "automatic": automatic }),
+        Body::Signed { department, automatic } => json!({ "department": department, "automatic": automatic }),
         Body::Contacted { department, reached } => json!({ "department": department, "reached": reached }),
-        Body::Replied {
-            department,
-            preliminary,
-        } => {
+        Body::Replied { department, preliminary } => {
             json!({ "department": department, "preliminary": preliminary })
         }
         Body::Accepted { department } => json!({ "department": department }),
@@ -186,11 +177,7 @@ fn encode_handling(body: &Body) -> Option<Value> {
         Body::ReturnRequested { department, reason } | Body::Returned { department, reason } => {
             json!({ "department": department, "reason": reason })
         }
-        Body::ReturnRefused {
-            department,
-            reason,
-            is_final,
-        } => {
+        Body::ReturnRefused { department, reason, is_final } => {
             json!({ "department": department, "reason": reason, "final": is_final })
         }
         Body::ExtensionRequested { stage, grant, by } | Body::Extended { stage, grant, by } => {
@@ -205,18 +192,11 @@ fn encode_handling(body: &Body) -> Option<Value> {
             data
         }
         Body::ExtensionRefused { stage, by } => json!({ "stage": stage, "by": by }),
-        Body::Held {
-            reason,
-            stages,
-            until,
-        } => {
+        Body::Held { reason, stages, until } => {
             json!({ "reason": reason, "stages": stages, "until": until.map(|at| at.to_string()) })
         }
         Body::Released { reason } => json!({ "reason": reason }),
-        Body::Verified {
-            result,
-            amounts: sums,
-        } => json!({ "result": result, "amounts": amounts(sums) }),
+        Body::Verified { result, amounts: sums } => json!({ "result": result, "amounts": amounts(sums) }),
         Body::Notified { of } => json!({ "of": of }),
         _ => return None,
     })
@@ -224,20 +204,11 @@ fn encode_handling(body: &Body) -> Option<Value> {
 
 fn encode_closing(body: &Body) -> Option<Value> {
     Some(match body {
-        Body::Submitted {
-            department,
-            outcome,
-            amounts: sums,
-        } => {
+        Body::Submitted { department, outcome, amounts: sums } => {
             json!({ "department": department, "outcome": outcome, "amounts": amounts(sums) })
         }
         Body::CloseRefused { department } => json!({ "department": department }),
-        Body::Closed {
-            department,
-            by,
-            outcome,
-            amounts: sums,
-        } => {
+        Body::Closed { department, by, outcome, amounts: sums } => {
             json!({ "department": department, "by": by, "outcome": outcome, "amounts": amounts(sums) })
         }
         Body::Merged { into, reason } => json!({ "into": into, "reason": reason }),
@@ -251,11 +222,7 @@ fn encode_closing(body: &Body) -> Option<Value> {
 fn encode_oversight(body: &Body) -> Option<Value> {
     Some(match body {
         Body::Urged { by } => json!({ "by": by }),
-        Body::Supervised {
-            kind,
-            by,
-            own_limit: limit,
-        } => {
+        Body::Supervised { kind, by, own_limit: limit } => {
             json!({ "kind": kind, "by": by, "own_limit": own_limit(*limit) })
         }
         Body::SupervisionAnswered { kind, by } => json!({ "kind": kind, "by": by }),
@@ -283,24 +250,12 @@ fn own_limit(limit: Option<OwnLimit>) -> Option<Value> {
 }
 
 /// In yuan; whole yuan without a fraction.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "amounts are read up to 1e15 fen, which a double holds"
-)]
+#[expect(clippy::cast_precision_loss, reason = "amounts are read up to 1e15 fen, which a double holds")]
 fn amounts(amounts: &Amounts) -> Value {
     let yuan = |fen: i64| {
-        if fen % 100 == 0 {
-            json!(fen / 100)
-        } else {
-            json!(fen as f64 / 100.0)
-        }
+        if fen % 100 == 0 { json!(fen / 100) } else { json!(fen as f64 / 100.0) }
     };
-    Value::Object(
-        amounts
-            .iter()
-            .map(|(name, fen)| (name.to_string(), yuan(*fen)))
-            .collect(),
-    )
+    Value::Object(amounts.iter().map(|(name, fen)| (name.to_string(), yuan(*fen))).collect())
 }
 
 const _: () = assert!(Kind::ALL.len() == 37, "a new kind needs its arm in this file");

@@ -91,16 +91,7 @@ pub(crate) fn read(r: &Reader<'_, '_>) -> Envelope {
     let precision = precision(r);
     r.optional("datacontenttype", MediaType);
     r.optional("dataschema", Text(URI_BYTES_MAX));
-    Envelope {
-        event_type,
-        source,
-        id,
-        subject,
-        time,
-        sequence,
-        recorded_at,
-        precision,
-    }
+    Envelope { event_type, source, id, subject, time, sequence, recorded_at, precision }
 }
 
 pub(crate) fn precision(r: &Reader<'_, '_>) -> Precision {
@@ -125,11 +116,5 @@ pub(crate) fn figure_data(r: &Reader<'_, '_>) -> Option<FigureData> {
     let value = r.required("value", Decimal);
     let department = r.optional("department", AnyCode);
     let hotline = r.optional("hotline", AnyCode);
-    Some(FigureData {
-        measure: measure?,
-        day: day?,
-        value: value?,
-        department,
-        hotline,
-    })
+    Some(FigureData { measure: measure?, day: day?, value: value?, department, hotline })
 }

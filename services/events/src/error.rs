@@ -64,10 +64,7 @@ impl DecodeError {
     /// The faults to answer with; what is undecodable has one, at the root.
     pub fn faults(&self) -> Vec<Fault> {
         match self {
-            DecodeError::Undecodable { code } => vec![Fault {
-                pointer: String::new(),
-                code,
-            }],
+            DecodeError::Undecodable { code } => vec![Fault { pointer: String::new(), code }],
             DecodeError::Invalid(faults) => faults.clone(),
         }
     }
@@ -81,11 +78,7 @@ pub enum AdapterError {
     #[error(
         "adapter {name}: line {line}: `{symbol}` is not defined (adapters have no clock, environment or input)"
     )]
-    Undefined {
-        name: String,
-        line: usize,
-        symbol: String,
-    },
+    Undefined { name: String, line: usize, symbol: String },
     /// The program ended with an error. `reason` is its text if that stands in the program as a literal.
     #[error("the adapter refused the row: {}", .reason.as_deref().unwrap_or("failed"))]
     Failed { reason: Option<String> },

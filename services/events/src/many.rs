@@ -21,23 +21,14 @@ impl Framing {
     /// What a media type says; `application/json` is an array or one event, as `body` begins. None: a type that
     /// no events come in.
     pub fn of(content_type: &str, body: &[u8]) -> Option<Self> {
-        let essence = content_type
-            .split(';')
-            .next()
-            .unwrap_or(content_type)
-            .trim()
-            .to_ascii_lowercase();
+        let essence = content_type.split(';').next().unwrap_or(content_type).trim().to_ascii_lowercase();
         match essence.as_str() {
             "application/cloudevents+json" => Some(Framing::One),
             "application/cloudevents-batch+json" => Some(Framing::Batch),
             "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(Framing::Lines),
             "application/json" => {
                 let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
-                Some(if first == Some(&b'[') {
-                    Framing::Batch
-                } else {
-                    Framing::One
-                })
+                Some(if first == Some(&b'[') { Framing::Batch } else { Framing::One })
             }
             _ => None,
         }
@@ -60,9 +51,7 @@ pub fn split(body: &[u8], framing: Framing) -> Result<impl Iterator<Item = &[u8]
         Framing::Lines => (None, Vec::new(), Some(body)),
         Framing::Batch => (None, batch(body)?, None),
     };
-    let lines = lines
-        .into_iter()
-        .flat_map(|body| body.split(|byte| *byte == b'\n'));
+    let lines = lines.into_iter().flat_map(|body| body.split(|byte| *byte == b'\n'));
     let lines = lines.map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     Ok(whole.into_iter().chain(items).chain(lines))
 }
@@ -81,8 +70,5 @@ pub fn decode_many<'b>(
     tagger: &Tagger,
     keep: Keep,
 ) -> Result<impl Iterator<Item = Item<'b>>, DecodeError> {
-    Ok(split(body, framing)?.map(move |raw| Item {
-        raw,
-        event: decode(raw, tagger, keep),
-    }))
+    Ok(split(body, framing)?.map(move |raw| Item { raw, event: decode(raw, tagger, keep) }))
 }

@@ -47,12 +47,7 @@ pub(crate) struct Reader<'r, 'a> {
 
 impl<'r, 'a> Reader<'r, 'a> {
     pub(crate) fn new(members: &'r [Member<'a>], at: Path<'r>, context: &'r Context<'r>) -> Self {
-        Self {
-            members,
-            at,
-            context,
-            left: Cell::new(members.len()),
-        }
+        Self { members, at, context, left: Cell::new(members.len()) }
     }
 
     /// The same members, read under another context.
@@ -200,12 +195,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     fn record(&self, name: &str, required: bool, kind: MemberKind, shape: impl Fn() -> String) {
         if let Some(recorder) = self.context.recorder {
             let pointer = Path::Name(&self.at, name).full();
-            recorder.borrow_mut().push(MemberSpec {
-                pointer,
-                required,
-                kind,
-                shape: shape(),
-            });
+            recorder.borrow_mut().push(MemberSpec { pointer, required, kind, shape: shape() });
         }
     }
 }

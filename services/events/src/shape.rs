@@ -37,20 +37,14 @@ macro_rules! shape {
             fn read(&self, node: &Node<'_>, at: &Path<'_>, context: &Context<'_>) -> Option<$out> {
                 let $self = self;
                 let read = |$node: &Node<'_>| -> Result<$out, &'static str> { $read };
-                read(node)
-                    .map_err(|code| context.faults.push(at, code))
-                    .ok()
+                read(node).map_err(|code| context.faults.push(at, code)).ok()
             }
         }
     };
 }
 
 fn text<'n>(node: &'n Node<'_>) -> Result<&'n str, &'static str> {
-    if let Node::Text(text) = node {
-        Ok(text)
-    } else {
-        Err(code::TYPE)
-    }
+    if let Node::Text(text) = node { Ok(text) } else { Err(code::TYPE) }
 }
 
 fn code_of(text: &str) -> Result<Code, &'static str> {
@@ -61,11 +55,7 @@ fn code_of(text: &str) -> Result<Code, &'static str> {
     // U+0080 to U+009F, the other control characters, are C2 80 to C2 9F.
     let plain = bytes.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f)
         && (text.is_ascii() || !text.chars().any(char::is_control));
-    if plain {
-        Ok(Code::new(text))
-    } else {
-        Err(code::PATTERN)
-    }
+    if plain { Ok(Code::new(text)) } else { Err(code::PATTERN) }
 }
 
 /// `<hotline code>:<number>` of `[A-Za-z0-9._:-]`, at most 96 bytes.
@@ -142,11 +132,7 @@ shape!(True -> bool, Value, |_shape| "true", |node| match node {
     _ => Err(code::TYPE),
 });
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "whole and within u32"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and within u32")]
 fn whole(node: &Node<'_>, min: u32, max: u32) -> Result<u32, &'static str> {
     let value = match node {
         Node::Number(Number::Unsigned(n)) => u32::try_from(*n).map_err(|_| code::RANGE)?,
@@ -156,11 +142,7 @@ fn whole(node: &Node<'_>, min: u32, max: u32) -> Result<u32, &'static str> {
         Node::Number(Number::Float(n)) => *n as u32,
         _ => return Err(code::TYPE),
     };
-    if (min..=max).contains(&value) {
-        Ok(value)
-    } else {
-        Err(code::RANGE)
-    }
+    if (min..=max).contains(&value) { Ok(value) } else { Err(code::RANGE) }
 }
 
 /// A whole number from the first to the second, both included.
@@ -185,10 +167,7 @@ shape!(Decimal -> f64, Value, |_shape| "number", |node| match node {
     _ => Err(code::TYPE),
 });
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "JSON numbers are doubles to most of the world"
-)]
+#[expect(clippy::cast_precision_loss, reason = "JSON numbers are doubles to most of the world")]
 fn float(number: Number) -> f64 {
     match number {
         Number::Unsigned(n) => n as f64,
@@ -250,10 +229,7 @@ impl Shape for Until {
             10 => time::end_of(time::day(text)?, context.offset),
             _ => time::instant(text).map(|(at, _)| at),
         };
-        text(node)
-            .and_then(read)
-            .map_err(|code| context.faults.push(at, code))
-            .ok()
+        text(node).and_then(read).map_err(|code| context.faults.push(at, code)).ok()
     }
 }
 
@@ -267,21 +243,11 @@ pub(crate) struct List {
 
 impl List {
     pub(crate) fn codes(min: usize, max: usize) -> Self {
-        Self {
-            what: "codes",
-            min,
-            max,
-            item: code_of,
-        }
+        Self { what: "codes", min, max, item: code_of }
     }
 
     pub(crate) fn subjects(min: usize, max: usize) -> Self {
-        Self {
-            what: "subjects",
-            min,
-            max,
-            item: subject_of,
-        }
+        Self { what: "subjects", min, max, item: subject_of }
     }
 }
 
@@ -353,11 +319,7 @@ fn fen(node: &Node<'_>) -> Result<i64, &'static str> {
     let fen = (yuan * 100.0).round();
     // Equal exactly if the number was written with at most two decimals: both are the double nearest to it.
     #[expect(clippy::float_cmp, reason = "see above")]
-    if fen / 100.0 == yuan {
-        Ok(fen as i64)
-    } else {
-        Err(code::RANGE)
-    }
+    if fen / 100.0 == yuan { Ok(fen as i64) } else { Err(code::RANGE) }
 }
 
 /// What is personal, of this JSON type; only that much is looked at.

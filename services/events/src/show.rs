@@ -38,11 +38,14 @@ pub fn view(view: &View, rulebook: &Rulebook, as_of: Timestamp) -> Value {
     put("rounds", Value::Array(rounds.collect()));
     put("anomalies", Value::Array(view.anomalies.iter().map(|one| anomaly(one, rulebook)).collect()));
     if let Some(proposal) = &view.proposal {
-        put("proposal", json!({
-            "department": proposal.department.as_str(),
-            "rule": proposal.rule.as_str(),
-            "at": at(Some(proposal.at), rulebook),
-        }));
+        put(
+            "proposal",
+            json!({
+                "department": proposal.department.as_str(),
+                "rule": proposal.rule.as_str(),
+                "at": at(Some(proposal.at), rulebook),
+            }),
+        );
     }
     Value::Object(shown)
 }
@@ -158,7 +161,8 @@ fn clock(view: &View, clock: &Clock, rulebook: &Rulebook, as_of: Timestamp) -> V
 }
 
 fn state(clock: &Clock, as_of: Timestamp) -> &'static str {
-    let held = clock.holds.iter().any(|hold| hold.from <= as_of && hold.until.is_none_or(|until| as_of < until));
+    let held =
+        clock.holds.iter().any(|hold| hold.from <= as_of && hold.until.is_none_or(|until| as_of < until));
     if clock.in_review_since.is_some() {
         "in_review"
     } else if clock.deadline.as_ref().is_some_and(|deadline| deadline.is_past(as_of)) {
@@ -187,7 +191,8 @@ pub fn piece(piece: &Piece, calendar: &Calendar) -> Value {
         Piece::AsSent { due_at } => json!({ "step": "as_sent", "due_at": at(*due_at) }),
         Piece::Moved { from, to } => json!({ "step": "moved_to_opening", "from": at(*from), "to": at(*to) }),
         Piece::Counted { from, to, amount, unit, make_up } => {
-            let mut counted = json!({ "step": "counted", "from": at(*from), "to": at(*to), "unit": unit.name() });
+            let mut counted =
+                json!({ "step": "counted", "from": at(*from), "to": at(*to), "unit": unit.name() });
             match amount {
                 Amount::Days(days) => counted["days"] = json!(days),
                 Amount::Micros(micros) => counted["seconds"] = json!(micros / 1_000_000),
@@ -220,8 +225,12 @@ pub fn piece(piece: &Piece, calendar: &Calendar) -> Value {
             "before": before.map(at),
             "after": after.map(at),
         }),
-        Piece::Rolled { from, to } => json!({ "step": "rolled", "from": from.to_string(), "to": to.to_string() }),
-        Piece::ToClose { from, to } => json!({ "step": "to_close_of_office", "from": at(*from), "to": at(*to) }),
+        Piece::Rolled { from, to } => {
+            json!({ "step": "rolled", "from": from.to_string(), "to": to.to_string() })
+        }
+        Piece::ToClose { from, to } => {
+            json!({ "step": "to_close_of_office", "from": at(*from), "to": at(*to) })
+        }
         Piece::Omitted { from, to } => json!({ "step": "omitted", "from": at(*from), "to": at(*to) }),
     }
 }

@@ -19,10 +19,8 @@ pub struct Row {
 pub fn csv(input: impl Read) -> Result<impl Iterator<Item = Row>, TableError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
     let header = reader.headers().map_err(|error| csv_error(&error))?;
-    let names: Vec<String> = header
-        .iter()
-        .map(|name| name.trim_start_matches('\u{feff}').to_owned())
-        .collect();
+    let names: Vec<String> =
+        header.iter().map(|name| name.trim_start_matches('\u{feff}').to_owned()).collect();
     if (1..names.len()).any(|n| names[..n].contains(&names[n])) {
         return Err(TableError::DuplicateColumn);
     }
@@ -36,9 +34,7 @@ pub fn csv(input: impl Read) -> Result<impl Iterator<Item = Row>, TableError> {
             Err(error) => error.position(),
         }
         .map_or(0, csv::Position::line);
-        let value = record
-            .map_err(|error| csv_error(&error))
-            .and_then(|record| named(&names, &record));
+        let value = record.map_err(|error| csv_error(&error)).and_then(|record| named(&names, &record));
         // A file that cannot be read any further would fail for ever.
         ended = matches!(value, Err(TableError::Io(_)));
         Some(Row { line, value })
@@ -47,31 +43,22 @@ pub fn csv(input: impl Read) -> Result<impl Iterator<Item = Row>, TableError> {
 
 fn named(names: &[String], record: &csv::StringRecord) -> Result<Value, TableError> {
     if names.len() != record.len() {
-        return Err(TableError::Fields {
-            expected: names.len() as u64,
-            found: record.len() as u64,
-        });
+        return Err(TableError::Fields { expected: names.len() as u64, found: record.len() as u64 });
     }
     if record.as_slice().len() > EVENT_BYTES_MAX {
         return Err(TableError::TooLong { max: EVENT_BYTES_MAX });
     }
-    let members: Map<String, Value> = names
-        .iter()
-        .cloned()
-        .zip(record.iter().map(|field| Value::String(field.to_owned())))
-        .collect();
+    let members: Map<String, Value> =
+        names.iter().cloned().zip(record.iter().map(|field| Value::String(field.to_owned()))).collect();
     Ok(Value::Object(members))
 }
 
 fn csv_error(error: &csv::Error) -> TableError {
     match error.kind() {
         csv::ErrorKind::Io(error) => TableError::Io(error.kind()),
-        csv::ErrorKind::UnequalLengths {
-            expected_len, len, ..
-        } => TableError::Fields {
-            expected: *expected_len,
-            found: *len,
-        },
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            TableError::Fields { expected: *expected_len, found: *len }
+        }
         _ => TableError::Utf8,
     }
 }
@@ -86,17 +73,11 @@ pub fn ndjson(mut input: impl BufRead) -> impl Iterator<Item = Row> {
                 Ok(None) => ended = true,
                 Ok(Some(bytes)) if bytes.trim_ascii().is_empty() => {}
                 Ok(Some(bytes)) => {
-                    return Some(Row {
-                        line,
-                        value: json(&bytes),
-                    });
+                    return Some(Row { line, value: json(&bytes) });
                 }
                 Err(error) => {
                     ended = matches!(error, TableError::Io(_));
-                    return Some(Row {
-                        line,
-                        value: Err(error),
-                    });
+                    return Some(Row { line, value: Err(error) });
                 }
             }
         }
@@ -114,11 +95,7 @@ fn next_line(input: &mut impl BufRead) -> Result<Option<Vec<u8>>, TableError> {
     let io = |error: std::io::Error| TableError::Io(error.kind());
     let mut bytes = Vec::new();
     let limit = EVENT_BYTES_MAX as u64 + 1;
-    let read = input
-        .by_ref()
-        .take(limit)
-        .read_until(b'\n', &mut bytes)
-        .map_err(io)?;
+    let read = input.by_ref().take(limit).read_until(b'\n', &mut bytes).map_err(io)?;
     if read == 0 {
         return Ok(None);
     }

@@ -20,33 +20,18 @@ pub(crate) fn instant(text: &str) -> Result<(Timestamp, Offset), &'static str> {
 
 /// Reads `2026-10-19`.
 pub(crate) fn day(text: &str) -> Result<Date, &'static str> {
-    let date = <&[u8; 10]>::try_from(text.as_bytes())
-        .ok()
-        .and_then(date)
-        .ok_or(code::FORMAT)?;
-    if (1970..2200).contains(&date.year()) {
-        Ok(date)
-    } else {
-        Err(code::RANGE)
-    }
+    let date = <&[u8; 10]>::try_from(text.as_bytes()).ok().and_then(date).ok_or(code::FORMAT)?;
+    if (1970..2200).contains(&date.year()) { Ok(date) } else { Err(code::RANGE) }
 }
 
 /// 24:00 of a day, in the zone of `offset`.
 pub(crate) fn end_of(day: Date, offset: Offset) -> Result<Timestamp, &'static str> {
     let next = day.tomorrow().map_err(|_| code::RANGE)?;
-    bounded(
-        offset
-            .to_timestamp(next.at(0, 0, 0, 0))
-            .map_err(|_| code::RANGE)?,
-    )
+    bounded(offset.to_timestamp(next.at(0, 0, 0, 0)).map_err(|_| code::RANGE)?)
 }
 
 fn bounded(at: Timestamp) -> Result<Timestamp, &'static str> {
-    if (FIRST..END).contains(&at.as_second()) {
-        Ok(at)
-    } else {
-        Err(code::RANGE)
-    }
+    if (FIRST..END).contains(&at.as_second()) { Ok(at) } else { Err(code::RANGE) }
 }
 
 fn split(text: &[u8]) -> Option<(jiff::civil::DateTime, Offset)> {
@@ -112,20 +97,13 @@ mod tests {
 
     fn check(text: &str, expect: Result<&str, &str>) {
         let got = instant(text).map(|(at, offset)| format!("{at} {offset}"));
-        assert_eq!(
-            got.as_deref(),
-            expect.map_err(|code| code).as_ref().map(|text| &**text),
-            "{text}"
-        );
+        assert_eq!(got.as_deref(), expect.map_err(|code| code).as_ref().map(|text| &**text), "{text}");
     }
 
     #[test]
     fn instants_are_rfc_3339_with_an_offset() {
         check("2023-11-22T08:30:00+08:00", Ok("2023-11-22T00:30:00Z +08"));
-        check(
-            "2023-11-22T08:30:00.1234567Z",
-            Ok("2023-11-22T08:30:00.123456Z +00"),
-        );
+        check("2023-11-22T08:30:00.1234567Z", Ok("2023-11-22T08:30:00.123456Z +00"));
         check("2024-02-29T23:59:59-03:30", Ok("2024-03-01T03:29:59Z -03:30"));
         for bad in [
             "",
@@ -156,9 +134,6 @@ mod tests {
     #[test]
     fn a_day_ends_at_the_next_midnight_of_its_zone() {
         let (_, offset) = instant("2026-10-01T00:00:00+08:00").unwrap();
-        assert_eq!(
-            end_of(day("2026-10-19").unwrap(), offset).unwrap().to_string(),
-            "2026-10-19T16:00:00Z"
-        );
+        assert_eq!(end_of(day("2026-10-19").unwrap(), offset).unwrap().to_string(), "2026-10-19T16:00:00Z");
     }
 }

@@ -47,11 +47,7 @@ pub(crate) struct Member<'a> {
 
 impl<'a> Member<'a> {
     pub(crate) fn new(name: Cow<'a, str>, value: Node<'a>) -> Self {
-        Self {
-            name,
-            value,
-            mark: Cell::new(Mark::Personal),
-        }
+        Self { name, value, mark: Cell::new(Mark::Personal) }
     }
 }
 
@@ -121,10 +117,7 @@ impl Faults {
     pub(crate) fn push(&self, at: &Path<'_>, code: &'static str) {
         let mut faults = self.0.borrow_mut();
         if faults.len() < FAULTS_MAX {
-            faults.push(Fault {
-                pointer: at.pointer(),
-                code,
-            });
+            faults.push(Fault { pointer: at.pointer(), code });
         }
     }
 
@@ -208,11 +201,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut items = Vec::new();
         loop {
             let at = Path::Index(&self.at, items.len());
-            let seed = Seed {
-                faults: self.faults,
-                at,
-                depth: self.depth + 1,
-            };
+            let seed = Seed { faults: self.faults, at, depth: self.depth + 1 };
             let Some(item) = seq.next_element_seed(seed)? else {
                 break;
             };
@@ -233,11 +222,7 @@ impl<'de> Visitor<'de> for Seed<'_> {
             if matches!(name, Cow::Owned(_)) && name.contains('\0') {
                 self.faults.push(&at, code::NUL);
             }
-            let value = map.next_value_seed(Seed {
-                faults: self.faults,
-                at,
-                depth: self.depth + 1,
-            })?;
+            let value = map.next_value_seed(Seed { faults: self.faults, at, depth: self.depth + 1 })?;
             members.push(Member::new(name, value));
         }
         report_duplicates(&members, &self.at, self.faults);

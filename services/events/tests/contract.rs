@@ -20,61 +20,37 @@ fn read(path: &Path) -> Value {
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
 
 /// The names of all event types as the folders and files of `schemas/` use them.
 fn names() -> BTreeSet<String> {
-    Kind::ALL
-        .iter()
-        .map(|kind| kind.name().to_owned())
-        .chain(["figure_reported".to_owned()])
-        .collect()
+    Kind::ALL.iter().map(|kind| kind.name().to_owned()).chain(["figure_reported".to_owned()]).collect()
 }
 
 fn all_schemas() -> BTreeMap<String, Value> {
     let name = |path: &Path| {
-        path.file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .strip_suffix(".v1.json")
-            .unwrap()
-            .to_owned()
+        path.file_name().unwrap().to_str().unwrap().strip_suffix(".v1.json").unwrap().to_owned()
     };
-    files(&schemas().join("events"))
-        .iter()
-        .map(|path| (name(path), read(path)))
-        .collect()
+    files(&schemas().join("events")).iter().map(|path| (name(path), read(path))).collect()
 }
 
 fn validators() -> BTreeMap<String, Validator> {
     let schemas_by_name = all_schemas();
     let common = read(&schemas().join("common.json"));
-    let mut registry = Registry::new()
-        .add(common["$id"].as_str().unwrap(), common.clone())
-        .unwrap();
+    let mut registry = Registry::new().add(common["$id"].as_str().unwrap(), common.clone()).unwrap();
     for schema in schemas_by_name.values() {
-        registry = registry
-            .add(schema["$id"].as_str().unwrap(), schema.clone())
-            .unwrap();
+        registry = registry.add(schema["$id"].as_str().unwrap(), schema.clone()).unwrap();
     }
     let registry = registry.prepare().unwrap();
     let build = |schema: &Value| {
-        let options = jsonschema::draft202012::options()
-            .should_validate_formats(true)
-            .with_registry(&registry);
+        let options =
+            jsonschema::draft202012::options().should_validate_formats(true).with_registry(&registry);
         options.build(schema).unwrap()
     };
-    schemas_by_name
-        .iter()
-        .map(|(name, schema)| (name.clone(), build(schema)))
-        .collect()
+    schemas_by_name.iter().map(|(name, schema)| (name.clone(), build(schema))).collect()
 }
 
 #[test]
@@ -88,11 +64,7 @@ fn every_type_has_a_schema_and_examples_and_nothing_else_has() {
             .collect();
         let valid = names.iter().filter(|name| name.starts_with("valid-")).count();
         let invalid = names.iter().filter(|name| name.starts_with("invalid-")).count();
-        assert!(
-            valid >= 1 && invalid >= 2,
-            "{}: {valid} valid, {invalid} invalid",
-            folder.display()
-        );
+        assert!(valid >= 1 && invalid >= 2, "{}: {valid} valid, {invalid} invalid", folder.display());
         assert_eq!(
             valid + invalid,
             names.len(),
@@ -112,10 +84,7 @@ fn every_schema_is_for_the_type_it_is_named_after() {
             None => FIGURE_TYPE.to_owned(),
         };
         assert_eq!(schema["properties"]["type"]["const"], expect);
-        assert_eq!(
-            schema["$id"],
-            format!("https://schemas.hotline.example/events/{name}.v1.json")
-        );
+        assert_eq!(schema["$id"], format!("https://schemas.hotline.example/events/{name}.v1.json"));
     }
 }
 
@@ -126,16 +95,11 @@ fn valid_examples_are_valid_for_schema_and_decoder_and_invalid_ones_for_neither(
         for path in files(&schemas().join("examples").join(&name)) {
             let file = path.file_name().unwrap().to_str().unwrap();
             let bytes = fs::read(&path).unwrap();
-            let by_schema = validator
-                .validate(&read(&path))
-                .map_err(|error| error.to_string());
+            let by_schema = validator.validate(&read(&path)).map_err(|error| error.to_string());
             let by_decoder = decode(&bytes, &Tagger::unkeyed(), Keep::All);
             let expect = file.starts_with("valid-");
             if by_schema.is_ok() != expect || by_decoder.is_ok() != expect {
-                wrong.push(format!(
-                    "{name}/{file}: schema {by_schema:?}, decoder {:?}",
-                    by_decoder.err()
-                ));
+                wrong.push(format!("{name}/{file}: schema {by_schema:?}, decoder {:?}", by_decoder.err()));
             }
         }
     }
@@ -189,22 +153,12 @@ fn assert_same(name: &str, by_code: Vec<MemberSpec>, by_schema: Vec<String>) {
 
 /// Writes each member of an object schema as `assert_same` writes a [`MemberSpec`].
 fn describe_members(common: &Value, object: &Value, at: &str, out: &mut Vec<String>) {
-    let required: Vec<&str> = object["required"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|name| name.as_str().unwrap())
-        .collect();
+    let required: Vec<&str> =
+        object["required"].as_array().into_iter().flatten().map(|name| name.as_str().unwrap()).collect();
     for (name, schema) in object["properties"].as_object().unwrap() {
         let (pointer, shape) = (format!("{at}/{name}"), shape(common, schema));
-        let required = if required.contains(&name.as_str()) {
-            "required"
-        } else {
-            "optional"
-        };
-        let kind = schema["x-kind"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{pointer} has no x-kind"));
+        let required = if required.contains(&name.as_str()) { "required" } else { "optional" };
+        let kind = schema["x-kind"].as_str().unwrap_or_else(|| panic!("{pointer} has no x-kind"));
         out.push(format!("{pointer} {required} {kind} {shape}"));
         if kind == "personal" {
             continue;
@@ -226,9 +180,7 @@ fn resolve<'s>(common: &'s Value, schema: &'s Value) -> &'s Value {
 }
 
 fn reference(schema: &Value) -> Option<&str> {
-    schema["$ref"]
-        .as_str()
-        .map(|text| text.rsplit('/').next().unwrap())
+    schema["$ref"].as_str().map(|text| text.rsplit('/').next().unwrap())
 }
 
 fn shape(common: &Value, schema: &Value) -> String {
@@ -249,11 +201,7 @@ fn shape(common: &Value, schema: &Value) -> String {
     }
     if let Some(types) = schema["type"].as_array() {
         let types: Vec<&str> = types.iter().map(|name| name.as_str().unwrap()).collect();
-        let bounds = if types[0] == "integer" {
-            bounds(schema, "minimum", "maximum")
-        } else {
-            String::new()
-        };
+        let bounds = if types[0] == "integer" { bounds(schema, "minimum", "maximum") } else { String::new() };
         return format!("{}{bounds} or {}", types[0], types[1]);
     }
     match schema["type"].as_str().unwrap() {
@@ -263,14 +211,7 @@ fn shape(common: &Value, schema: &Value) -> String {
         }
         "string" if schema.get("pattern").is_some() => {
             let pattern = schema["pattern"].as_str().unwrap();
-            format!(
-                "hex {}",
-                pattern
-                    .strip_prefix("^[0-9a-f]{")
-                    .unwrap()
-                    .strip_suffix("}$")
-                    .unwrap()
-            )
+            format!("hex {}", pattern.strip_prefix("^[0-9a-f]{").unwrap().strip_suffix("}$").unwrap())
         }
         "array" if schema.get("items").is_some() => {
             let what = reference(&schema["items"]).unwrap_or("object");
@@ -288,11 +229,7 @@ fn list_shape(list: &[Value]) -> String {
     }
     let simple = |kind: &&Kind| !matches!(kind, Kind::Snapshot | Kind::Corrected);
     let types: Vec<String> = Kind::ALL.iter().map(|kind| kind.event_type()).collect();
-    let simple_types: Vec<String> = Kind::ALL
-        .iter()
-        .filter(simple)
-        .map(|kind| kind.event_type())
-        .collect();
+    let simple_types: Vec<String> = Kind::ALL.iter().filter(simple).map(|kind| kind.event_type()).collect();
     if names == types {
         "type".to_owned()
     } else {
@@ -311,10 +248,7 @@ const ALTERNATIVES: [&str; 6] = ["/limit", "/unit", "/until", "/void", "/own_lim
 #[test]
 fn the_full_example_of_each_type_has_every_member_and_survives_a_round_trip() {
     for kind in Kind::ALL {
-        let path = schemas()
-            .join("examples")
-            .join(kind.name())
-            .join("valid-all-members.json");
+        let path = schemas().join("examples").join(kind.name()).join("valid-all-members.json");
         let event = read(&path);
         for spec in contract::members(*kind) {
             let given = event["data"].pointer(&spec.pointer.replace('*', "0")).is_some();
@@ -325,14 +259,9 @@ fn the_full_example_of_each_type_has_every_member_and_survives_a_round_trip() {
         else {
             panic!("{} is about a case", path.display());
         };
-        let corrects = event["data"]["corrects"]["source"]
-            .as_str()
-            .zip(event["data"]["corrects"]["id"].as_str());
-        let identity = Identity {
-            subject: &first.subject,
-            id: &first.id,
-            corrects,
-        };
+        let corrects =
+            event["data"]["corrects"]["source"].as_str().zip(event["data"]["corrects"]["id"].as_str());
+        let identity = Identity { subject: &first.subject, id: &first.id, corrects };
         let encoded = encode(identity, &first.fact).unwrap().to_string();
         let Event::Case(second) = decode(encoded.as_bytes(), &Tagger::unkeyed(), Keep::All).unwrap() else {
             panic!("encoded as a case");

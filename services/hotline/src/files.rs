@@ -35,7 +35,8 @@ pub fn rulebook_files(dir: &Path) -> anyhow::Result<Files> {
                 continue;
             }
             let mut bytes = Vec::new();
-            let file = File::open(entry.path()).with_context(|| format!("cannot open {}", entry.path().display()))?;
+            let file = File::open(entry.path())
+                .with_context(|| format!("cannot open {}", entry.path().display()))?;
             file.take(left + 1)
                 .read_to_end(&mut bytes)
                 .with_context(|| format!("cannot read {}", entry.path().display()))?;

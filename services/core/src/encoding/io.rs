@@ -34,7 +34,7 @@ impl Writer {
             self.bytes.push((value & 0x7f) as u8 | 0x80);
             value >>= 7;
         }
-        self.bytes.push(value as u8);
+        self.bytes.push(u8::try_from(value).expect("the loop left 7 bits"));
     }
 
     pub(crate) fn signed(&mut self, value: i64) {
@@ -54,14 +54,13 @@ impl Writer {
     }
 
     pub(crate) fn string(&mut self, string: &SmolStr) {
-        let place = match self.places.get(string) {
-            Some(place) => *place,
-            None => {
-                let place = self.strings.len() as u64;
-                self.strings.push(string.clone());
-                self.places.insert(string.clone(), place);
-                place
-            }
+        let place = if let Some(place) = self.places.get(string) {
+            *place
+        } else {
+            let place = self.strings.len() as u64;
+            self.strings.push(string.clone());
+            self.places.insert(string.clone(), place);
+            place
         };
         self.number(place);
     }
@@ -106,7 +105,7 @@ impl Writer {
 /// Whole seconds since 1970 and the microseconds after them.
 fn parts(at: Timestamp) -> (i64, u32) {
     let micros = at.as_microsecond();
-    (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000) as u32)
+    (micros.div_euclid(1_000_000), u32::try_from(micros.rem_euclid(1_000_000)).expect("less than a million"))
 }
 
 pub(crate) struct Reader<'a> {
@@ -123,7 +122,8 @@ impl<'a> Reader<'a> {
         reader.strings = reader.list(|reader| {
             let len = reader.number()?;
             let text = reader.take(usize::try_from(len).unwrap_or(usize::MAX))?;
-            let text = std::str::from_utf8(text).map_err(|_| reader.malformed("a string that is not UTF-8"))?;
+            let text =
+                std::str::from_utf8(text).map_err(|_| reader.malformed("a string that is not UTF-8"))?;
             Ok(SmolStr::new(text))
         })?;
         Ok(reader)

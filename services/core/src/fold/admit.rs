@@ -72,7 +72,7 @@ pub(super) fn admit<'a>(facts: &'a CaseFacts, rulebook: &Rulebook) -> Admission<
             _ => admission.timeline.push(item.fact),
         }
     }
-    admission.timeline.sort_by(|a, b| order(a).cmp(&order(b)));
+    admission.timeline.sort_by_key(|a| order(a));
     admission
 }
 
@@ -133,9 +133,8 @@ fn items<'a>(facts: &'a CaseFacts, rulebook: &Rulebook) -> Vec<Item<'a>> {
 fn correct(items: &mut [Item<'_>], rulebook: &Rulebook, anomalies: &mut Vec<Anomaly>) {
     let places: HashMap<EventKey, usize> =
         items.iter().enumerate().map(|(place, item)| (item.fact.key, place)).collect();
-    let mut corrections: Vec<usize> = (0..items.len())
-        .filter(|place| matches!(items[*place].fact.body, Body::Corrected(_)))
-        .collect();
+    let mut corrections: Vec<usize> =
+        (0..items.len()).filter(|place| matches!(items[*place].fact.body, Body::Corrected(_))).collect();
     for place in &corrections {
         count(&mut items[*place], rulebook);
     }

@@ -102,35 +102,38 @@ fn happening() -> impl Strategy<Value = Happening> {
 fn life() -> impl Strategy<Value = Vec<Fact>> {
     let corrections = prop::collection::vec((any::<Index>(), 0_i64..43_200, any::<bool>()), 0..3);
     let snapshots = prop::collection::vec((0_i64..43_200, any::<Index>()), 0..3);
-    (prop::collection::vec(happening(), 1..28), corrections, snapshots).prop_map(|(happenings, corrections, snapshots)| {
-        let mut facts: Vec<Fact> = vec![fact("09-01 08:00 received id=first")];
-        facts.extend(happenings.iter().enumerate().map(|(nth, one)| happened(nth, one)));
-        for (nth, (target, minute, void)) in corrections.iter().enumerate() {
-            let target = &facts[target.index(facts.len())];
-            let line = format!("09-01 00:00 corrected {} target=x void=1 id=k{nth}", target.body.kind().name());
-            let mut correction = fact(&line);
-            correction.claimed_at = minutes(*minute);
-            if let crate::fact::Body::Corrected(corrected) = &mut correction.body {
-                corrected.target = target.key;
-                if !void {
-                    let time = Some(minutes(*minute));
-                    corrected.change = crate::fact::Change::Replace { body: None, time };
+    (prop::collection::vec(happening(), 1..28), corrections, snapshots).prop_map(
+        |(happenings, corrections, snapshots)| {
+            let mut facts: Vec<Fact> = vec![fact("09-01 08:00 received id=first")];
+            facts.extend(happenings.iter().enumerate().map(|(nth, one)| happened(nth, one)));
+            for (nth, (target, minute, void)) in corrections.iter().enumerate() {
+                let target = &facts[target.index(facts.len())];
+                let line =
+                    format!("09-01 00:00 corrected {} target=x void=1 id=k{nth}", target.body.kind().name());
+                let mut correction = fact(&line);
+                correction.claimed_at = minutes(*minute);
+                if let crate::fact::Body::Corrected(corrected) = &mut correction.body {
+                    corrected.target = target.key;
+                    if !void {
+                        let time = Some(minutes(*minute));
+                        corrected.change = crate::fact::Change::Replace { body: None, time };
+                    }
                 }
+                facts.push(correction);
             }
-            facts.push(correction);
-        }
-        let told: Vec<Fact> = facts
-            .iter()
-            .filter(|fact| !matches!(fact.body.kind(), Kind::Corrected | Kind::Received))
-            .cloned()
-            .collect();
-        for (nth, (minute, from)) in snapshots.iter().enumerate() {
-            let from = from.index(told.len().max(1)).min(told.len());
-            let taken_at = minutes(*minute) + SignedDuration::from_hours(24 * 40);
-            facts.push(snapshot("/hotline/12345/sheet", taken_at, &format!("s{nth}"), &told[from..]));
-        }
-        facts
-    })
+            let told: Vec<Fact> = facts
+                .iter()
+                .filter(|fact| !matches!(fact.body.kind(), Kind::Corrected | Kind::Received))
+                .cloned()
+                .collect();
+            for (nth, (minute, from)) in snapshots.iter().enumerate() {
+                let from = from.index(told.len().max(1)).min(told.len());
+                let taken_at = minutes(*minute) + SignedDuration::from_hours(24 * 40);
+                facts.push(snapshot("/hotline/12345/sheet", taken_at, &format!("s{nth}"), &told[from..]));
+            }
+            facts
+        },
+    )
 }
 
 fn minutes(minute: i64) -> Timestamp {

@@ -11,20 +11,20 @@
 //! The fold deliberately knows no "now": what is overdue is asked of a view with an instant.
 
 mod admit;
+mod clocks;
 #[cfg(test)]
 mod laws;
-mod clocks;
-mod verdict;
 #[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod view;
 mod walk;
 
 pub use view::{
-    Attributes, Clock, ClockState, Closing, Custody, CustodyEnd, HoldSpan, Outcome, Proposal, Rating, Round, SlotView,
-    Step, Submission, Verdict, View,
+    Attributes, Clock, ClockState, Closing, Custody, CustodyEnd, HoldSpan, Outcome, Proposal, Rating, Round,
+    SlotView, Step, Submission, Verdict, View,
 };
 
 use jiff::Timestamp;

@@ -10,8 +10,8 @@ use smol_str::SmolStr;
 
 use crate::case::CaseFacts;
 use crate::fact::{
-    Amended, Body, Change, Code, Corrected, Dispatched, EventKey, Fact, Grant, InnerFact, Kind, OwnLimit, Precision,
-    Rated, Received, Role, Ruled, RulingEffect, Solved, Unit,
+    Amended, Body, Change, Code, Corrected, Dispatched, EventKey, Fact, Grant, InnerFact, Kind, OwnLimit,
+    Precision, Rated, Received, Role, Ruled, RulingEffect, Solved, Unit,
 };
 use crate::rate::{By, Query, Table};
 use crate::rulebook::{Rulebook, load};
@@ -160,7 +160,8 @@ pub(crate) fn rulebook_with(policies: &str, more: &[(&str, &str)]) -> Rulebook {
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut calendar = CALENDAR.to_owned();
     for (date, kind) in DAYS {
-        write!(calendar, "[[day]]\ndate = {date}\nkind = \"{kind}\"\nname = \"节\"\n").expect("writing to a string");
+        write!(calendar, "[[day]]\ndate = {date}\nkind = \"{kind}\"\nname = \"节\"\n")
+            .expect("writing to a string");
     }
     files.insert("calendars/cn.toml".into(), calendar.into_bytes());
     files.insert("policies/p.toml".into(), policies.as_bytes().to_vec());
@@ -236,11 +237,12 @@ fn own(options: &BTreeMap<&str, &str>) -> Option<OwnLimit> {
 
 fn body(kind: &str, plain: &[&str], options: &BTreeMap<&str, &str>) -> Body {
     let word = |n: usize| Code::new(plain.get(n).copied().unwrap_or_else(|| panic!("{kind} wants a word")));
-    let option = |name: &str| options.get(name).map(|text| Code::new(text));
+    let option = |name: &str| options.get(name).map(Code::new);
     let until = || options.get("until").map(|text| at(&text.replacen('T', " ", 1)));
-    let grant = || match until() {
-        Some(until) => Grant::Until(until),
-        None => {
+    let grant = || {
+        if let Some(until) = until() {
+            Grant::Until(until)
+        } else {
             let (limit, unit) = limit(plain.last().expect("a grant"));
             Grant::Limit(limit, unit)
         }
@@ -267,7 +269,7 @@ fn body(kind: &str, plain: &[&str], options: &BTreeMap<&str, &str>) -> Body {
         Kind::Signed => Body::Signed { department: word(0), automatic: false },
         Kind::Contacted => Body::Contacted { department: word(0), reached: Some(true) },
         Kind::Replied => Body::Replied { department: word(0), preliminary: false },
-        Kind::Accepted => Body::Accepted { department: plain.first().map(|code| Code::new(code)) },
+        Kind::Accepted => Body::Accepted { department: plain.first().map(Code::new) },
         Kind::Refused => Body::Refused { department: None, ground: word(0) },
         Kind::ReturnRequested => Body::ReturnRequested { department: word(0), reason: None },
         Kind::ReturnRefused => {
@@ -283,12 +285,9 @@ fn body(kind: &str, plain: &[&str], options: &BTreeMap<&str, &str>) -> Body {
         Kind::Notified => Body::Notified { of: word(0) },
         Kind::Submitted => Body::Submitted { department: word(0), outcome: None, amounts: Vec::new() },
         Kind::CloseRefused => Body::CloseRefused { department: word(0) },
-        Kind::Closed => Body::Closed {
-            department: word(0),
-            by: None,
-            outcome: option("outcome"),
-            amounts: Vec::new(),
-        },
+        Kind::Closed => {
+            Body::Closed { department: word(0), by: None, outcome: option("outcome"), amounts: Vec::new() }
+        }
         Kind::Merged => Body::Merged { into: "12345:9".into(), reason: Some("duplicate".into()) },
         Kind::Split => Body::Split { into: vec!["12345:8".into(), "12345:9".into()] },
         Kind::Withdrawn => Body::Withdrawn { by: None },
@@ -406,5 +405,7 @@ pub(crate) fn rows(case: &mut CaseFacts, rulebook: &Rulebook, rate: &str, as_of:
     table.add_score(&score(&view, rulebook), as_of);
     let rows = table.rows();
     let rows = rows.iter().filter(|row| row.department != "*" && row.denominator > 0);
-    rows.map(|row| format!("{} {}/{}", row.department, row.numerator, row.denominator)).collect::<Vec<_>>().join(", ")
+    rows.map(|row| format!("{} {}/{}", row.department, row.numerator, row.denominator))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -4,7 +4,7 @@
 //! 10 October is worked.
 
 use super::samples::{POLICIES, at, case, life, rows, rulebook, rulebook_with};
-use super::{Verdict, fold};
+use super::{Outcome, Verdict, fold};
 use crate::anomaly::AnomalyCode;
 use crate::fold::samples::CASE;
 
@@ -102,7 +102,9 @@ fn a_refused_return_leaves_the_clock_running() {
 #[test]
 fn a_department_refused_for_good_may_not_ask_again() {
     check_anomalies(
-        &format!("{DISPATCHED}09-21 10:00 return_requested D1\n09-21 11:00 return_refused D1 final=1\n09-21 12:00 return_requested D1"),
+        &format!(
+            "{DISPATCHED}09-21 10:00 return_requested D1\n09-21 11:00 return_refused D1 final=1\n09-21 12:00 return_requested D1"
+        ),
         &[AnomalyCode::ReturnBarred],
     );
 }
@@ -113,7 +115,8 @@ fn a_redispatch_continues_the_clock_and_judges_it_once() {
     check(&life("09-28 09:00"), "close.due", "D2 0/1");
     // Overdue already: the lateness stays with D1 and D2 starts anew.
     check(&life("10-13 00:00"), "close.due", "D1 0/1, D2 1/1");
-    let restart = with("closure = true", "on_custody_change = { redispatched = \"restart\" }\nclosure = true");
+    let restart =
+        with("closure = true", "on_custody_change = { redispatched = \"restart\" }\nclosure = true");
     check_under(&restart, &life("09-28 09:00"), "close.due", "D2 1/1");
 }
 
@@ -128,18 +131,23 @@ fn with_credit_the_givers_days_do_not_count() {
 
 #[test]
 fn a_street_may_be_late_while_its_district_is_in_time() {
-    let life = format!("{DISPATCHED}09-22 09:00 dispatched S1 from=D1 role=sub own=3-working_day\n10-10 09:00 closed D1");
+    let life = format!(
+        "{DISPATCHED}09-22 09:00 dispatched S1 from=D1 role=sub own=3-working_day\n10-10 09:00 closed D1"
+    );
     check(&life, "close.due", "D1 1/1");
     let rulebook = rulebook(POLICIES);
     let view = fold(CASE, &case(super::samples::life(&life), &rulebook), &rulebook);
-    let street = view.clocks.iter().find(|clock| clock.department.as_deref() == Some("S1") && clock.stage == "close");
+    let street =
+        view.clocks.iter().find(|clock| clock.department.as_deref() == Some("S1") && clock.stage == "close");
     assert_eq!(street.expect("the street has a clock").verdict, Verdict::Late);
 }
 
 #[test]
 fn an_extension_asked_at_five_passes_and_a_minute_later_does_not() {
     let life = |asked: &str| {
-        format!("{DISPATCHED}{asked} extension_requested 5-working_day\n10-14 10:00 extended 5-working_day\n10-19 16:00 closed D1")
+        format!(
+            "{DISPATCHED}{asked} extension_requested 5-working_day\n10-14 10:00 extended 5-working_day\n10-19 16:00 closed D1"
+        )
     };
     check(&life("10-12 17:00"), "close.due", "D1 1/1");
     check(&life("10-12 17:01"), "close.due", "D1 0/1");
@@ -150,7 +158,9 @@ fn extensions_beyond_the_policy_have_no_effect() {
     let life = format!("{DISPATCHED}10-09 10:00 extended 11-working_day\n10-19 16:00 closed D1");
     check(&life, "close.due", "D1 0/1");
     check_anomalies(&life, &[AnomalyCode::ExtensionExcess]);
-    let life = format!("{DISPATCHED}10-09 10:00 extended 1-working_day\n10-10 10:00 extended 5-working_day\n10-14 16:00 closed D1");
+    let life = format!(
+        "{DISPATCHED}10-09 10:00 extended 1-working_day\n10-10 10:00 extended 5-working_day\n10-14 16:00 closed D1"
+    );
     check(&life, "close.due", "D1 0/1");
 }
 
@@ -186,7 +196,9 @@ fn merging_voids_a_clock_in_time_and_leaves_late_after() {
 
 #[test]
 fn an_own_limit_of_the_dispatch_is_preferred() {
-    let life = |closed: &str| format!("09-21 09:00 received\n09-21 09:30 dispatched D1 own=2-working_day\n{closed} closed D1");
+    let life = |closed: &str| {
+        format!("09-21 09:00 received\n09-21 09:30 dispatched D1 own=2-working_day\n{closed} closed D1")
+    };
     check(&life("09-23 23:00"), "close.due", "D1 1/1");
     check(&life("09-24 00:00"), "close.due", "D1 0/1");
     // It is the time to handle the case, not to sign for it.
@@ -247,13 +259,19 @@ fn a_correction_of_what_never_came_is_flagged() {
 
 #[test]
 fn voiding_the_receipt_unregisters_the_case() {
-    check("09-21 09:00 received id=r\n09-21 09:30 dispatched D1\n10-20 10:00 closed D1\n10-21 10:00 corrected received target=r void=1", "close.due", "");
+    check(
+        "09-21 09:00 received id=r\n09-21 09:30 dispatched D1\n10-20 10:00 closed D1\n10-21 10:00 corrected received target=r void=1",
+        "close.due",
+        "",
+    );
 }
 
 #[test]
 fn unexpected_facts_are_flagged_and_change_nothing() {
     check_anomalies(
-        &format!("{DISPATCHED}09-22 09:00 signed D2\n09-22 10:00 released inspection\n09-22 11:00 close_refused D1\n09-22 12:00 reopened review\n09-22 13:00 rated 5\n09-22 14:00 received id=again\n09-22 15:00 closed D1\n09-22 16:00 signed D1"),
+        &format!(
+            "{DISPATCHED}09-22 09:00 signed D2\n09-22 10:00 released inspection\n09-22 11:00 close_refused D1\n09-22 12:00 reopened review\n09-22 13:00 rated 5\n09-22 14:00 received id=again\n09-22 15:00 closed D1\n09-22 16:00 signed D1"
+        ),
         &[
             AnomalyCode::NoCustody,
             AnomalyCode::NotHeld,
@@ -274,22 +292,31 @@ fn a_fact_a_little_early_is_taken_right_after_the_one_it_waits_for() {
 
 #[test]
 fn facts_of_one_second_are_taken_as_they_are_expected() {
-    check("09-21 09:00 closed D1 id=a\n09-21 09:00 dispatched D1 id=z\n09-21 09:00 received id=m", "close.due", "D1 1/1");
+    check(
+        "09-21 09:00 closed D1 id=a\n09-21 09:00 dispatched D1 id=z\n09-21 09:00 received id=m",
+        "close.due",
+        "D1 1/1",
+    );
 }
 
 #[test]
 fn a_round_reopened_is_judged_in_its_own_time() {
-    let life = format!("{DISPATCHED}10-13 09:00 closed D1\n11-05 10:00 reopened dissatisfied\n11-05 10:30 dispatched D2\n11-10 09:00 closed D2");
+    let life = format!(
+        "{DISPATCHED}10-13 09:00 closed D1\n11-05 10:00 reopened dissatisfied\n11-05 10:30 dispatched D2\n11-10 09:00 closed D2"
+    );
     check(&life, "close.due", "D1 0/1, D2 1/1");
 }
 
 #[test]
 fn a_rating_belongs_to_the_last_closure_before_it() {
     let rulebook = rulebook(POLICIES);
-    let text = format!("{DISPATCHED}10-12 09:00 closed D1\n10-14 09:00 reopened dissatisfied\n10-14 10:00 rated 2\n10-15 09:00 closed D1\n10-16 09:00 rated 5");
+    let text = format!(
+        "{DISPATCHED}10-12 09:00 closed D1\n10-14 09:00 reopened dissatisfied\n10-14 10:00 rated 2\n10-15 09:00 closed D1\n10-16 09:00 rated 5"
+    );
     let view = fold(CASE, &case(life(&text), &rulebook), &rulebook);
-    let outcomes: Vec<_> = view.rounds.iter().map(|round| round.rating.as_ref().expect("closed").outcome).collect();
-    assert_eq!(outcomes, [super::Outcome::Answered(2), super::Outcome::Answered(5)]);
+    let outcomes: Vec<_> =
+        view.rounds.iter().map(|round| round.rating.as_ref().expect("closed").outcome).collect();
+    assert_eq!(outcomes, [Outcome::Answered(2), Outcome::Answered(5)]);
 }
 
 #[test]
@@ -300,7 +327,6 @@ fn the_last_answer_counts_else_the_last_attempt() {
         let view = fold(CASE, &case(life(&text), &rulebook), &rulebook);
         view.rounds[0].rating.as_ref().expect("closed").outcome
     };
-    use super::Outcome;
     assert_eq!(outcome("10-13 09:00 rated 4\n10-14 09:00 rated unreached=1"), Outcome::Answered(4));
     assert_eq!(outcome("10-13 09:00 rated unreached=1"), Outcome::Unreached);
     assert_eq!(outcome("10-13 09:00 rated"), Outcome::Unanswered);
@@ -315,16 +341,32 @@ fn a_ruling_excludes_overrides_and_restores() {
     check(&format!("{late}10-20 09:00 ruled close met"), "close.due", "D1 1/1");
     check(&format!("{late}10-20 09:00 ruled sign exclude"), "close.due", "D1 0/1");
     check(&format!("{late}10-20 09:00 ruled all exclude department=D2"), "close.due", "D1 0/1");
-    check(&format!("{late}10-20 09:00 ruled close exclude\n10-21 09:00 ruled close restore"), "close.due", "D1 0/1");
+    check(
+        &format!("{late}10-20 09:00 ruled close exclude\n10-21 09:00 ruled close restore"),
+        "close.due",
+        "D1 0/1",
+    );
 }
 
 #[test]
 fn our_decision_fills_a_slot_unless_the_hotline_was_first() {
     check("09-21 09:00 received src=plain\n10-12 09:00 closed D3 src=plain", "close.due", "D3 1/1");
-    check("09-21 09:00 received src=plain\n09-21 09:00 dispatched D1 src=plain\n10-12 09:00 closed D1 src=plain", "close.due", "D1 1/1");
+    check(
+        "09-21 09:00 received src=plain\n09-21 09:00 dispatched D1 src=plain\n10-12 09:00 closed D1 src=plain",
+        "close.due",
+        "D1 1/1",
+    );
     // Half an hour to dispatch: at 09:20 the hotline still may, at 09:40 it redispatches what we gave.
-    check("09-21 09:00 received src=later\n09-21 09:20 dispatched D1 src=later\n10-12 09:00 closed D1 src=later", "sign.due", "D1 0/1");
-    check("09-21 09:00 received src=later\n09-21 09:40 dispatched D1 src=later\n10-12 09:00 closed D1 src=later", "close.due", "D1 1/1");
+    check(
+        "09-21 09:00 received src=later\n09-21 09:20 dispatched D1 src=later\n10-12 09:00 closed D1 src=later",
+        "sign.due",
+        "D1 0/1",
+    );
+    check(
+        "09-21 09:00 received src=later\n09-21 09:40 dispatched D1 src=later\n10-12 09:00 closed D1 src=later",
+        "close.due",
+        "D1 1/1",
+    );
 }
 
 #[test]
@@ -338,12 +380,20 @@ fn after_a_granted_return_the_next_best_rule_decides() {
 
 #[test]
 fn a_consult_amended_to_a_complaint_is_judged_as_a_complaint() {
-    let policies = POLICIES.replacen("match = { hotline = \"12345\" }", "match = { hotline = \"12345\", case_type = \"complaint\" }", 1)
-        + "[[policy]]\nid = \"consult\"\ncalendar = \"cn\"\nmatch = { hotline = \"12345\", case_type = \"consult\" }\nstage = \"close\"\nscope = \"custody\"\nstart = \"dispatched\"\nstop = [\"closed\"]\nlimit = 3\nunit = \"working_day\"\non_amend = \"recompute\"\nclosure = true\nbasis = \"sample\"\n";
+    let policies = POLICIES.replacen(
+        "match = { hotline = \"12345\" }",
+        "match = { hotline = \"12345\", case_type = \"complaint\" }",
+        1,
+    ) + "[[policy]]\nid = \"consult\"\ncalendar = \"cn\"\nmatch = { hotline = \"12345\", case_type = \"consult\" }\nstage = \"close\"\nscope = \"custody\"\nstart = \"dispatched\"\nstop = [\"closed\"]\nlimit = 3\nunit = \"working_day\"\non_amend = \"recompute\"\nclosure = true\nbasis = \"sample\"\n";
     let life = "09-21 09:00 received consult\n09-21 09:30 dispatched D1\n09-22 09:00 amended case_type=complaint\n10-12 09:00 closed D1";
     check_under(&policies, life, "close.due", "D1 1/1");
     check_under(&policies.replace("\"recompute\"", "\"keep\""), life, "close.due", "D1 0/1");
-    check_under(&policies.replace("\"recompute\"", "\"restart\""), &life.replace("10-12 09:00", "10-13 09:00"), "close.due", "D1 1/1");
+    check_under(
+        &policies.replace("\"recompute\"", "\"restart\""),
+        &life.replace("10-12 09:00", "10-13 09:00"),
+        "close.due",
+        "D1 1/1",
+    );
 }
 
 #[test]
@@ -367,7 +417,9 @@ fn a_promise_runs_beside_the_law() {
 fn a_supervision_asked_again_opens_another_clock() {
     let policies = POLICIES.to_owned()
         + "[[policy]]\nid = \"supervise\"\ncalendar = \"cn\"\nmatch = { hotline = \"12345\" }\nstage = \"supervise\"\nstart = \"supervised\"\nstop = [\"supervision_answered\"]\nlimit = 1\nunit = \"working_day\"\nbasis = \"sample\"\n";
-    let life = format!("{DISPATCHED}09-22 09:00 supervised\n09-23 09:00 supervision_answered\n09-28 09:00 supervised own=2-working_day\n09-30 09:00 supervision_answered");
+    let life = format!(
+        "{DISPATCHED}09-22 09:00 supervised\n09-23 09:00 supervision_answered\n09-28 09:00 supervised own=2-working_day\n09-30 09:00 supervision_answered"
+    );
     check_under(&policies, &life, "supervise.due", "D1 2/2");
 }
 
@@ -381,7 +433,8 @@ fn a_day_precise_closing_is_compared_by_date() {
 #[test]
 fn a_deadline_past_the_known_calendar_is_provisional() {
     let rulebook = rulebook(POLICIES);
-    let view = fold(CASE, &case(life("12-21 09:00 received\n12-21 09:30 dispatched D1"), &rulebook), &rulebook);
+    let view =
+        fold(CASE, &case(life("12-21 09:00 received\n12-21 09:30 dispatched D1"), &rulebook), &rulebook);
     let close = view.clocks.iter().find(|clock| clock.stage == "close").expect("a close clock");
     assert!(close.deadline.as_ref().expect("it has a deadline").provisional);
 }

@@ -12,7 +12,8 @@ use crate::rulebook::{Charge, Rulebook};
 const OFFICE_FAMILIES: [&str; 3] = ["dispatch", "review", "follow_up"];
 
 pub(super) fn judge(walked: Walked<'_>, found: Found, rulebook: &Rulebook) -> View {
-    let Walked { case, hotline, office, received, mut rounds, attributes, rulings, mut anomalies, proposal } = walked;
+    let Walked { case, hotline, office, received, mut rounds, attributes, rulings, mut anomalies, proposal } =
+        walked;
     let Found { class, mut clocks, anomalies: of_clocks, .. } = found;
     for clock in &mut clocks {
         if clock.custody.is_none() {
@@ -70,9 +71,7 @@ fn charged(clock: &Clock, round: &Round, office: Option<&Code>, rulebook: &Ruleb
         Verdict::Late | Verdict::LeftLate => {
             let policy = rulebook.policies.iter().find(|policy| Some(&policy.id) == clock.policy.as_ref());
             match policy.map_or(Charge::HolderAtDue, |policy| policy.charge) {
-                Charge::HolderAtDue => {
-                    round.lead_before(clock.due_at()?).map(|lead| lead.department.clone())
-                }
+                Charge::HolderAtDue => round.lead_before(clock.due_at()?).map(|lead| lead.department.clone()),
                 Charge::Closer => closer(),
                 Charge::First => round.first_lead().map(|lead| lead.department.clone()),
                 Charge::Office => office.cloned(),

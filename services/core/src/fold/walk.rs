@@ -90,8 +90,12 @@ impl<'a> Walk<'a> {
         self.flag_hotline(&timeline[receipt]);
         // The receipt opens the first round whatever its time: a call taken down late was still the beginning.
         self.take(&timeline[receipt]);
-        let rest: Vec<&'a Admitted<'a>> =
-            timeline.iter().enumerate().filter(|(place, _)| *place != receipt).map(|(_, fact)| fact).collect();
+        let rest: Vec<&'a Admitted<'a>> = timeline
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| *place != receipt)
+            .map(|(_, fact)| fact)
+            .collect();
         for group in rest.chunk_by(|a, b| (a.counted_at, a.sequence) == (b.counted_at, b.sequence)) {
             self.decide_before(group[0].counted_at);
             self.take_group(group);

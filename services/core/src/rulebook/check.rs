@@ -67,34 +67,10 @@ fn unknown_codes<'a>(
 
 /// What a `match` names must exist.
 fn check_match(rulebook: &Rulebook, place: &Place, matches: &Match, faults: &mut Vec<Fault>) {
-    dangling(
-        rulebook,
-        (place, "match.hotline"),
-        Section::Hotline,
-        &matches.hotline,
-        faults,
-    );
-    dangling(
-        rulebook,
-        (place, "match.class"),
-        Section::Class,
-        &matches.class,
-        faults,
-    );
-    unknown_codes(
-        rulebook,
-        (place, "match.case_type"),
-        "case_type",
-        &matches.case_type,
-        faults,
-    );
-    unknown_codes(
-        rulebook,
-        (place, "match.urgency"),
-        "urgency",
-        &matches.urgency,
-        faults,
-    );
+    dangling(rulebook, (place, "match.hotline"), Section::Hotline, &matches.hotline, faults);
+    dangling(rulebook, (place, "match.class"), Section::Class, &matches.class, faults);
+    unknown_codes(rulebook, (place, "match.case_type"), "case_type", &matches.case_type, faults);
+    unknown_codes(rulebook, (place, "match.urgency"), "urgency", &matches.urgency, faults);
 }
 
 /// Stages that no policy defines. Nothing can be said where policies could not be read.

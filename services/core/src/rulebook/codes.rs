@@ -6,69 +6,16 @@ use crate::fact::Kind;
 
 /// The built-in codes of each list.
 pub const BUILT_IN: &[(&str, &[&str])] = &[
-    (
-        "case_type",
-        &[
-            "consult",
-            "help",
-            "complaint",
-            "report",
-            "suggestion",
-            "praise",
-            "petition",
-            "other",
-        ],
-    ),
+    ("case_type", &["consult", "help", "complaint", "report", "suggestion", "praise", "petition", "other"]),
     ("urgency", &["normal", "urgent", "critical"]),
-    (
-        "linked_kind",
-        &[
-            "same_contact",
-            "handed_over",
-            "repeat",
-            "urge",
-            "follow_up",
-            "review",
-            "incident",
-        ],
-    ),
+    ("linked_kind", &["same_contact", "handed_over", "repeat", "urge", "follow_up", "review", "incident"]),
     ("dispatched_reason", &["first", "redispatch", "reorganisation"]),
-    (
-        "held_reason",
-        &["inspection", "parked", "recusal", "force_majeure"],
-    ),
-    (
-        "verified_result",
-        &["filed", "not_filed", "unfounded", "transferred"],
-    ),
-    (
-        "notified_of",
-        &[
-            "acceptance",
-            "refusal",
-            "extension",
-            "termination",
-            "decision",
-            "result",
-        ],
-    ),
-    (
-        "outcome",
-        &[
-            "resolved",
-            "explained",
-            "mediated",
-            "settled",
-            "terminated",
-            "transferred",
-            "other",
-        ],
-    ),
+    ("held_reason", &["inspection", "parked", "recusal", "force_majeure"]),
+    ("verified_result", &["filed", "not_filed", "unfounded", "transferred"]),
+    ("notified_of", &["acceptance", "refusal", "extension", "termination", "decision", "result"]),
+    ("outcome", &["resolved", "explained", "mediated", "settled", "terminated", "transferred", "other"]),
     ("merged_reason", &["duplicate", "incident", "renumbered"]),
-    (
-        "reopened_reason",
-        &["dissatisfied", "review", "repeat", "supervision"],
-    ),
+    ("reopened_reason", &["dissatisfied", "review", "repeat", "supervision"]),
     ("supervised_kind", &["daily", "listed", "interview", "on_site"]),
     ("milestone", &["published", "on_site"]),
 ];
@@ -96,10 +43,7 @@ pub fn list_of(kind: Kind) -> Option<&'static str> {
 impl Rulebook {
     /// Whether a code stands in a list. Any code stands in a list that neither we nor the rulebook have.
     pub fn knows(&self, list: &str, code: &str) -> bool {
-        let built_in = BUILT_IN
-            .iter()
-            .find(|(name, _)| *name == list)
-            .map(|(_, codes)| *codes);
+        let built_in = BUILT_IN.iter().find(|(name, _)| *name == list).map(|(_, codes)| *codes);
         let own = self.codes.get(list);
         (built_in.is_none() && own.is_none())
             || built_in.is_some_and(|codes| codes.contains(&code))

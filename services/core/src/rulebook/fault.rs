@@ -179,9 +179,6 @@ impl Places {
 
     /// Where an entry is written; nowhere for an entry that was not read from a file.
     pub fn of(&self, section: Section, id: &str) -> Arc<Place> {
-        self.entries
-            .get(&(section, SmolStr::new(id)))
-            .cloned()
-            .unwrap_or_default()
+        self.entries.get(&(section, SmolStr::new(id))).cloned().unwrap_or_default()
     }
 }

@@ -71,10 +71,7 @@ pub fn load(files: &Files) -> Result<Loaded, Vec<Fault>> {
     if faults.iter().any(|fault| fault.severity == Severity::Error) {
         return Err(faults);
     }
-    Ok(Loaded {
-        rulebook,
-        warnings: faults,
-    })
+    Ok(Loaded { rulebook, warnings: faults })
 }
 
 /// SHA-256 over the lines `<sha256>  <path>`, sorted by path, in hexadecimal.
@@ -88,13 +85,11 @@ pub(super) fn hash(files: &Files) -> SmolStr {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A folder of a rulebook.
@@ -144,10 +139,7 @@ fn names(reading: &Reading<'_>) {
                 SINGLE.join(", ")
             )
         };
-        let place = Place {
-            file: path.as_str().into(),
-            ..Place::default()
-        };
+        let place = Place { file: path.as_str().into(), ..Place::default() };
         reading.add(place.error("", "unknown_file", format!("is read by nothing: {hint}")));
     }
     for folder in FOLDERS {
@@ -156,14 +148,8 @@ fn names(reading: &Reading<'_>) {
         };
         if reading.folder(folder.path, folder.ending).is_empty() {
             let message = format!("has no {}", section.name());
-            let place = Place {
-                file: folder.path.into(),
-                ..Place::default()
-            };
-            reading.add(Fault {
-                severity,
-                ..place.error("", "missing_file", message)
-            });
+            let place = Place { file: folder.path.into(), ..Place::default() };
+            reading.add(Fault { severity, ..place.error("", "missing_file", message) });
         }
     }
 }

@@ -65,24 +65,16 @@ pub(super) fn parse(text: &str) -> Result<Measure, String> {
     let stage = stage_of(what);
     if stage.is_some() || RATINGS.contains(&what) || SOLVED.contains(&what) {
         let name = format!("{excluded}{}.{what}", population.unwrap_or("each")).into();
-        return Ok(Measure {
-            name,
-            stage,
-            code: None,
-        });
+        return Ok(Measure { name, stage, code: None });
     }
     let Some(code) = count_of(what) else {
         return Err(format!("\"{text}\" is not a measure: {HINT}"));
     };
     match population {
-        Some(population) => Err(format!(
-            "\"{what}\" is counted once, not by round: leave out \"{population}.\""
-        )),
-        None => Ok(Measure {
-            name: text.into(),
-            stage: None,
-            code,
-        }),
+        Some(population) => {
+            Err(format!("\"{what}\" is counted once, not by round: leave out \"{population}.\""))
+        }
+        None => Ok(Measure { name: text.into(), stage: None, code }),
     }
 }
 
@@ -96,10 +88,7 @@ fn stage_of(what: &str) -> Option<(Code, Code)> {
 }
 
 /// The list and code of a count, if it is of one code; None if there is no such count.
-#[expect(
-    clippy::option_option,
-    reason = "whether there is such a count, and whether it is of one code"
-)]
+#[expect(clippy::option_option, reason = "whether there is such a count, and whether it is of one code")]
 fn count_of(what: &str) -> Option<Option<(&'static str, Code)>> {
     let Some((name, code)) = what.split_once('.') else {
         return Kind::parse(what).map(|_| None);

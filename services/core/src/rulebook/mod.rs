@@ -62,9 +62,8 @@ pub struct Rulebook {
 }
 
 /// The families of stages that have a meaning of their own: how own limits, charges and closure work.
-pub const FAMILIES: [&str; 10] = [
-    "sign", "contact", "reply", "accept", "verify", "close", "review", "dispatch", "follow_up", "supervise",
-];
+pub const FAMILIES: [&str; 10] =
+    ["sign", "contact", "reply", "accept", "verify", "close", "review", "dispatch", "follow_up", "supervise"];
 
 /// The class of a case that no class of the rulebook matches.
 pub const ORDINARY: &str = "ordinary";

@@ -34,11 +34,7 @@ pub(super) struct Reading<'a> {
 
 impl<'a> Reading<'a> {
     pub(super) fn new(files: &'a Files) -> Self {
-        Self {
-            files,
-            faults: RefCell::default(),
-            places: RefCell::default(),
-        }
+        Self { files, faults: RefCell::default(), places: RefCell::default() }
     }
 
     pub(super) fn add(&self, fault: Fault) {
@@ -81,9 +77,7 @@ impl<'a> Reading<'a> {
     /// The paths of the files in a folder that end so.
     pub(super) fn folder(&self, folder: &str, ending: &str) -> Vec<&'a str> {
         let paths = self.files.keys().map(String::as_str);
-        paths
-            .filter(|path| path.starts_with(folder) && path.ends_with(ending))
-            .collect()
+        paths.filter(|path| path.starts_with(folder) && path.ends_with(ending)).collect()
     }
 
     /// Hands the root table of a TOML file to `read`. A file that is not TOML is reported with all its syntax
@@ -99,25 +93,16 @@ impl<'a> Reading<'a> {
             return;
         }
         self.set_unread(sections);
-        let place = Place {
-            file: path.into(),
-            ..Place::default()
-        };
+        let place = Place { file: path.into(), ..Place::default() };
         for error in errors {
             let line = error.span().map(|span| lines.at(span.start));
-            self.add(Fault {
-                line,
-                ..place.error("", "syntax", error.message())
-            });
+            self.add(Fault { line, ..place.error("", "syntax", error.message()) });
         }
     }
 
     /// The text of a file; a fault if there is none of the name or if it is not UTF-8.
     fn utf8(&self, path: &str, sections: &[Section]) -> Option<&'a str> {
-        let place = Place {
-            file: path.into(),
-            ..Place::default()
-        };
+        let place = Place { file: path.into(), ..Place::default() };
         let fault = match self.files.get(path) {
             None => place.error("", "missing_file", format!("a rulebook has a file {path}")),
             Some(bytes) => match std::str::from_utf8(bytes) {
@@ -125,10 +110,7 @@ impl<'a> Reading<'a> {
                 Err(error) => {
                     let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
                     let message = "not UTF-8; spreadsheets often save GBK: save it as UTF-8";
-                    Fault {
-                        line: Some(line),
-                        ..place.error("", "not_utf8", message)
-                    }
+                    Fault { line: Some(line), ..place.error("", "not_utf8", message) }
                 }
             },
         };
@@ -143,11 +125,7 @@ pub(super) struct Lines(Vec<usize>);
 
 impl Lines {
     fn of(text: &str) -> Self {
-        Self(
-            std::iter::once(0)
-                .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-                .collect(),
-        )
+        Self(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
     }
 
     /// The line of a byte, counted from 1.

@@ -104,12 +104,8 @@ impl Route {
             && other.category.starts_with(&self.category)
             && other.region.as_ref().map_or("", Code::as_str).starts_with(region)
             && keywords
-            && self
-                .valid_from
-                .is_none_or(|from| other.valid_from.is_some_and(|other| from <= other))
-            && self
-                .valid_until
-                .is_none_or(|until| other.valid_until.is_some_and(|other| other <= until))
+            && self.valid_from.is_none_or(|from| other.valid_from.is_some_and(|other| from <= other))
+            && self.valid_until.is_none_or(|until| other.valid_until.is_some_and(|other| other <= until))
     }
 }
 
@@ -124,11 +120,7 @@ impl Rulebook {
     pub fn calendar_for<'a>(&'a self, policy: &'a Policy, region: &str) -> &'a Arc<Calendar> {
         self.overlays
             .get(policy.calendar.id())
-            .and_then(|overlays| {
-                overlays
-                    .iter()
-                    .find(|(prefix, _)| region.starts_with(prefix.as_str()))
-            })
+            .and_then(|overlays| overlays.iter().find(|(prefix, _)| region.starts_with(prefix.as_str())))
             .map_or(&policy.calendar, |(_, calendar)| calendar)
     }
 

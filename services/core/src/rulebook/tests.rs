@@ -202,9 +202,7 @@ basis = "typhoon"
 ];
 
 fn good() -> Files {
-    GOOD.iter()
-        .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
-        .collect()
+    GOOD.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect()
 }
 
 /// The good rulebook with one text of one file replaced.

@@ -7,8 +7,8 @@ use super::fault::{Fault, Section};
 use super::{Class, Match, Policy, Route, Rulebook, Scope, Trigger};
 use crate::case::CaseFacts;
 use crate::fact::{
-    Amended, Body, Change, Code, Corrected, Dispatched, EventKey, Fact, Grant, Kind, OwnLimit, Precision, Rated,
-    Received, Role, Ruled, RulingEffect, Unit,
+    Amended, Body, Change, Code, Corrected, Dispatched, EventKey, Fact, Grant, Kind, OwnLimit, Precision,
+    Rated, Received, Role, Ruled, RulingEffect, Unit,
 };
 use crate::fold::{Attributes, Verdict, fold};
 use crate::routing::route;
@@ -33,7 +33,9 @@ fn policy_fault(rulebook: &Rulebook, policy: &Policy) -> Option<Fault> {
             case.pin(fact);
         }
         let view = fold(&format!("{}:wired", story.hotline), &case, rulebook);
-        view.clocks.into_iter().find(|clock| clock.policy.as_ref() == Some(&policy.id) && clock.start_at.is_some())
+        view.clocks
+            .into_iter()
+            .find(|clock| clock.policy.as_ref() == Some(&policy.id) && clock.start_at.is_some())
     };
     // A policy for all types may lose some of them to policies of their own.
     let run = |stops: bool| CASE_TYPES.iter().find_map(|case_type| run_as(case_type, stops));
@@ -172,7 +174,11 @@ fn received(wanted: &Match, case_type: &str, class: Option<&Class>) -> Received 
         case_type: first(&wanted.case_type)
             .or_else(|| of_class(|class| &class.case_type))
             .unwrap_or_else(|| case_type.into()),
-        category: if wanted.category.is_empty() { vec!["unclassified".into()] } else { wanted.category.clone() },
+        category: if wanted.category.is_empty() {
+            vec!["unclassified".into()]
+        } else {
+            wanted.category.clone()
+        },
         region: wanted.region.clone(),
         number: None,
         channel: first(&wanted.channel),
@@ -222,7 +228,9 @@ fn body(kind: Kind, code: Option<&Code>, department: &Code, class: Option<&Class
         Kind::Dispatched => dispatched(&department, some),
         Kind::Signed => Body::Signed { department, automatic: code.is_some() },
         Kind::Contacted => Body::Contacted { department, reached: Some(true) },
-        Kind::Replied => Body::Replied { department, preliminary: code.is_some_and(|code| code == "preliminary") },
+        Kind::Replied => {
+            Body::Replied { department, preliminary: code.is_some_and(|code| code == "preliminary") }
+        }
         Kind::Accepted => Body::Accepted { department: Some(department) },
         Kind::Refused => Body::Refused { department: Some(department), ground: word() },
         Kind::ReturnRequested => Body::ReturnRequested { department, reason: some },
@@ -251,7 +259,7 @@ fn body(kind: Kind, code: Option<&Code>, department: &Code, class: Option<&Class
         Kind::SupervisionAnswered => Body::SupervisionAnswered { kind: some, by: None },
         Kind::Acknowledged => Body::Acknowledged { alarm: word() },
         Kind::Appealed => Body::Appealed { indicator: word() },
-        Kind::Ruled => Body::Ruled(Box::new(ruled(word()))),
+        Kind::Ruled => Body::Ruled(Box::new(ruled(&word()))),
         Kind::Milestone => Body::Milestone { name: word(), result: None },
         Kind::Snapshot => Body::Snapshot(Vec::new()),
         Kind::Corrected => Body::Corrected(Box::new(Corrected {
@@ -263,13 +271,20 @@ fn body(kind: Kind, code: Option<&Code>, department: &Code, class: Option<&Class
 }
 
 fn rated() -> Rated {
-    Rated { reached: true, method: None, satisfaction: Some(5), aspects: Vec::new(), solved: None, attempt: 1 }
+    Rated {
+        reached: true,
+        method: None,
+        satisfaction: Some(5),
+        aspects: Vec::new(),
+        solved: None,
+        attempt: 1,
+    }
 }
 
-fn ruled(effect: Code) -> Ruled {
+fn ruled(effect: &Code) -> Ruled {
     Ruled {
         indicator: "all".into(),
-        effect: RulingEffect::parse(&effect).unwrap_or(RulingEffect::Restore),
+        effect: RulingEffect::parse(effect).unwrap_or(RulingEffect::Restore),
         reason: "wired".into(),
         document: "wired".into(),
         by: None,

@@ -7,7 +7,7 @@ use crate::calendar::Day;
 use crate::encoding::EncodingError;
 use crate::encoding::io::{Reader, Writer};
 use crate::fact::{Code, Role};
-use crate::measure::{parse_tally_name, tally_name, Part};
+use crate::measure::{Part, parse_tally_name, tally_name};
 
 /// The version that is written.
 const VERSION: u8 = 1;

@@ -166,11 +166,13 @@ impl<'a> RoundScore<'a> {
             }
         }
         // What the closing says is final; a submission speaks only while nobody has closed.
-        let closed = self.round.closing.as_ref().and_then(|closing| match &self.round.steps[closing.step].body {
-            Body::Closed { amounts, .. } if !amounts.is_empty() => Some(amounts),
-            _ => None,
-        });
-        let submitted = self.round.submissions.iter().rev().find(|submission| submission.refused_at.is_none());
+        let closed =
+            self.round.closing.as_ref().and_then(|closing| match &self.round.steps[closing.step].body {
+                Body::Closed { amounts, .. } if !amounts.is_empty() => Some(amounts),
+                _ => None,
+            });
+        let submitted =
+            self.round.submissions.iter().rev().find(|submission| submission.refused_at.is_none());
         let recovered = closed.or_else(|| submitted.map(|submission| &submission.amounts));
         sums.extend(recovered.into_iter().flat_map(named));
         for (name, value) in sums {
@@ -188,7 +190,8 @@ impl<'a> RoundScore<'a> {
     fn add_reopening(&self, score: &mut Score) {
         let Some(next) = self.view.rounds.get(self.place + 1) else { return };
         let reason = next.steps.first().and_then(|step| step.body.code()).map(Code::new);
-        let names = ["reopened".into()].into_iter().chain(reason.map(|reason| format_smolstr!("reopened.{reason}")));
+        let names =
+            ["reopened".into()].into_iter().chain(reason.map(|reason| format_smolstr!("reopened.{reason}")));
         for name in names {
             let contribution = self.counted(name, self.closer.clone(), Role::Lead, Some(next.opened_at));
             let excluded = self.round.reopening_excluded;
@@ -208,8 +211,9 @@ impl<'a> RoundScore<'a> {
         let role = custody.map_or(Role::Lead, |custody| custody.role);
         let excluded = self.round.return_excluded && matches!(kind, Kind::Returned | Kind::ReturnRequested);
         let code = step.body.code().filter(|_| counts_by_code(kind));
-        let names = [Some(Code::new_static(kind.name())), code.map(|code| format_smolstr!("{}.{code}", kind.name()))];
-        for name in names.into_iter().flatten() {
+        let measures =
+            [Some(Code::new_static(kind.name())), code.map(|code| format_smolstr!("{}.{code}", kind.name()))];
+        for name in measures.into_iter().flatten() {
             let contribution = self.counted(name, department.clone(), role, Some(step.counted_at));
             score.contributions.push((Contribution { excluded, ..contribution }, 1));
         }
@@ -230,7 +234,7 @@ impl<'a> RoundScore<'a> {
 /// The last day in time of the round's closure clock; of several custodies' the last lead's.
 fn closure_due_on(view: &View, place: usize) -> Option<Date> {
     let closure = view.clocks.iter().filter(|clock| clock.round == place && clock.closure);
-    closure.filter(|clock| clock.role == Role::Lead).filter_map(Clock::due_on).last()
+    closure.filter(|clock| clock.role == Role::Lead).filter_map(Clock::due_on).next_back()
 }
 
 /// The kinds whose code is counted too: `linked.repeat`, `verified.filed`.

@@ -16,17 +16,11 @@ pub(super) fn submitted(r: &Reader<'_, '_>) -> Option<Body> {
     let department = r.required("department", AnyCode);
     let outcome = r.optional("outcome", AnyCode);
     let amounts = r.optional("amounts", Money).unwrap_or_default();
-    Some(Body::Submitted {
-        department: department?,
-        outcome,
-        amounts,
-    })
+    Some(Body::Submitted { department: department?, outcome, amounts })
 }
 
 pub(super) fn close_refused(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::CloseRefused {
-        department: r.required("department", AnyCode)?,
-    })
+    Some(Body::CloseRefused { department: r.required("department", AnyCode)? })
 }
 
 pub(super) fn closed(r: &Reader<'_, '_>) -> Option<Body> {
@@ -34,12 +28,7 @@ pub(super) fn closed(r: &Reader<'_, '_>) -> Option<Body> {
     let by = r.optional("by", AnyCode);
     let outcome = r.optional("outcome", AnyCode);
     let amounts = r.optional("amounts", Money).unwrap_or_default();
-    Some(Body::Closed {
-        department: department?,
-        by,
-        outcome,
-        amounts,
-    })
+    Some(Body::Closed { department: department?, by, outcome, amounts })
 }
 
 pub(super) fn merged(r: &Reader<'_, '_>) -> Option<Body> {
@@ -49,15 +38,11 @@ pub(super) fn merged(r: &Reader<'_, '_>) -> Option<Body> {
 }
 
 pub(super) fn split(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Split {
-        into: r.required("into", List::subjects(2, SPLIT_MAX))?,
-    })
+    Some(Body::Split { into: r.required("into", List::subjects(2, SPLIT_MAX))? })
 }
 
 pub(super) fn withdrawn(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Withdrawn {
-        by: r.optional("by", AnyCode),
-    })
+    Some(Body::Withdrawn { by: r.optional("by", AnyCode) })
 }
 
 pub(super) fn rated(r: &Reader<'_, '_>) -> Option<Body> {
@@ -65,23 +50,11 @@ pub(super) fn rated(r: &Reader<'_, '_>) -> Option<Body> {
     let method = r.optional("method", OneOf(METHODS)).map(Code::new_static);
     let satisfaction = r.optional("satisfaction", Satisfaction).flatten();
     let aspects = r.optional("aspects", Aspects).unwrap_or_default();
-    let solved = r
-        .optional("solved", OneOfOrNull(SOLVED))
-        .flatten()
-        .and_then(Solved::parse);
+    let solved = r.optional("solved", OneOfOrNull(SOLVED)).flatten().and_then(Solved::parse);
     let attempt = r.optional("attempt", Whole(1, ATTEMPTS_MAX)).unwrap_or(1);
-    Some(Body::Rated(Box::new(Rated {
-        reached: reached?,
-        method,
-        satisfaction,
-        aspects,
-        solved,
-        attempt,
-    })))
+    Some(Body::Rated(Box::new(Rated { reached: reached?, method, satisfaction, aspects, solved, attempt })))
 }
 
 pub(super) fn reopened(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Reopened {
-        reason: Code::new_static(r.required("reason", OneOf(REOPEN_REASONS))?),
-    })
+    Some(Body::Reopened { reason: Code::new_static(r.required("reason", OneOf(REOPEN_REASONS))?) })
 }

@@ -51,8 +51,7 @@ fn is_composite(kind: Kind) -> bool {
 }
 
 pub(super) fn snapshot(r: &Reader<'_, '_>) -> Option<Body> {
-    r.objects("facts", SNAPSHOT_FACTS_MAX, inner_fact)
-        .map(Body::Snapshot)
+    r.objects("facts", SNAPSHOT_FACTS_MAX, inner_fact).map(Body::Snapshot)
 }
 
 fn inner_fact(r: &Reader<'_, '_>) -> Option<InnerFact> {
@@ -75,12 +74,7 @@ fn inner_fact(r: &Reader<'_, '_>) -> Option<InnerFact> {
         let key = EventKey::of_inner(outer.source, &kind.event_type(), &claimed_at.to_string(), &data);
         Some((key, super::read(kind, r)?))
     })?;
-    Some(InnerFact {
-        key,
-        claimed_at,
-        precision,
-        body,
-    })
+    Some(InnerFact { key, claimed_at, precision, body })
 }
 
 pub(super) fn corrected(r: &Reader<'_, '_>) -> Option<Body> {
@@ -115,23 +109,13 @@ pub(super) fn corrected(r: &Reader<'_, '_>) -> Option<Body> {
     let change = if void == Some(true) {
         Change::Void
     } else {
-        Change::Replace {
-            body: body.map(Box::new),
-            time: time.map(|(at, _)| at),
-        }
+        Change::Replace { body: body.map(Box::new), time: time.map(|(at, _)| at) }
     };
-    Some(Body::Corrected(Box::new(Corrected {
-        target,
-        target_kind,
-        change,
-    })))
+    Some(Body::Corrected(Box::new(Corrected { target, target_kind, change })))
 }
 
 fn replacement(r: &Reader<'_, '_>, kind: Kind, offset: Option<jiff::tz::Offset>) -> Option<Body> {
     let outer = r.context();
-    let context = Context {
-        offset: offset.unwrap_or(outer.offset),
-        ..*outer
-    };
+    let context = Context { offset: offset.unwrap_or(outer.offset), ..*outer };
     r.within(&context).data(|r| super::read(kind, r))
 }

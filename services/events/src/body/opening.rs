@@ -8,15 +8,7 @@ use crate::reader::Reader;
 use crate::shape::{AnyCode, Flag, Hex, List, Money, OneOf, Personal, Subject, Whole};
 
 const URGENCIES: &[&str] = &["normal", "urgent", "critical"];
-const LINKS: &[&str] = &[
-    "same_contact",
-    "handed_over",
-    "repeat",
-    "urge",
-    "follow_up",
-    "review",
-    "incident",
-];
+const LINKS: &[&str] = &["same_contact", "handed_over", "repeat", "urge", "follow_up", "review", "incident"];
 const DISPATCH_REASONS: &[&str] = &["first", "redispatch", "reorganisation"];
 const ROLES: &[&str] = &["lead", "co", "sub"];
 const TAGS_MAX: usize = 32;
@@ -29,9 +21,8 @@ pub(super) fn received(r: &Reader<'_, '_>) -> Option<Body> {
     let region = r.optional("region", AnyCode);
     let number = r.optional("number", AnyCode);
     let channel = r.optional("channel", AnyCode);
-    let origin = r.object("origin", false, |r| {
-        Some((r.required("hotline", AnyCode), r.optional("number", AnyCode)))
-    });
+    let origin =
+        r.object("origin", false, |r| Some((r.required("hotline", AnyCode), r.optional("number", AnyCode))));
     let (origin_hotline, origin_number) = origin.unwrap_or_default();
     let contact = r.optional("contact", AnyCode);
     let persons = r.optional("persons", Whole(1, PERSONS_MAX));
@@ -94,10 +85,7 @@ pub(super) fn supplemented(r: &Reader<'_, '_>) -> Option<Body> {
 pub(super) fn linked(r: &Reader<'_, '_>) -> Option<Body> {
     let kind = r.required("kind", OneOf(LINKS));
     let case = r.required("case", Subject);
-    Some(Body::Linked {
-        kind: Code::new_static(kind?),
-        case: case?,
-    })
+    Some(Body::Linked { kind: Code::new_static(kind?), case: case? })
 }
 
 pub(super) fn dispatched(r: &Reader<'_, '_>) -> Option<Body> {
@@ -125,11 +113,7 @@ fn pin(r: &Reader<'_, '_>) -> Option<Pin> {
         let slot = r.required("slot", Hex(32));
         let rule = r.required("rule", AnyCode);
         let rulebook = r.required("rulebook", Hex(64));
-        Some(Pin {
-            slot: EventKey::parse(&slot?)?,
-            rule: rule?,
-            rulebook: rulebook?,
-        })
+        Some(Pin { slot: EventKey::parse(&slot?)?, rule: rule?, rulebook: rulebook? })
     });
     match (r.context().pipeline, r.has("pin")) {
         (true, false) => r.fault_at("pin", code::REQUIRED),

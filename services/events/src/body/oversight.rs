@@ -12,9 +12,7 @@ const EFFECTS: &[&str] = &["exclude", "met", "failed", "restore"];
 const ROUND_MAX: u32 = 1000;
 
 pub(super) fn urged(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Urged {
-        by: r.optional("by", OneOf(URGED_BY)).map(Code::new_static),
-    })
+    Some(Body::Urged { by: r.optional("by", OneOf(URGED_BY)).map(Code::new_static) })
 }
 
 pub(super) fn supervised(r: &Reader<'_, '_>) -> Option<Body> {
@@ -31,15 +29,11 @@ pub(super) fn supervision_answered(r: &Reader<'_, '_>) -> Option<Body> {
 }
 
 pub(super) fn acknowledged(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Acknowledged {
-        alarm: r.required("alarm", AnyCode)?,
-    })
+    Some(Body::Acknowledged { alarm: r.required("alarm", AnyCode)? })
 }
 
 pub(super) fn appealed(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Appealed {
-        indicator: r.required("indicator", AnyCode)?,
-    })
+    Some(Body::Appealed { indicator: r.required("indicator", AnyCode)? })
 }
 
 pub(super) fn ruled(r: &Reader<'_, '_>) -> Option<Body> {

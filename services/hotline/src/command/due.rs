@@ -15,8 +15,10 @@ use crate::files;
 
 /// Deadlines for starts: NDJSON {"id","start"} in, {"id","due_at","provisional"} out, in the same order.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  echo '{\"id\":\"1\",\"start\":\"2026-09-30T10:00:00+08:00\"}' | \\\n    \
-                        hotline due --rulebook deploy/rulebook --policy 12345-henan-close-complaint")]
+#[command(
+    after_help = "Example:\n  echo '{\"id\":\"1\",\"start\":\"2026-09-30T10:00:00+08:00\"}' | \\\n    \
+                        hotline due --rulebook deploy/rulebook --policy 12345-henan-close-complaint"
+)]
 pub struct Args {
     /// The rulebook directory.
     #[arg(long, value_name = "DIR")]
@@ -63,15 +65,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut refused = false;
-    files::lines(files::open("-".as_ref())?, |number, line| {
-        match answer(line, &rule, args.explain) {
-            Ok(answer) => writeln!(out, "{answer}").context("cannot write the answer"),
-            Err(message) => {
-                refused = true;
-                let refusal = Refusal { line: number, code: "invalid", message };
-                eprintln!("{}", serde_json::to_string(&refusal)?);
-                Ok(())
-            }
+    files::lines(files::open("-".as_ref())?, |number, line| match answer(line, &rule, args.explain) {
+        Ok(answer) => writeln!(out, "{answer}").context("cannot write the answer"),
+        Err(message) => {
+            refused = true;
+            let refusal = Refusal { line: number, code: "invalid", message };
+            eprintln!("{}", serde_json::to_string(&refusal)?);
+            Ok(())
         }
     })?;
     out.flush().context("cannot write the answers")?;
@@ -90,15 +90,16 @@ fn rule(policy: &Policy) -> Option<Rule<'_>> {
 }
 
 fn answer(line: &[u8], rule: &Rule<'_>, with_spans: bool) -> Result<String, &'static str> {
-    let line: Line =
-        serde_json::from_slice(line).map_err(|_| "a line is {\"id\": text, \"start\": RFC 3339 instant with offset}")?;
+    let line: Line = serde_json::from_slice(line)
+        .map_err(|_| "a line is {\"id\": text, \"start\": RFC 3339 instant with offset}")?;
     let start: Timestamp =
         line.start.parse().map_err(|_| "start is not an RFC 3339 instant with an offset")?;
     let limit = Limit::Rule(*rule);
     let deadline = due(&limit, start, &[], &[]);
     let due_at = deadline.due_at.ok_or("there is no deadline")?;
-    let spans = with_spans
-        .then(|| explain(&limit, start, &[], &[]).iter().map(|one| piece(one, rule.calendar)).collect::<Vec<_>>());
+    let spans = with_spans.then(|| {
+        explain(&limit, start, &[], &[]).iter().map(|one| piece(one, rule.calendar)).collect::<Vec<_>>()
+    });
     let answer =
         Answer { id: &line.id, due_at: local(due_at, rule), provisional: deadline.provisional, spans };
     serde_json::to_string(&answer).map_err(|_| "the answer cannot be written")

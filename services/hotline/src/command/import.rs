@@ -15,7 +15,9 @@ use crate::progress;
 
 /// Maps the rows of a CSV or NDJSON file to events on standard output. Refused rows go to standard error.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  hotline import --format csv --adapter deploy/adapters/boston311.jq cases.csv > events.ndjson")]
+#[command(
+    after_help = "Example:\n  hotline import --format csv --adapter deploy/adapters/boston311.jq cases.csv > events.ndjson"
+)]
 pub struct Args {
     #[arg(long, value_enum)]
     format: Format,
@@ -35,12 +37,16 @@ enum Format {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let name = args.adapter.display().to_string();
-    let code = std::fs::read_to_string(&args.adapter).with_context(|| format!("cannot read the adapter {name}"))?;
-    let adapter = Adapter::compile(&name, &code).map_err(|error| anyhow::anyhow!("the adapter {name}: {error}"))?;
+    let code =
+        std::fs::read_to_string(&args.adapter).with_context(|| format!("cannot read the adapter {name}"))?;
+    let adapter =
+        Adapter::compile(&name, &code).map_err(|error| anyhow::anyhow!("the adapter {name}: {error}"))?;
     let bar = progress::bytes(files::length(std::slice::from_ref(&args.file)), "importing");
     let input = bar.wrap_read(files::open(&args.file)?);
     let rows: Box<dyn Iterator<Item = Row>> = match args.format {
-        Format::Csv => Box::new(table::csv(input).map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?),
+        Format::Csv => {
+            Box::new(table::csv(input).map_err(|error| anyhow::anyhow!("{}: {error}", args.file.display()))?)
+        }
         Format::Ndjson => Box::new(table::ndjson(std::io::BufReader::with_capacity(1 << 20, input))),
     };
     let mut import = Import { adapter, tagger: Tagger::unkeyed(), refused: 0 };
@@ -65,11 +71,17 @@ impl Import {
         let line = row.line;
         let value = match row.value {
             Ok(value) => value,
-            Err(error) => return self.refuse(&json!({ "line": line, "code": error.code(), "message": error.to_string() })),
+            Err(error) => {
+                return self
+                    .refuse(&json!({ "line": line, "code": error.code(), "message": error.to_string() }));
+            }
         };
         let events = match self.adapter.run(&value) {
             Ok(events) => events,
-            Err(error) => return self.refuse(&json!({ "line": line, "code": error.code(), "message": error.to_string() })),
+            Err(error) => {
+                return self
+                    .refuse(&json!({ "line": line, "code": error.code(), "message": error.to_string() }));
+            }
         };
         let mut text = Vec::with_capacity(1024);
         for (nth, event) in events.iter().enumerate() {
@@ -80,7 +92,8 @@ impl Import {
                     .iter()
                     .map(|fault| json!({ "pointer": fault.pointer, "code": fault.code }))
                     .collect();
-                return self.refuse(&json!({ "line": line, "event": nth, "code": error.code(), "faults": faults }));
+                return self
+                    .refuse(&json!({ "line": line, "event": nth, "code": error.code(), "faults": faults }));
             }
             text.extend_from_slice(&event);
             text.push(b'\n');

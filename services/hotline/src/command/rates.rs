@@ -131,7 +131,8 @@ fn percent(row: &Row) -> String {
 }
 
 fn table(rows: &[Row], query: &Query<'_>) {
-    let heading = ["rate", "from", "to", "department", "hotline", "case_type", "numerator", "denominator", "value"];
+    let heading =
+        ["rate", "from", "to", "department", "hotline", "case_type", "numerator", "denominator", "value"];
     let lines: Vec<[String; 9]> =
         [heading.map(str::to_owned)].into_iter().chain(rows.iter().map(|row| cells(row, query))).collect();
     let shown: Vec<usize> = (0..9)

@@ -22,9 +22,11 @@ use crate::progress;
 
 /// Folds files of events under a rulebook and prints rates: no database, no server.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  hotline replay --rulebook deploy/rulebook --as-of 2026-11-01T00:00:00+08:00 \\\n    \
+#[command(
+    after_help = "Example:\n  hotline replay --rulebook deploy/rulebook --as-of 2026-11-01T00:00:00+08:00 \\\n    \
                         --rate on_time_closure.due --by department --period 2026-09-01..2026-11-01 \\\n    \
-                        deploy/sample/events.ndjson")]
+                        deploy/sample/events.ndjson"
+)]
 pub struct Args {
     /// The rulebook directory.
     #[arg(long, value_name = "DIR")]
@@ -81,8 +83,11 @@ impl<'a> Replay<'a> {
             Ok(Event::Case(decoded)) => decoded.from_file(),
             Ok(Event::Figure(_)) => return,
             Err(error) => {
-                let faults: Vec<_> =
-                    error.faults().iter().map(|fault| json!({ "pointer": fault.pointer, "code": fault.code })).collect();
+                let faults: Vec<_> = error
+                    .faults()
+                    .iter()
+                    .map(|fault| json!({ "pointer": fault.pointer, "code": fault.code }))
+                    .collect();
                 return self.refuse(line, &json!({ "line": line, "code": error.code(), "faults": faults }));
             }
         };

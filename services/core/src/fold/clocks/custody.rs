@@ -81,23 +81,20 @@ impl<'a> StageOfRound<'a> {
             if !self.concerns(place, custody, nth, step) {
                 continue;
             }
-            match running.take() {
-                Some(mut clock) => {
-                    if nth != custody.opening && self.restarts(&clock, nth, step) {
-                        (clock.start_at, clock.step) = (step.counted_at, nth);
-                        running = Some(clock);
-                    } else if nth != custody.opening && stops(clock.policy, &step.body) {
-                        let ending = self.stopped(&clock, Some(place), nth);
-                        self.finish(&clock, Some(place), ending, found);
-                    } else {
-                        running = Some(clock);
-                    }
+            if let Some(mut clock) = running.take() {
+                if nth != custody.opening && self.restarts(&clock, nth, step) {
+                    (clock.start_at, clock.step) = (step.counted_at, nth);
+                    running = Some(clock);
+                } else if nth != custody.opening && stops(clock.policy, &step.body) {
+                    let ending = self.stopped(&clock, Some(place), nth);
+                    self.finish(&clock, Some(place), ending, found);
+                } else {
+                    running = Some(clock);
                 }
-                None => {
-                    running = self.start_custody(custody, nth, step, found);
-                    if running.is_some() && !had.contains(&place) {
-                        had.push(place);
-                    }
+            } else {
+                running = self.start_custody(custody, nth, step, found);
+                if running.is_some() && !had.contains(&place) {
+                    had.push(place);
                 }
             }
         }

@@ -26,7 +26,8 @@ impl StageOfRound<'_> {
             return None;
         }
         let custodies = self.round.custodies.iter().rev();
-        let dispatch = custodies.filter(|custody| custody.role == Role::Lead).find_map(|custody| custody.own_limit);
+        let dispatch =
+            custodies.filter(|custody| custody.role == Role::Lead).find_map(|custody| custody.own_limit);
         match own_limit_of(start) {
             None if policy.family == "supervise" => None,
             own => own.or(dispatch).or_else(|| self.own_limit_of_receipt()),
@@ -34,7 +35,12 @@ impl StageOfRound<'_> {
     }
 
     /// The own limit of a custody clock: its dispatch's, then the receipt's.
-    pub(super) fn own_limit_of_custody(&self, policy: &Policy, custody: &Custody, start: &Body) -> Option<OwnLimit> {
+    pub(super) fn own_limit_of_custody(
+        &self,
+        policy: &Policy,
+        custody: &Custody,
+        start: &Body,
+    ) -> Option<OwnLimit> {
         if own_limit_use(policy) == OwnLimitUse::Ignore {
             return None;
         }
@@ -120,7 +126,9 @@ impl StageOfRound<'_> {
         for step in &self.round.steps {
             let of_stage = |stage: &Code| *stage == clock.policy.stage || *stage == clock.policy.family;
             match &step.body {
-                Body::ExtensionRequested { stage, .. } if of_stage(stage) => open_requests.push(step.counted_at),
+                Body::ExtensionRequested { stage, .. } if of_stage(stage) => {
+                    open_requests.push(step.counted_at);
+                }
                 Body::ExtensionRefused { stage, .. } if of_stage(stage) => {
                     open_requests.pop();
                 }

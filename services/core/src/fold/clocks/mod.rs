@@ -62,9 +62,15 @@ struct Running<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     /// By its stop, in this step.
-    Stopped { at: Timestamp, precision: Precision, step: usize },
+    Stopped {
+        at: Timestamp,
+        precision: Precision,
+        step: usize,
+    },
     /// Its custody or round ended otherwise.
-    Ended { at: Timestamp },
+    Ended {
+        at: Timestamp,
+    },
     Open,
 }
 
@@ -90,16 +96,15 @@ impl<'a> StageOfRound<'a> {
             return;
         }
         match self.select(&self.round.attributes, self.round.opened_at, found) {
-            None if self.group.stage == "close" && self.group.tier == Tier::Statutory => {
-                if found.clocks.len() == clocks {
-                    self.none(None, None, found);
-                }
+            None if self.group.stage == "close"
+                && self.group.tier == Tier::Statutory
+                && found.clocks.len() == clocks =>
+            {
+                self.none(None, None, found);
             }
             None => {}
-            Some(policy) if policy.scope == Scope::Case => {
-                if found.clocks.len() == clocks {
-                    self.none(Some(policy), None, found);
-                }
+            Some(policy) if policy.scope == Scope::Case && found.clocks.len() == clocks => {
+                self.none(Some(policy), None, found);
             }
             Some(policy) => {
                 for custody in 0..self.round.custodies.len() {
@@ -326,9 +331,10 @@ impl Found {
     /// Returns beyond what the policy of their custody's clock allows are flagged; they stand all the same.
     fn flag_returns(&mut self, walked: &Walked<'_>, rulebook: &Rulebook) {
         for clock in &self.clocks {
-            let rule = clock.policy.as_ref().and_then(|id| {
-                rulebook.policies.iter().find(|policy| policy.id == *id)?.returns.as_ref()
-            });
+            let rule = clock
+                .policy
+                .as_ref()
+                .and_then(|id| rulebook.policies.iter().find(|policy| policy.id == *id)?.returns.as_ref());
             let (Some(rule), Some(custody)) = (rule, clock.custody) else { continue };
             let round = &walked.rounds[clock.round];
             let custody = &round.custodies[custody];

@@ -19,18 +19,15 @@ pub(super) struct Group<'a> {
 /// Every stage and tier that has policies; close always, for every round counts there.
 pub(super) fn groups<'a>(walked: &Walked<'_>, rulebook: &'a Rulebook) -> Vec<Group<'a>> {
     let mut groups = vec![Group { stage: "close".into(), tier: Tier::Statutory, policies: Vec::new() }];
-    let of_hotline = rulebook
-        .policies
-        .iter()
-        .filter(|policy| policy.matches.hotline.is_empty() || policy.matches.hotline.contains(&walked.hotline));
+    let of_hotline = rulebook.policies.iter().filter(|policy| {
+        policy.matches.hotline.is_empty() || policy.matches.hotline.contains(&walked.hotline)
+    });
     for policy in of_hotline {
         match groups.iter_mut().find(|group| group.stage == policy.stage && group.tier == policy.tier) {
             Some(group) => group.policies.push(policy),
-            None => groups.push(Group {
-                stage: policy.stage.clone(),
-                tier: policy.tier,
-                policies: vec![policy],
-            }),
+            None => {
+                groups.push(Group { stage: policy.stage.clone(), tier: policy.tier, policies: vec![policy] });
+            }
         }
     }
     groups
@@ -42,7 +39,8 @@ pub(super) fn class_of(walked: &Walked<'_>, rulebook: &Rulebook) -> Code {
     let Some(round) = walked.rounds.first() else { return Code::new_static(ORDINARY) };
     let case = &round.attributes;
     let outcome = round.closing.as_ref().and_then(|closing| closing.outcome.as_ref());
-    let dispatched = round.custodies.iter().any(|custody| Some(&custody.department) != walked.office.as_ref());
+    let dispatched =
+        round.custodies.iter().any(|custody| Some(&custody.department) != walked.office.as_ref());
     let any = |list: &[Code], of: Option<&Code>| list.is_empty() || of.is_some_and(|of| list.contains(of));
     rulebook
         .classes
@@ -75,7 +73,12 @@ pub(super) fn matches(rule: &Match, hotline: &Code, case: &Attributes, class: &C
 
 impl<'a> StageOfRound<'a> {
     /// The policy for a case with these attributes whose clock starts then.
-    pub(super) fn select(&self, case: &Attributes, start_at: Timestamp, found: &mut Found) -> Option<&'a Policy> {
+    pub(super) fn select(
+        &self,
+        case: &Attributes,
+        start_at: Timestamp,
+        found: &mut Found,
+    ) -> Option<&'a Policy> {
         let received_at = self.walked.received.map_or(start_at, |(received_at, _)| received_at);
         let mut best: Option<&'a Policy> = None;
         for policy in self.group.policies.iter().copied() {
@@ -124,10 +127,10 @@ impl<'a> StageOfRound<'a> {
             OnAmend::Recompute => after.map(|policy| (policy, None)),
             OnAmend::Restart => {
                 let after = after?;
-                let changed = changes.iter().find(|(at, case)| {
+                let restart = changes.iter().find(|(at, case)| {
                     *at > start_at && self.select(case, start_at, found).is_some_and(|one| one.id == after.id)
                 });
-                Some((after, changed.map(|(at, _)| *at)))
+                Some((after, restart.map(|(at, _)| *at)))
             }
         }
     }
@@ -138,5 +141,6 @@ fn in_force(policy: &Policy, at: Timestamp) -> bool {
         return true;
     }
     let on = policy.calendar.local(at).0.date();
-    policy.effective_from.is_none_or(|from| from <= on) && policy.effective_until.is_none_or(|until| on < until)
+    policy.effective_from.is_none_or(|from| from <= on)
+        && policy.effective_until.is_none_or(|until| on < until)
 }

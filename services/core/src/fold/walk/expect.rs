@@ -12,9 +12,8 @@ impl Walk<'_> {
         match fact.body.kind() {
             // The first receipt was taken before anything else.
             Kind::Received => Some(AnomalyCode::AlreadyRegistered),
-            Kind::Reopened if !closed_once => Some(AnomalyCode::NeverClosed),
+            Kind::Reopened | Kind::Rated if !closed_once => Some(AnomalyCode::NeverClosed),
             Kind::Reopened if self.open_round().is_some() => Some(AnomalyCode::RoundStillOpen),
-            Kind::Rated if !closed_once => Some(AnomalyCode::NeverClosed),
             Kind::Reopened
             | Kind::Rated
             | Kind::Supplemented
@@ -55,9 +54,10 @@ impl Walk<'_> {
                 (!held).then_some(AnomalyCode::NotHeld)
             }
             Body::CloseRefused { .. } => {
-                let submitted = round.submissions.iter().any(|submission| {
-                    Some(submission.custody) == custody && submission.refused_at.is_none()
-                });
+                let submitted = round
+                    .submissions
+                    .iter()
+                    .any(|submission| Some(submission.custody) == custody && submission.refused_at.is_none());
                 (!submitted).then_some(AnomalyCode::NoSubmission)
             }
             Body::ReturnRequested { .. } if barred => Some(AnomalyCode::ReturnBarred),

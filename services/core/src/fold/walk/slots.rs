@@ -82,8 +82,12 @@ impl<'a> Walk<'a> {
         }
         match decision {
             Some(decision) if self.walked.proposal.is_none() => {
-                self.walked.proposal =
-                    Some(Proposal { slot: slot.trigger, at, department: decision.department, rule: decision.rule });
+                self.walked.proposal = Some(Proposal {
+                    slot: slot.trigger,
+                    at,
+                    department: decision.department,
+                    rule: decision.rule,
+                });
             }
             Some(_) => {}
             None => self.flag(at, AnomalyCode::NoRoute, Some(slot.trigger)),
@@ -109,7 +113,8 @@ impl<'a> Walk<'a> {
         let office = self.office();
         let from_office = dispatched.from.as_ref().is_none_or(|from| *from == office);
         let Some(slot) = self.slot.filter(|_| dispatched.role == Role::Lead && from_office) else { return };
-        if dispatched.pin.is_some() || slot.decided_at.is_some_and(|decided_at| fact.counted_at > decided_at) {
+        if dispatched.pin.is_some() || slot.decided_at.is_some_and(|decided_at| fact.counted_at > decided_at)
+        {
             return;
         }
         if let Some(pin) = self.pin_of(slot.trigger) {

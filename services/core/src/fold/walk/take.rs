@@ -5,9 +5,7 @@ use jiff::Timestamp;
 use super::Walk;
 use crate::fact::{Amended, Body, Code, Dispatched, Kind, Received, Role};
 use crate::fold::admit::Admitted;
-use crate::fold::view::{
-    Attributes, Closing, Custody, CustodyEnd, HoldSpan, Round, Step, Submission,
-};
+use crate::fold::view::{Attributes, Closing, Custody, CustodyEnd, HoldSpan, Round, Step, Submission};
 
 impl<'a> Walk<'a> {
     /// Takes one expected fact.
@@ -72,10 +70,8 @@ impl<'a> Walk<'a> {
         };
         let place = place.unwrap_or(rounds.len().saturating_sub(1));
         let round = &mut rounds[place];
-        let lead = round
-            .custodies
-            .iter()
-            .rposition(|custody| custody.role == Role::Lead && custody.ended.is_none());
+        let lead =
+            round.custodies.iter().rposition(|custody| custody.role == Role::Lead && custody.ended.is_none());
         round.steps.push(Step {
             key: fact.key,
             source: fact.source.clone(),

@@ -10,47 +10,19 @@ pub(super) fn check(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
     departments(rulebook, faults);
     for source in rulebook.sources.values() {
         let place = rulebook.places.of(Section::Source, &source.id);
-        dangling(
-            rulebook,
-            (&place, "hotline"),
-            Section::Hotline,
-            [&source.hotline],
-            faults,
-        );
+        dangling(rulebook, (&place, "hotline"), Section::Hotline, [&source.hotline], faults);
     }
     for class in &rulebook.classes {
         let place = rulebook.places.of(Section::Class, &class.id);
-        unknown_codes(
-            rulebook,
-            (&place, "when.case_type"),
-            "case_type",
-            &class.case_type,
-            faults,
-        );
-        unknown_codes(
-            rulebook,
-            (&place, "when.outcome"),
-            "outcome",
-            &class.outcome,
-            faults,
-        );
+        unknown_codes(rulebook, (&place, "when.case_type"), "case_type", &class.case_type, faults);
+        unknown_codes(rulebook, (&place, "when.outcome"), "outcome", &class.outcome, faults);
     }
     for (n, hold) in rulebook.general_holds.iter().enumerate() {
         let place = rulebook.places.of(Section::GeneralHold, &n.to_string());
         check_match(rulebook, &place, &hold.matches, faults);
-        unknown_codes(
-            rulebook,
-            (&place, "reason"),
-            "held_reason",
-            [&hold.reason],
-            faults,
-        );
+        unknown_codes(rulebook, (&place, "reason"), "held_reason", [&hold.reason], faults);
         for stage in hold.stages.iter().filter(|stage| unknown_stage(rulebook, stage)) {
-            faults.push(place.warning(
-                "stages",
-                "unknown_stage",
-                format!("no policy has the stage {stage}"),
-            ));
+            faults.push(place.warning("stages", "unknown_stage", format!("no policy has the stage {stage}")));
         }
     }
 }
@@ -58,17 +30,9 @@ pub(super) fn check(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
 fn hotlines(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
     for hotline in rulebook.hotlines.values() {
         let place = rulebook.places.of(Section::Hotline, &hotline.code);
-        dangling(
-            rulebook,
-            (&place, "office"),
-            Section::Department,
-            [&hotline.office],
-            faults,
-        );
-        let fallback = rulebook
-            .routes
-            .iter()
-            .any(|route| route.hotline == hotline.code && route.is_fallback());
+        dangling(rulebook, (&place, "office"), Section::Department, [&hotline.office], faults);
+        let fallback =
+            rulebook.routes.iter().any(|route| route.hotline == hotline.code && route.is_fallback());
         if fallback || rulebook.places.is_unread(Section::Route) {
             continue;
         }
@@ -87,20 +51,12 @@ fn hotlines(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
 
 fn departments(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
     type Next = fn(&Department) -> Option<&Code>;
-    let links: [(&str, Next); 2] = [
-        ("parent", |it| it.parent.as_ref()),
-        ("successor", |it| it.successor.as_ref()),
-    ];
+    let links: [(&str, Next); 2] =
+        [("parent", |it| it.parent.as_ref()), ("successor", |it| it.successor.as_ref())];
     for (field, next) in links {
         for department in rulebook.departments.values() {
             let place = rulebook.places.of(Section::Department, &department.code);
-            dangling(
-                rulebook,
-                (&place, field),
-                Section::Department,
-                next(department),
-                faults,
-            );
+            dangling(rulebook, (&place, field), Section::Department, next(department), faults);
             if comes_back(rulebook, department, next) {
                 let message = format!("leads from {} back to itself", department.code);
                 faults.push(place.error(field, "cycle", message));

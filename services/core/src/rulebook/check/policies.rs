@@ -15,11 +15,7 @@ pub(super) fn check(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
         }
         unknown_codes(rulebook, (&place, "holds"), "held_reason", &policy.holds, faults);
         let start = std::slice::from_ref(&policy.start);
-        for (field, triggers) in [
-            ("start", start),
-            ("stop", &policy.stop),
-            ("restart", &policy.restart),
-        ] {
+        for (field, triggers) in [("start", start), ("stop", &policy.stop), ("restart", &policy.restart)] {
             for trigger in triggers {
                 let Some(list) = list_of(trigger.kind) else {
                     continue;

@@ -19,41 +19,11 @@ pub(super) fn check(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
 
 fn check_where(rulebook: &Rulebook, place: &Place, rate: &Rate, faults: &mut Vec<Fault>) {
     let filter = &rate.filter;
-    dangling(
-        rulebook,
-        (place, "where.hotline"),
-        Section::Hotline,
-        &filter.hotline,
-        faults,
-    );
-    dangling(
-        rulebook,
-        (place, "where.class"),
-        Section::Class,
-        &filter.class,
-        faults,
-    );
-    dangling(
-        rulebook,
-        (place, "where.class_not"),
-        Section::Class,
-        &filter.class_not,
-        faults,
-    );
-    unknown_codes(
-        rulebook,
-        (place, "where.case_type"),
-        "case_type",
-        &filter.case_type,
-        faults,
-    );
-    unknown_codes(
-        rulebook,
-        (place, "where.case_type_not"),
-        "case_type",
-        &filter.case_type_not,
-        faults,
-    );
+    dangling(rulebook, (place, "where.hotline"), Section::Hotline, &filter.hotline, faults);
+    dangling(rulebook, (place, "where.class"), Section::Class, &filter.class, faults);
+    dangling(rulebook, (place, "where.class_not"), Section::Class, &filter.class_not, faults);
+    unknown_codes(rulebook, (place, "where.case_type"), "case_type", &filter.case_type, faults);
+    unknown_codes(rulebook, (place, "where.case_type_not"), "case_type", &filter.case_type_not, faults);
 }
 
 fn check_term(rulebook: &Rulebook, (place, field): (&Place, &str), term: &Term, faults: &mut Vec<Fault>) {
@@ -74,26 +44,18 @@ fn check_term(rulebook: &Rulebook, (place, field): (&Place, &str), term: &Term, 
         Some(name) => (name, Tier::Promise),
         None => (stage.as_str(), Tier::Statutory),
     };
-    let mut defined = rulebook
-        .policies
-        .iter()
-        .filter(|policy| policy.stage == name && policy.tier == tier);
+    let mut defined = rulebook.policies.iter().filter(|policy| policy.stage == name && policy.tier == tier);
     let unread = rulebook.places.is_unread(Section::Policy);
     if defined.clone().next().is_none() && !unread {
         let message = if unknown_stage(rulebook, name) {
             format!("\"{}\" stays 0: no policy has the stage {name}", term.measure)
         } else {
-            format!(
-                "\"{}\" stays 0: no policy of this tier has the stage {name}",
-                term.measure
-            )
+            format!("\"{}\" stays 0: no policy of this tier has the stage {name}", term.measure)
         };
         faults.push(place.warning(field, "unknown_stage", message));
     } else if verdict.starts_with("approved_") && !unread && !defined.any(|policy| policy.family == "close") {
-        let message = format!(
-            "\"{}\" does not exist: only stages of the family close are approved",
-            term.measure
-        );
+        let message =
+            format!("\"{}\" does not exist: only stages of the family close are approved", term.measure);
         faults.push(place.error(field, "unknown_measure", message));
     }
 }

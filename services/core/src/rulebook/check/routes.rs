@@ -7,32 +7,10 @@ use crate::rulebook::{Route, Rulebook};
 pub(super) fn check(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
     for (n, route) in rulebook.routes.iter().enumerate() {
         let place = rulebook.places.of(Section::Route, &route.rule);
-        dangling(
-            rulebook,
-            (&place, "hotline"),
-            Section::Hotline,
-            [&route.hotline],
-            faults,
-        );
-        dangling(
-            rulebook,
-            (&place, "department"),
-            Section::Department,
-            [&route.department],
-            faults,
-        );
-        unknown_codes(
-            rulebook,
-            (&place, "case_type"),
-            "case_type",
-            &route.case_type,
-            faults,
-        );
-        let shadow = rulebook
-            .routes
-            .iter()
-            .enumerate()
-            .find(|(m, other)| shadows((*m, other), (n, route)));
+        dangling(rulebook, (&place, "hotline"), Section::Hotline, [&route.hotline], faults);
+        dangling(rulebook, (&place, "department"), Section::Department, [&route.department], faults);
+        unknown_codes(rulebook, (&place, "case_type"), "case_type", &route.case_type, faults);
+        let shadow = rulebook.routes.iter().enumerate().find(|(m, other)| shadows((*m, other), (n, route)));
         if let Some((_, other)) = shadow {
             let there = rulebook.places.of(Section::Route, &other.rule);
             let message = format!(

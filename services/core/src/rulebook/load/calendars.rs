@@ -91,22 +91,11 @@ pub(super) fn read(reading: &Reading<'_>) -> Calendars {
         }
     });
     let specs = merge_all(reading, &sheets);
-    let with_hours = specs
-        .values()
-        .filter(|spec| has_windows(spec))
-        .map(|spec| spec.id.clone())
-        .collect();
-    let built: BTreeMap<Code, Arc<Calendar>> = specs
-        .into_iter()
-        .map(|(id, spec)| (id, Arc::new(Calendar::new(spec))))
-        .collect();
+    let with_hours = specs.values().filter(|spec| has_windows(spec)).map(|spec| spec.id.clone()).collect();
+    let built: BTreeMap<Code, Arc<Calendar>> =
+        specs.into_iter().map(|(id, spec)| (id, Arc::new(Calendar::new(spec)))).collect();
     let overlays = overlays(reading, &sheets, &built);
-    Calendars {
-        built,
-        overlays,
-        with_hours,
-        blank: OnceCell::new(),
-    }
+    Calendars { built, overlays, with_hours, blank: OnceCell::new() }
 }
 
 /// Whether an office closes at all, be it in one season only.
@@ -147,9 +136,7 @@ fn read_sheet(reading: &Reading<'_>, mut root: Table<'_>) -> Option<Sheet> {
         extends,
         regions: root.list("regions", code),
         timezone: root.optional("timezone", zone),
-        rest_days: root
-            .all("rest_days", weekday)
-            .filter(|days| some_are_worked(&root, days)),
+        rest_days: root.all("rest_days", weekday).filter(|days| some_are_worked(&root, days)),
         // An empty list is written to undo what the parent says, an absent one takes it over.
         office_hours: Some(read_windows(&mut root)).filter(|_| root.has("office_hours")),
         seasons: Some(seasons).filter(|_| root.has("hours")),
@@ -166,36 +153,20 @@ fn read_sheet(reading: &Reading<'_>, mut root: Table<'_>) -> Option<Sheet> {
 
 /// Without a worked weekday a count of working days might never end.
 fn some_are_worked(root: &Table<'_>, rest_days: &[Weekday]) -> bool {
-    let worked = Weekday::Monday
-        .cycle_forward()
-        .take(7)
-        .any(|day| !rest_days.contains(&day));
+    let worked = Weekday::Monday.cycle_forward().take(7).any(|day| !rest_days.contains(&day));
     if !worked {
-        root.error(
-            "rest_days",
-            "invalid_value",
-            "at least one day of the week must be worked",
-        );
+        root.error("rest_days", "invalid_value", "at least one day of the week must be worked");
     }
     worked
 }
 
 fn read_day(mut entry: Table<'_>) -> Option<Day> {
-    let kinds = [
-        ("festival", DayKind::Festival),
-        ("rest", DayKind::Rest),
-        ("work", DayKind::Work),
-    ];
+    let kinds = [("festival", DayKind::Festival), ("rest", DayKind::Rest), ("work", DayKind::Work)];
     let date = entry.required("date", civil_date);
     let kind = entry.required("kind", word(&kinds));
     let name = entry.optional("name", text).unwrap_or_default();
     entry.finish();
-    Some(Day {
-        date: date?,
-        kind: kind?,
-        name,
-        place: Arc::clone(entry.place()),
-    })
+    Some(Day { date: date?, kind: kind?, name, place: Arc::clone(entry.place()) })
 }
 
 /// Office hours: pairs of times, each window after the one before.
@@ -211,11 +182,7 @@ fn read_windows(table: &mut Table<'_>) -> Vec<(Time, Time)> {
     });
     windows.sort_unstable();
     if windows.windows(2).any(|pair| pair[1].0 <= pair[0].1) {
-        table.error(
-            "office_hours",
-            "overlapping_hours",
-            "these windows overlap or touch: join them",
-        );
+        table.error("office_hours", "overlapping_hours", "these windows overlap or touch: join them");
     }
     windows
 }
@@ -226,11 +193,7 @@ fn read_season(mut entry: Table<'_>) -> Option<Season> {
     entry.require("office_hours");
     let windows = read_windows(&mut entry);
     entry.finish();
-    Some(Season {
-        from: from?,
-        until: until?,
-        windows,
-    })
+    Some(Season { from: from?, until: until?, windows })
 }
 
 /// A day of any year, `"06-01"`.
@@ -252,15 +215,8 @@ fn check_seasons(root: &Table<'_>, seasons: &[Season]) {
         }
     };
     for (n, season) in seasons.iter().enumerate() {
-        if seasons[..n]
-            .iter()
-            .any(|earlier| holds(earlier, season.from) || holds(season, earlier.from))
-        {
-            root.error(
-                &format!("hours[{n}]"),
-                "overlapping_hours",
-                "shares days with a season before it",
-            );
+        if seasons[..n].iter().any(|earlier| holds(earlier, season.from) || holds(season, earlier.from)) {
+            root.error(&format!("hours[{n}]"), "overlapping_hours", "shares days with a season before it");
         }
     }
 }
@@ -276,10 +232,7 @@ fn check_days(root: &Table<'_>, sheet: &Sheet) {
         if earlier.kind == day.kind {
             root.report(day.place.warning("date", "duplicate_day", message));
         } else {
-            root.report(
-                day.place
-                    .error("date", "duplicate_day", message + ", as another kind of day"),
-            );
+            root.report(day.place.error("date", "duplicate_day", message + ", as another kind of day"));
         }
     }
 }
@@ -289,12 +242,9 @@ fn merge_all(reading: &Reading<'_>, sheets: &BTreeMap<Code, Sheet>) -> BTreeMap<
     let mut specs: BTreeMap<Code, Spec> = BTreeMap::new();
     let mut waiting: Vec<&Sheet> = sheets.values().collect();
     loop {
-        let (ready, rest): (Vec<&Sheet>, Vec<&Sheet>) = waiting.iter().partition(|sheet| {
-            sheet
-                .extends
-                .as_ref()
-                .is_none_or(|parent| specs.contains_key(parent))
-        });
+        let (ready, rest): (Vec<&Sheet>, Vec<&Sheet>) = waiting
+            .iter()
+            .partition(|sheet| sheet.extends.as_ref().is_none_or(|parent| specs.contains_key(parent)));
         if ready.is_empty() {
             break;
         }
@@ -314,11 +264,7 @@ fn merge_all(reading: &Reading<'_>, sheets: &BTreeMap<Code, Sheet>) -> BTreeMap<
             let message = format!("there is no calendar \"{parent}\"");
             reading.add(sheet.place.error("extends", "dangling_id", message));
         } else if in_cycle(sheet, sheets) {
-            reading.add(
-                sheet
-                    .place
-                    .error("extends", "cycle", "extends itself by way of what it extends"),
-            );
+            reading.add(sheet.place.error("extends", "cycle", "extends itself by way of what it extends"));
         }
     }
     specs
@@ -339,13 +285,7 @@ fn in_cycle(sheet: &Sheet, sheets: &BTreeMap<Code, Sheet>) -> bool {
 /// A calendar with what it inherits: its own members override, its days override by date.
 fn merge(reading: &Reading<'_>, sheet: &Sheet, parent: Option<&Spec>) -> Option<Spec> {
     let mut days: BTreeMap<Date, (DayKind, String)> = parent
-        .map(|parent| {
-            parent
-                .days
-                .iter()
-                .map(|(date, kind, name)| (*date, (*kind, name.clone())))
-                .collect()
-        })
+        .map(|parent| parent.days.iter().map(|(date, kind, name)| (*date, (*kind, name.clone()))).collect())
         .unwrap_or_default();
     let spec = Spec {
         id: sheet.id.clone(),
@@ -359,11 +299,7 @@ fn merge(reading: &Reading<'_>, sheet: &Sheet, parent: Option<&Spec>) -> Option<
         days: Vec::new(),
     };
     if spec.known_until < spec.known_from {
-        reading.add(
-            sheet
-                .place
-                .error("known_until", "empty_range", "must not be before known_from"),
-        );
+        reading.add(sheet.place.error("known_until", "empty_range", "must not be before known_from"));
         return None;
     }
     if spec.known_until.year() - spec.known_from.year() > KNOWN_YEARS_MAX {
@@ -378,26 +314,12 @@ fn merge(reading: &Reading<'_>, sheet: &Sheet, parent: Option<&Spec>) -> Option<
             reading.add(day.place.warning("kind", "without_effect", message));
         }
         if day.date < spec.known_from || spec.known_until < day.date {
-            let message = format!(
-                "{} is outside {} to {}",
-                day.date, spec.known_from, spec.known_until
-            );
-            reading.add(
-                day.place
-                    .warning("date", "outside_known", message + " and has no effect"),
-            );
+            let message = format!("{} is outside {} to {}", day.date, spec.known_from, spec.known_until);
+            reading.add(day.place.warning("date", "outside_known", message + " and has no effect"));
         }
     }
-    days.extend(
-        sheet
-            .days
-            .iter()
-            .map(|day| (day.date, (day.kind, day.name.clone()))),
-    );
-    let days = days
-        .into_iter()
-        .map(|(date, (kind, name))| (date, kind, name))
-        .collect();
+    days.extend(sheet.days.iter().map(|day| (day.date, (day.kind, day.name.clone()))));
+    let days = days.into_iter().map(|(date, (kind, name))| (date, kind, name)).collect();
     Some(Spec { days, ..spec })
 }
 

@@ -32,31 +32,16 @@ fn read_hotline(reading: &Reading<'_>, mut entry: Table<'_>) -> Option<Hotline> 
     let office = entry.required("office", code);
     let labels = entry.table("labels").map_or_else(BTreeMap::new, |labels| {
         let names = labels.names().into_iter();
-        names
-            .filter_map(|name| Some((name.to_owned(), labels.named(name, text)?)))
-            .collect()
+        names.filter_map(|name| Some((name.to_owned(), labels.named(name, text)?))).collect()
     });
     entry.finish();
-    Some(Hotline {
-        code: id?,
-        name_zh: name_zh?,
-        name_en: name_en?,
-        office: office?,
-        labels,
-    })
+    Some(Hotline { code: id?, name_zh: name_zh?, name_en: name_en?, office: office?, labels })
 }
 
 pub(super) fn departments(reading: &Reading<'_>) -> BTreeMap<Code, Department> {
     let columns = Columns {
         required: &["code", "name_zh"],
-        optional: &[
-            "name_en",
-            "parent",
-            "group",
-            "valid_from",
-            "valid_until",
-            "successor",
-        ],
+        optional: &["name_en", "parent", "group", "valid_from", "valid_until", "successor"],
         open: false,
     };
     let mut departments = BTreeMap::new();
@@ -88,36 +73,21 @@ fn read_department(reading: &Reading<'_>, row: &Row<'_>) -> Option<Department> {
     Some(department)
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "it stands where readers that can fail stand"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "it stands where readers that can fail stand")]
 fn plain(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
 fn dates_in_order(row: &Row<'_>, from: Option<jiff::civil::Date>, until: Option<jiff::civil::Date>) {
     if matches!((from, until), (Some(from), Some(until)) if until <= from) {
-        row.error(
-            "valid_until",
-            "empty_range",
-            "must be after valid_from: the end is exclusive",
-        );
+        row.error("valid_until", "empty_range", "must be after valid_from: the end is exclusive");
     }
 }
 
 pub(super) fn routes(reading: &Reading<'_>) -> Vec<Route> {
     let columns = Columns {
         required: &["rule", "hotline", "department"],
-        optional: &[
-            "case_type",
-            "category",
-            "region",
-            "keywords",
-            "priority",
-            "valid_from",
-            "valid_until",
-        ],
+        optional: &["case_type", "category", "region", "keywords", "priority", "valid_from", "valid_until"],
         open: false,
     };
     let mut routes = Vec::new();
@@ -158,17 +128,10 @@ fn keywords(cell: &str) -> Result<Vec<Code>, Wrong> {
 }
 
 pub(super) fn codes(reading: &Reading<'_>) -> BTreeMap<Code, Vec<Code>> {
-    let columns = Columns {
-        required: &["code"],
-        optional: &[],
-        open: true,
-    };
+    let columns = Columns { required: &["code"], optional: &[], open: true };
     let mut lists: BTreeMap<Code, Vec<Code>> = BTreeMap::new();
     for path in reading.folder("codes/", ".csv") {
-        let Some(name) = path
-            .strip_prefix("codes/")
-            .and_then(|name| name.strip_suffix(".csv"))
-        else {
+        let Some(name) = path.strip_prefix("codes/").and_then(|name| name.strip_suffix(".csv")) else {
             continue;
         };
         reading.csv(path, Section::Code, &columns, |row| {

@@ -29,26 +29,22 @@ pub(super) fn read(reading: &Reading<'_>) -> Head {
         periods: BTreeMap::new(),
         place: Arc::default(),
     };
-    reading.toml(
-        "rulebook.toml",
-        &[Section::Rulebook, Section::Class, Section::Period],
-        |mut root| {
-            head.place = Arc::clone(root.place());
-            reading.declare(Section::Rulebook, "", "", root.place());
-            head.name = root.required("name", text).unwrap_or_default();
-            head.timezone = root.required("timezone", zone).unwrap_or(TimeZone::UTC);
-            head.calendar = root.required("calendar", code);
-            let classes = root.entries("class");
-            head.classes = classes
-                .into_iter()
-                .filter_map(|class| reading.kept(Section::Class, read_class(reading, class)))
-                .collect();
-            if let Some(periods) = root.table("periods") {
-                head.periods = read_periods(reading, &periods);
-            }
-            root.finish();
-        },
-    );
+    reading.toml("rulebook.toml", &[Section::Rulebook, Section::Class, Section::Period], |mut root| {
+        head.place = Arc::clone(root.place());
+        reading.declare(Section::Rulebook, "", "", root.place());
+        head.name = root.required("name", text).unwrap_or_default();
+        head.timezone = root.required("timezone", zone).unwrap_or(TimeZone::UTC);
+        head.calendar = root.required("calendar", code);
+        let classes = root.entries("class");
+        head.classes = classes
+            .into_iter()
+            .filter_map(|class| reading.kept(Section::Class, read_class(reading, class)))
+            .collect();
+        if let Some(periods) = root.table("periods") {
+            head.periods = read_periods(reading, &periods);
+        }
+        root.finish();
+    });
     head
 }
 
@@ -57,11 +53,7 @@ fn read_class(reading: &Reading<'_>, mut class: Table<'_>) -> Option<Class> {
     if let Some(id) = &id {
         reading.declare(Section::Class, id, "id", class.place());
         if id == ORDINARY {
-            class.error(
-                "id",
-                "reserved_id",
-                "is the class of the cases that no class matches",
-            );
+            class.error("id", "reserved_id", "is the class of the cases that no class matches");
         }
     }
     class.require("when");
@@ -78,11 +70,7 @@ fn read_class(reading: &Reading<'_>, mut class: Table<'_>) -> Option<Class> {
     };
     when.finish();
     if when.names().is_empty() {
-        when.error(
-            "",
-            "invalid_value",
-            "must name at least one condition, else every case is of this class",
-        );
+        when.error("", "invalid_value", "must name at least one condition, else every case is of this class");
     }
     Some(class)
 }
@@ -90,9 +78,7 @@ fn read_class(reading: &Reading<'_>, mut class: Table<'_>) -> Option<Class> {
 fn read_periods(reading: &Reading<'_>, periods: &Table<'_>) -> BTreeMap<Code, Period> {
     let mut read = BTreeMap::new();
     for name in periods.names() {
-        let period = periods
-            .named_table(name)
-            .and_then(|period| read_period(period, &periods.path_of(name)));
+        let period = periods.named_table(name).and_then(|period| read_period(period, &periods.path_of(name)));
         let id = code_text(name);
         if let Err(wrong) = &id {
             periods.error(name, wrong.code, wrong.message.clone());

@@ -61,9 +61,7 @@ fn read_policy(reading: &Reading<'_>, calendars: &Calendars, mut entry: Table<'_
         effective_until: entry.optional("effective_until", civil_date),
         holds: entry.list("holds", code),
         restart: entry.list("restart", trigger),
-        extension: entry
-            .table("extension")
-            .map(|table| read_extension(table, counting.limit)),
+        extension: entry.table("extension").map(|table| read_extension(table, counting.limit)),
         returns: entry.table("return").map(read_return),
         closure: entry.optional("closure", boolean).unwrap_or_default(),
         alarms: entry.tables("alarms").into_iter().filter_map(read_rung).collect(),
@@ -97,10 +95,7 @@ fn read_policy(reading: &Reading<'_>, calendars: &Calendars, mut entry: Table<'_
 }
 
 /// Stands in for a start that could not be read; the rulebook is refused then.
-const NO_TRIGGER: Trigger = Trigger {
-    kind: crate::fact::Kind::Received,
-    code: None,
-};
+const NO_TRIGGER: Trigger = Trigger { kind: crate::fact::Kind::Received, code: None };
 
 /// The stage and its family: the stage itself where the rulebook names none.
 fn read_stage(entry: &mut Table<'_>) -> (Option<Code>, Option<Code>) {
@@ -113,18 +108,12 @@ fn read_stage(entry: &mut Table<'_>) -> (Option<Code>, Option<Code>) {
         }
         Ok(stage)
     });
-    let family = entry
-        .optional("family", word(&FAMILIES.map(|family| (family, family))))
-        .map(Code::from);
+    let family = entry.optional("family", word(&FAMILIES.map(|family| (family, family)))).map(Code::from);
     if let (Some(stage), Some(family)) = (&stage, &family)
         && FAMILIES.contains(&stage.as_str())
         && stage != family
     {
-        entry.error(
-            "family",
-            "not_allowed",
-            format!("the stage {stage} is a family of its own"),
-        );
+        entry.error("family", "not_allowed", format!("the stage {stage} is a family of its own"));
     }
     let own = stage.as_ref().filter(|stage| FAMILIES.contains(&stage.as_str()));
     let family = own.cloned().or(family).or_else(|| stage.clone());
@@ -142,35 +131,23 @@ struct Counting {
 }
 
 fn read_counting(entry: &mut Table<'_>) -> Counting {
-    let uses = [
-        ("prefer", OwnLimitUse::Prefer),
-        ("ignore", OwnLimitUse::Ignore),
-        ("only", OwnLimitUse::Only),
-    ];
+    let uses =
+        [("prefer", OwnLimitUse::Prefer), ("ignore", OwnLimitUse::Ignore), ("only", OwnLimitUse::Only)];
     let own_limit = entry.optional("own_limit", word(&uses));
     if own_limit != Some(OwnLimitUse::Only) || entry.has("limit") || entry.has("unit") {
         entry.require("limit");
         entry.require("unit");
     }
     if own_limit == Some(OwnLimitUse::Only) && entry.has("limit") {
-        entry.warning(
-            "limit",
-            "without_effect",
-            "is not used where own_limit is \"only\"",
-        );
+        entry.warning("limit", "without_effect", "is not used where own_limit is \"only\"");
     }
     let limit = entry.optional("limit", integer(1, LIMIT_MAX));
     let unit = entry.optional("unit", word(&UNITS));
-    let count_from = entry.optional(
-        "count_from",
-        word(&[("next_day", CountFrom::NextDay), ("instant", CountFrom::Instant)]),
-    );
+    let count_from = entry
+        .optional("count_from", word(&[("next_day", CountFrom::NextDay), ("instant", CountFrom::Instant)]));
     let outside_hours = entry.optional(
         "outside_hours",
-        word(&[
-            ("as_is", OutsideHours::AsIs),
-            ("next_opening", OutsideHours::NextOpening),
-        ]),
+        word(&[("as_is", OutsideHours::AsIs), ("next_opening", OutsideHours::NextOpening)]),
     );
     let ends_at = entry.optional(
         "ends_at",
@@ -194,11 +171,7 @@ fn read_counting(entry: &mut Table<'_>) -> Counting {
     let counting = Counting {
         limit: limit.zip(unit),
         own_limit,
-        count_from: count_from.unwrap_or(if days {
-            CountFrom::NextDay
-        } else {
-            CountFrom::Instant
-        }),
+        count_from: count_from.unwrap_or(if days { CountFrom::NextDay } else { CountFrom::Instant }),
         outside_hours: outside_hours.unwrap_or_default(),
         ends_at: ends_at.unwrap_or(if days { EndsAt::EndOfDay } else { EndsAt::SameTime }),
         roll: roll.unwrap_or_default(),
@@ -212,21 +185,9 @@ fn read_counting(entry: &mut Table<'_>) -> Counting {
 /// Hours are counted from an instant to an instant.
 fn refuse_of_hours(entry: &Table<'_>, counting: &Counting) {
     let refused = [
-        (
-            "count_from",
-            counting.count_from == CountFrom::NextDay,
-            "hours are counted from the instant",
-        ),
-        (
-            "ends_at",
-            counting.ends_at == EndsAt::EndOfDay,
-            "a limit in hours does not end with a day",
-        ),
-        (
-            "roll",
-            counting.roll != Roll::None,
-            "a limit in hours has no last day that could roll",
-        ),
+        ("count_from", counting.count_from == CountFrom::NextDay, "hours are counted from the instant"),
+        ("ends_at", counting.ends_at == EndsAt::EndOfDay, "a limit in hours does not end with a day"),
+        ("roll", counting.roll != Roll::None, "a limit in hours has no last day that could roll"),
     ];
     for (name, _, message) in refused.into_iter().filter(|(_, refused, _)| *refused) {
         entry.error(name, "not_allowed", message);
@@ -248,42 +209,24 @@ struct Knobs {
 fn read_knobs(entry: &mut Table<'_>) -> Knobs {
     Knobs {
         select_by: entry
-            .optional(
-                "select_by",
-                word(&[("received", SelectBy::Received), ("start", SelectBy::Start)]),
-            )
+            .optional("select_by", word(&[("received", SelectBy::Received), ("start", SelectBy::Start)]))
             .unwrap_or_default(),
         tier: entry
-            .optional(
-                "tier",
-                word(&[("statutory", Tier::Statutory), ("promise", Tier::Promise)]),
-            )
+            .optional("tier", word(&[("statutory", Tier::Statutory), ("promise", Tier::Promise)]))
             .unwrap_or_default(),
         scope: entry
-            .optional(
-                "scope",
-                word(&[("case", Scope::Case), ("custody", Scope::Custody)]),
-            )
+            .optional("scope", word(&[("case", Scope::Case), ("custody", Scope::Custody)]))
             .unwrap_or_default(),
         stop_at: entry
-            .optional(
-                "stop_at",
-                word(&[("submission", StopAt::Submission), ("approval", StopAt::Approval)]),
-            )
+            .optional("stop_at", word(&[("submission", StopAt::Submission), ("approval", StopAt::Approval)]))
             .unwrap_or_default(),
         review_time: entry
             .optional(
                 "review_time",
-                word(&[
-                    ("credited", ReviewTime::Credited),
-                    ("counted", ReviewTime::Counted),
-                ]),
+                word(&[("credited", ReviewTime::Credited), ("counted", ReviewTime::Counted)]),
             )
             .unwrap_or_default(),
-        on_custody_change: entry
-            .table("on_custody_change")
-            .map(read_custody_change)
-            .unwrap_or_default(),
+        on_custody_change: entry.table("on_custody_change").map(read_custody_change).unwrap_or_default(),
         on_amend: entry
             .optional(
                 "on_amend",
@@ -317,21 +260,15 @@ fn read_custody_change(mut table: Table<'_>) -> CustodyChange {
     let usual = CustodyChange::default();
     let change = CustodyChange {
         returned: table.optional("returned", word(&words)).unwrap_or(usual.returned),
-        redispatched: table
-            .optional("redispatched", word(&words))
-            .unwrap_or(usual.redispatched),
-        reorganisation: table
-            .optional("reorganisation", word(&words))
-            .unwrap_or(usual.reorganisation),
+        redispatched: table.optional("redispatched", word(&words)).unwrap_or(usual.redispatched),
+        reorganisation: table.optional("reorganisation", word(&words)).unwrap_or(usual.reorganisation),
     };
     table.finish();
     change
 }
 
 fn read_extension(mut table: Table<'_>, limit: Option<(u32, Unit)>) -> ExtensionRule {
-    let unit = table
-        .optional("unit", word(&UNITS))
-        .or(limit.map(|(_, unit)| unit));
+    let unit = table.optional("unit", word(&UNITS)).or(limit.map(|(_, unit)| unit));
     let rule = ExtensionRule {
         times_max: table.optional("times_max", integer(1, LIMIT_MAX)),
         each_max: table.optional("each_max", integer(1, LIMIT_MAX)),
@@ -369,10 +306,7 @@ fn read_return(mut table: Table<'_>) -> ReturnRule {
         ask_within: table.optional("ask_within", span),
         times_max: table.optional("times_max", integer(0, LIMIT_MAX)),
         pending: table
-            .optional(
-                "pending",
-                word(&[("runs", PendingReturn::Runs), ("held", PendingReturn::Held)]),
-            )
+            .optional("pending", word(&[("runs", PendingReturn::Runs), ("held", PendingReturn::Held)]))
             .unwrap_or_default(),
     };
     table.finish();
@@ -389,10 +323,7 @@ fn read_rung(mut table: Table<'_>) -> Option<Rung> {
     });
     let before = table.optional("before", span);
     let after = table.optional("after", span);
-    let written = ["at", "before", "after"]
-        .into_iter()
-        .filter(|name| table.has(name))
-        .count();
+    let written = ["at", "before", "after"].into_iter().filter(|name| table.has(name)).count();
     if written != 1 {
         table.error("", "missing_field", "needs exactly one of at, before and after");
     }
@@ -408,16 +339,8 @@ fn read_rung(mut table: Table<'_>) -> Option<Rung> {
     let to = table.optional("to", code);
     let deliver = table.optional("deliver", word(&[("office_hours", ())]));
     table.finish();
-    let at = share
-        .map(RungAt::Percent)
-        .or(before.map(RungAt::Before))
-        .or(after.map(RungAt::After));
-    Some(Rung {
-        at: at?,
-        level: level?,
-        to,
-        office_hours: deliver.is_some(),
-    })
+    let at = share.map(RungAt::Percent).or(before.map(RungAt::Before)).or(after.map(RungAt::After));
+    Some(Rung { at: at?, level: level?, to, office_hours: deliver.is_some() })
 }
 
 /// Refuses members that do not go together, and warns of those that do nothing.
@@ -427,38 +350,19 @@ fn refuse(entry: &Table<'_>, policy: &Policy, calendars: &Calendars) {
         entry.error("ends_at", "not_allowed", message);
     }
     if policy.closure && policy.tier == Tier::Promise {
-        entry.error(
-            "closure",
-            "not_allowed",
-            "only a statutory clock decides what counts as on time",
-        );
+        entry.error("closure", "not_allowed", "only a statutory clock decides what counts as on time");
     }
     if policy.closure && policy.family != "close" {
-        let message = format!(
-            "only a policy of the family close closes; this one is of {}",
-            policy.family
-        );
+        let message = format!("only a policy of the family close closes; this one is of {}", policy.family);
         entry.error("closure", "not_allowed", message);
     }
     if matches!((policy.effective_from, policy.effective_until), (Some(from), Some(until)) if until <= from) {
-        entry.error(
-            "effective_until",
-            "empty_range",
-            "must be after effective_from: the end is exclusive",
-        );
+        entry.error("effective_until", "empty_range", "must be after effective_from: the end is exclusive");
     }
     if policy.scope == Scope::Case && policy.on_custody_change != CustodyChange::default() {
-        entry.warning(
-            "on_custody_change",
-            "without_effect",
-            "only clocks of scope \"custody\" read it",
-        );
+        entry.warning("on_custody_change", "without_effect", "only clocks of scope \"custody\" read it");
     }
     if policy.scope == Scope::Custody && policy.charge != Charge::default() {
-        entry.warning(
-            "charge",
-            "without_effect",
-            "a clock of scope \"custody\" is charged to its custody",
-        );
+        entry.warning("charge", "without_effect", "a clock of scope \"custody\" is charged to its custody");
     }
 }

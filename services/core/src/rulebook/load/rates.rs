@@ -92,10 +92,7 @@ fn read_terms(entry: &mut Table<'_>, name: &'static str) -> Option<Vec<Term>> {
         let Some(measure) = measure else { continue };
         match measure::parse(&measure) {
             Ok(measure) => {
-                terms.extend(weight.map(|weight| Term {
-                    measure: measure.name,
-                    weight,
-                }));
+                terms.extend(weight.map(|weight| Term { measure: measure.name, weight }));
             }
             Err(message) => entry.error(&path, "unknown_measure", message),
         }

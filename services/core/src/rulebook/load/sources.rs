@@ -30,22 +30,13 @@ fn read_source(reading: &Reading<'_>, mut entry: Table<'_>, timezone: &TimeZone)
     if let Some(id) = &id {
         reading.declare(Section::Source, id, "id", entry.place());
         if id == PIPELINE_SOURCE {
-            entry.error(
-                "id",
-                "reserved_id",
-                "is the source of the pipeline's own decisions",
-            );
+            entry.error("id", "reserved_id", "is the source of the pipeline's own decisions");
         }
     }
     let hotline = entry.required("hotline", code);
     let name = entry.optional("name", text);
-    let mode = entry.optional(
-        "mode",
-        word(&[
-            ("events", SourceMode::Events),
-            ("snapshots", SourceMode::Snapshots),
-        ]),
-    );
+    let mode =
+        entry.optional("mode", word(&[("events", SourceMode::Events), ("snapshots", SourceMode::Snapshots)]));
     let dispatch = read_dispatch(&mut entry);
     let adapter = entry.optional("adapter", text);
     let zone = entry.optional("timezone", zone);
@@ -55,10 +46,8 @@ fn read_source(reading: &Reading<'_>, mut entry: Table<'_>, timezone: &TimeZone)
         region
     });
     let backdate_max = entry.optional("backdate_max", exact_span);
-    let late_stop = entry.optional(
-        "late_stop",
-        word(&[("received", LateStop::Received), ("claimed", LateStop::Claimed)]),
-    );
+    let late_stop = entry
+        .optional("late_stop", word(&[("received", LateStop::Received), ("claimed", LateStop::Claimed)]));
     let trusted_before = entry.optional("trusted_before", instant);
     let order_tolerance = entry.optional("order_tolerance", exact_span);
     entry.finish();
@@ -82,9 +71,7 @@ fn read_source(reading: &Reading<'_>, mut entry: Table<'_>, timezone: &TimeZone)
 /// There is no default: who dispatches is a choice that somebody must have made.
 fn read_dispatch(entry: &mut Table<'_>) -> Option<Dispatch> {
     const CHOICE: &str = "the choice must be made: \"hotline\", \"pipeline\" or { after = \"30 minute\" }";
-    let at_once = Dispatch::Pipeline {
-        after: SignedDuration::ZERO,
-    };
+    let at_once = Dispatch::Pipeline { after: SignedDuration::ZERO };
     match entry.table_or_value("dispatch") {
         None => {
             entry.error("dispatch", "missing_field", CHOICE);

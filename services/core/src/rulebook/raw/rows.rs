@@ -40,9 +40,7 @@ impl Row<'_> {
         if cell.is_empty() {
             return None;
         }
-        read(cell)
-            .map_err(|Wrong { code, message }| self.error(name, code, message))
-            .ok()
+        read(cell).map_err(|Wrong { code, message }| self.error(name, code, message)).ok()
     }
 
     pub(in crate::rulebook) fn required<T>(&self, name: &str, read: impl Fn(&str) -> Read<T>) -> Option<T> {
@@ -76,41 +74,26 @@ impl Reading<'_> {
             .into_records();
         let file: Arc<str> = path.into();
         let Some(Ok(header)) = records.next() else {
-            let place = Place {
-                file,
-                ..Place::default()
-            };
+            let place = Place { file, ..Place::default() };
             self.add(place.error("", "missing_field", header_hint(columns)));
             self.places.borrow_mut().set_unread(section);
             return;
         };
-        let place = Place {
-            file: Arc::clone(&file),
-            line: Some(line_of(&header, text, &lines)),
-            ..Place::default()
-        };
+        let place =
+            Place { file: Arc::clone(&file), line: Some(line_of(&header, text, &lines)), ..Place::default() };
         let indexes = self.header(&place, &header, columns, section);
         for record in records {
             // Reading text from memory into rows of any length cannot fail.
             let Ok(cells) = record else { break };
             let line = Some(line_of(&cells, text, &lines));
-            let place = Arc::new(Place {
-                file: Arc::clone(&file),
-                line,
-                ..Place::default()
-            });
+            let place = Arc::new(Place { file: Arc::clone(&file), line, ..Place::default() });
             if cells.len() != header.len() {
                 let message = format!("has {} cells, the header {}", cells.len(), header.len());
                 self.add(place.error("", "wrong_width", message));
                 self.places.borrow_mut().set_unread(section);
                 continue;
             }
-            read(&Row {
-                reading: self,
-                place,
-                columns: &indexes,
-                cells: &cells,
-            });
+            read(&Row { reading: self, place, columns: &indexes, cells: &cells });
         }
     }
 
@@ -131,11 +114,7 @@ impl Reading<'_> {
                 self.add(place.error(name, "duplicate_id", "this column stands twice"));
             }
         }
-        for name in columns
-            .required
-            .iter()
-            .filter(|name| !indexes.contains_key(**name))
-        {
+        for name in columns.required.iter().filter(|name| !indexes.contains_key(**name)) {
             self.add(place.error(name, "missing_field", header_hint(columns)));
             self.places.borrow_mut().set_unread(section);
         }
@@ -150,11 +129,8 @@ fn header_hint(columns: &Columns) -> String {
 
 /// The line of a record. The reader's own position is that of the blank lines before it, if there are any.
 fn line_of(record: &StringRecord, text: &str, lines: &Lines) -> usize {
-    let before = record
-        .position()
-        .map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
-    let blank = text.as_bytes()[before.min(text.len())..]
-        .iter()
-        .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let before = record.position().map_or(0, |position| usize::try_from(position.byte()).unwrap_or(0));
+    let blank =
+        text.as_bytes()[before.min(text.len())..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n'));
     lines.at(before + blank.count())
 }

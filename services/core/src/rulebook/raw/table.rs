@@ -40,25 +40,12 @@ impl<'a> Table<'a> {
         let mut fields = BTreeMap::new();
         note_lines(lines, "", items, &mut fields);
         let place = Arc::new(Place { file, line, fields });
-        Self {
-            reading,
-            lines,
-            items,
-            place,
-            path: String::new(),
-            asked: Vec::new(),
-        }
+        Self { reading, lines, items, place, path: String::new(), asked: Vec::new() }
     }
 
     fn inner(&self, name: &str, items: &'a DeTable<'a>) -> Self {
         let path = self.path_of(name);
-        Self {
-            place: Arc::clone(&self.place),
-            path,
-            asked: Vec::new(),
-            items,
-            ..*self
-        }
+        Self { place: Arc::clone(&self.place), path, asked: Vec::new(), items, ..*self }
     }
 
     pub(in crate::rulebook) fn place(&self) -> &Arc<Place> {
@@ -74,13 +61,11 @@ impl<'a> Table<'a> {
     }
 
     pub(in crate::rulebook) fn error(&self, name: &str, code: &'static str, message: impl Into<String>) {
-        self.reading
-            .add(self.place.error(&self.path_of(name), code, message));
+        self.reading.add(self.place.error(&self.path_of(name), code, message));
     }
 
     pub(in crate::rulebook) fn warning(&self, name: &str, code: &'static str, message: impl Into<String>) {
-        self.reading
-            .add(self.place.warning(&self.path_of(name), code, message));
+        self.reading.add(self.place.warning(&self.path_of(name), code, message));
     }
 
     /// Adds a fault that stands elsewhere in this file.
@@ -103,8 +88,7 @@ impl<'a> Table<'a> {
     }
 
     fn checked<T>(&self, name: &str, read: Read<T>) -> Option<T> {
-        read.map_err(|Wrong { code, message }| self.error(name, code, message))
-            .ok()
+        read.map_err(|Wrong { code, message }| self.error(name, code, message)).ok()
     }
 
     /// A member that may be absent.
@@ -208,21 +192,13 @@ impl<'a> Table<'a> {
 
     /// The tables of a list; they stay part of this entry.
     pub(in crate::rulebook) fn tables(&mut self, name: &'static str) -> Vec<Table<'a>> {
-        self.items_of(name, |table, n, _, items| {
-            table.inner(&format!("{name}[{n}]"), items)
-        })
+        self.items_of(name, |table, n, _, items| table.inner(&format!("{name}[{n}]"), items))
     }
 
     /// The entries of a file, `[[name]]`: each is a place of its own.
     pub(in crate::rulebook) fn entries(&mut self, name: &'static str) -> Vec<Table<'a>> {
         self.items_of(name, |table, _, line, items| {
-            Table::entry(
-                table.reading,
-                Arc::clone(&table.place.file),
-                table.lines,
-                items,
-                Some(line),
-            )
+            Table::entry(table.reading, Arc::clone(&table.place.file), table.lines, items, Some(line))
         })
     }
 
@@ -235,11 +211,7 @@ impl<'a> Table<'a> {
             return Vec::new();
         };
         let DeValue::Array(items) = value else {
-            self.error(
-                name,
-                "wrong_type",
-                format!("must be a list of tables, [[{name}]]"),
-            );
+            self.error(name, "wrong_type", format!("must be a list of tables, [[{name}]]"));
             return Vec::new();
         };
         items
@@ -293,11 +265,7 @@ impl<'a> Table<'a> {
         for name in self.names() {
             if !self.asked.contains(&name) {
                 let known = self.asked.join(", ");
-                self.error(
-                    name,
-                    "unknown_field",
-                    format!("is not known here; known are {known}"),
-                );
+                self.error(name, "unknown_field", format!("is not known here; known are {known}"));
             }
         }
     }

@@ -22,26 +22,16 @@ pub(in crate::rulebook) struct Wrong {
 pub(in crate::rulebook) type Read<T> = Result<T, Wrong>;
 
 pub(in crate::rulebook) fn wrong_type(wanted: &str, found: &DeValue<'_>) -> Wrong {
-    Wrong {
-        code: "wrong_type",
-        message: format!("must be {wanted}, not {}", article(found.type_str())),
-    }
+    Wrong { code: "wrong_type", message: format!("must be {wanted}, not {}", article(found.type_str())) }
 }
 
 fn article(noun: &str) -> String {
-    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
-        "an"
-    } else {
-        "a"
-    };
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {noun}")
 }
 
 pub(in crate::rulebook) fn invalid(message: impl Into<String>) -> Wrong {
-    Wrong {
-        code: "invalid_value",
-        message: message.into(),
-    }
+    Wrong { code: "invalid_value", message: message.into() }
 }
 
 /// The text of a string, by reference.
@@ -63,10 +53,7 @@ pub(in crate::rulebook) fn code(value: &DeValue<'_>) -> Read<Code> {
 
 pub(in crate::rulebook) fn code_text(text: &str) -> Read<Code> {
     if text.is_empty() || text.len() > CODE_BYTES_MAX {
-        return Err(invalid(format!(
-            "must have 1 to {CODE_BYTES_MAX} bytes, not {}",
-            text.len()
-        )));
+        return Err(invalid(format!("must have 1 to {CODE_BYTES_MAX} bytes, not {}", text.len())));
     }
     if text.chars().any(char::is_control) {
         return Err(invalid("must not hold control characters"));
@@ -86,9 +73,7 @@ pub(in crate::rulebook) fn boolean(value: &DeValue<'_>) -> Read<bool> {
 /// A whole number between `min` and `max`, both included.
 pub(in crate::rulebook) fn integer(min: u32, max: u32) -> impl Fn(&DeValue<'_>) -> Read<u32> {
     move |value| {
-        let digits = value
-            .as_integer()
-            .ok_or_else(|| wrong_type("a whole number", value))?;
+        let digits = value.as_integer().ok_or_else(|| wrong_type("a whole number", value))?;
         let number = i128::from_str_radix(digits.as_str(), digits.radix()).unwrap_or(i128::MAX);
         in_range(number, min, max)
     }
@@ -105,25 +90,17 @@ fn in_range(number: i128, min: u32, max: u32) -> Read<u32> {
 }
 
 pub(in crate::rulebook) fn integer_text(text: &str) -> Read<i32> {
-    text.parse()
-        .map_err(|_| invalid(format!("\"{text}\" is not a whole number")))
+    text.parse().map_err(|_| invalid(format!("\"{text}\" is not a whole number")))
 }
 
 /// One of a closed list of words.
 pub(in crate::rulebook) fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&DeValue<'_>) -> Read<T> {
     move |value| {
         let text = str_of("a word in quotes", value)?;
-        words
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, meaning)| *meaning)
-            .ok_or_else(|| {
-                let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
-                Wrong {
-                    code: "unknown_value",
-                    message: format!("\"{text}\" is none of {}", names.join(", ")),
-                }
-            })
+        words.iter().find(|(name, _)| *name == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let names: Vec<_> = words.iter().map(|(name, _)| *name).collect();
+            Wrong { code: "unknown_value", message: format!("\"{text}\" is none of {}", names.join(", ")) }
+        })
     }
 }
 
@@ -149,10 +126,8 @@ pub(in crate::rulebook) fn civil_date(value: &DeValue<'_>) -> Read<Date> {
 }
 
 pub(in crate::rulebook) fn date_text(text: &str) -> Read<Date> {
-    let digits = |at: std::ops::Range<usize>| {
-        text.get(at)
-            .filter(|part| part.bytes().all(|b| b.is_ascii_digit()))
-    };
+    let digits =
+        |at: std::ops::Range<usize>| text.get(at).filter(|part| part.bytes().all(|b| b.is_ascii_digit()));
     let parts = (digits(0..4), digits(5..7), digits(8..10));
     let (Some(year), Some(month), Some(day)) = parts else {
         return Err(invalid(format!("\"{text}\" is not a date, 2026-01-31")));
@@ -175,11 +150,7 @@ pub(in crate::rulebook) fn civil_time(value: &DeValue<'_>) -> Read<Time> {
     let wrong = || invalid(format!("\"{text}\" is not a time of day, \"17:30\""));
     let parts: Vec<i8> = text
         .split(':')
-        .map(|part| {
-            part.parse()
-                .ok()
-                .filter(|_| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()))
-        })
+        .map(|part| part.parse().ok().filter(|_| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit())))
         .collect::<Option<_>>()
         .ok_or_else(wrong)?;
     match parts[..] {
@@ -198,9 +169,7 @@ pub(in crate::rulebook) fn instant(value: &DeValue<'_>) -> Read<Timestamp> {
         other => return Err(wrong_type("a date and time, 2026-01-31T08:00:00+08:00", other)),
     };
     text.parse().map_err(|_| {
-        invalid(format!(
-            "\"{text}\" is not a date and time with an offset, 2026-01-31T08:00:00+08:00"
-        ))
+        invalid(format!("\"{text}\" is not a date and time with an offset, 2026-01-31T08:00:00+08:00"))
     })
 }
 
@@ -247,10 +216,7 @@ pub(in crate::rulebook) fn trigger(value: &DeValue<'_>) -> Read<Trigger> {
     // A snapshot and a correction say what other facts are; they are never met on the way through a case.
     match Kind::parse(name) {
         Some(kind) if !matches!(kind, Kind::Snapshot | Kind::Corrected) => Ok(Trigger { kind, code }),
-        _ => Err(Wrong {
-            code: "unknown_fact",
-            message: format!("\"{name}\" is not a type of fact"),
-        }),
+        _ => Err(Wrong { code: "unknown_fact", message: format!("\"{name}\" is not a type of fact") }),
     }
 }
 
@@ -263,27 +229,19 @@ pub(in crate::rulebook) fn weight(value: &DeValue<'_>) -> Read<(u32, u32)> {
         other => return Err(wrong_type("a weight: 2, \"1/2\" or \"0.25\"", other)),
     };
     fraction(text).ok_or_else(|| {
-        invalid(format!(
-            "\"{text}\" is not a weight above 0 and of few digits: 2, \"1/2\" or \"0.25\""
-        ))
+        invalid(format!("\"{text}\" is not a weight above 0 and of few digits: 2, \"1/2\" or \"0.25\""))
     })
 }
 
 fn fraction(text: &str) -> Option<(u32, u32)> {
     let digits = |part: &str| -> Option<u32> {
-        part.bytes()
-            .all(|b| b.is_ascii_digit())
-            .then(|| part.parse().ok())
-            .flatten()
+        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse().ok()).flatten()
     };
     let (above, below) = if let Some((above, below)) = text.split_once('/') {
         (digits(above)?, digits(below)?)
     } else if let Some((whole, part)) = text.split_once('.') {
         let below = 10_u32.checked_pow(u32::try_from(part.len()).ok()?)?;
-        (
-            digits(whole)?.checked_mul(below)?.checked_add(digits(part)?)?,
-            below,
-        )
+        (digits(whole)?.checked_mul(below)?.checked_add(digits(part)?)?, below)
     } else {
         (digits(text)?, 1)
     };

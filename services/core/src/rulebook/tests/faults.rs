@@ -19,11 +19,7 @@ fn said(files: &Files) -> Vec<String> {
         .iter()
         .map(|fault| {
             let line = fault.line.map_or_else(|| "-".into(), |line| line.to_string());
-            let mark = if fault.severity == Severity::Warning {
-                "?"
-            } else {
-                ""
-            };
+            let mark = if fault.severity == Severity::Warning { "?" } else { "" };
             format!("{}:{line} {} {}{mark}", fault.file, fault.field, fault.code)
         })
         .collect()
@@ -31,18 +27,8 @@ fn said(files: &Files) -> Vec<String> {
 
 #[test]
 fn ids_stand_once() {
-    check(
-        "policies/own.toml",
-        "id = \"own\"",
-        "id = \"sign\"",
-        &["policies/own.toml:2 id duplicate_id"],
-    );
-    check(
-        "policies/own.toml",
-        "id = \"own\"",
-        "id = \"\"",
-        &["policies/own.toml:2 id invalid_value"],
-    );
+    check("policies/own.toml", "id = \"own\"", "id = \"sign\"", &["policies/own.toml:2 id duplicate_id"]);
+    check("policies/own.toml", "id = \"own\"", "id = \"\"", &["policies/own.toml:2 id invalid_value"]);
     check(
         "calendars/lakeside.toml",
         "id = \"lakeside\"",
@@ -55,12 +41,7 @@ fn ids_stand_once() {
         "\"on_time.due\"",
         &["rates/rates.toml:12 id duplicate_id"],
     );
-    check(
-        "sources/city.toml",
-        "/plain",
-        "",
-        &["sources/city.toml:10 id duplicate_id"],
-    );
+    check("sources/city.toml", "/plain", "", &["sources/city.toml:10 id duplicate_id"]);
     check(
         "hotlines.toml",
         "code = \"12315\"",
@@ -71,18 +52,8 @@ fn ids_stand_once() {
             "routing/all.csv:5 hotline dangling_id",
         ],
     );
-    check(
-        "departments.csv",
-        "D2,",
-        "D1,",
-        &["departments.csv:4 code duplicate_id"],
-    );
-    check(
-        "routing/all.csv",
-        "housing,12345",
-        "lakeside,12345",
-        &["routing/all.csv:3 rule duplicate_id"],
-    );
+    check("departments.csv", "D2,", "D1,", &["departments.csv:4 code duplicate_id"]);
+    check("routing/all.csv", "housing,12345", "lakeside,12345", &["routing/all.csv:3 rule duplicate_id"]);
     check(
         "codes/case_type.csv",
         "noise,噪音\n",
@@ -93,22 +64,14 @@ fn ids_stand_once() {
 
 #[test]
 fn files_that_are_missing_or_read_by_nothing() {
-    for path in [
-        "policies/x.yaml",
-        "routing/all.toml",
-        "policy/close.toml",
-        "Rulebook.toml",
-        "x/holds.toml",
-    ] {
+    for path in ["policies/x.yaml", "routing/all.toml", "policy/close.toml", "Rulebook.toml", "x/holds.toml"]
+    {
         let mut files = good();
         files.insert(path.into(), Vec::new());
         assert_eq!(said(&files), [format!("{path}:-  unknown_file")]);
     }
     let without = |gone: &str| {
-        let files: Files = good()
-            .into_iter()
-            .filter(|(path, _)| !path.starts_with(gone))
-            .collect();
+        let files: Files = good().into_iter().filter(|(path, _)| !path.starts_with(gone)).collect();
         said(&files)
     };
     assert_eq!(without("rulebook.toml"), ["rulebook.toml:-  missing_file"]);
@@ -128,10 +91,7 @@ fn all_faults_of_a_rulebook_are_listed_at_once() {
                     [[policy]]\nid = \"b\"\n";
     files.insert("policies/more.toml".into(), policies.into());
     files.insert("rates/more.toml".into(), "[[rate]\nid = 1\nx = = 2\n".into());
-    files.insert(
-        "routing/more.csv".into(),
-        "rule,hotline,department\nr,9,D9\ns,12345\n".into(),
-    );
+    files.insert("routing/more.csv".into(), "rule,hotline,department\nr,9,D9\ns,12345\n".into());
     assert_eq!(
         said(&files),
         [
@@ -167,19 +127,8 @@ fn a_broken_entry_makes_nothing_else_dangle() {
     let mut files = broken("calendars/cn.toml", "Asia/Shanghai", "Asia/Sanmenxia");
     assert_eq!(said(&files), ["calendars/cn.toml:2 timezone invalid_value"]);
     files.insert("hotlines.toml".into(), "[[hotline]\n".into());
-    assert_eq!(
-        said(&files),
-        [
-            "calendars/cn.toml:2 timezone invalid_value",
-            "hotlines.toml:1  syntax"
-        ]
-    );
-    check(
-        "hotlines.toml",
-        "name_zh = \"12345热线\"\n",
-        "",
-        &["hotlines.toml:1 name_zh missing_field"],
-    );
+    assert_eq!(said(&files), ["calendars/cn.toml:2 timezone invalid_value", "hotlines.toml:1  syntax"]);
+    check("hotlines.toml", "name_zh = \"12345热线\"\n", "", &["hotlines.toml:1 name_zh missing_field"]);
 }
 
 #[test]

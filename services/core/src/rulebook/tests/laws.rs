@@ -16,11 +16,7 @@ fn piece() -> impl Strategy<Value = String> {
 }
 
 fn path() -> impl Strategy<Value = String> {
-    proptest::sample::select(
-        GOOD.iter()
-            .map(|(path, _)| (*path).to_owned())
-            .collect::<Vec<_>>(),
-    )
+    proptest::sample::select(GOOD.iter().map(|(path, _)| (*path).to_owned()).collect::<Vec<_>>())
 }
 
 proptest! {

@@ -29,32 +29,17 @@ fn a_policy_has_the_defaults_of_its_unit() {
     let close = policy(&book, "close");
     assert_eq!(close.count_from, CountFrom::NextDay);
     assert_eq!(close.ends_at, EndsAt::EndOfDay);
-    assert_eq!(
-        (close.outside_hours, close.roll),
-        (OutsideHours::AsIs, Roll::None)
-    );
-    assert_eq!(
-        (close.family.as_str(), close.limit),
-        ("close", Some((10, Unit::WorkingDay)))
-    );
+    assert_eq!((close.outside_hours, close.roll), (OutsideHours::AsIs, Roll::None));
+    assert_eq!((close.family.as_str(), close.limit), ("close", Some((10, Unit::WorkingDay))));
     assert_eq!(close.on_custody_change, CustodyChange::default());
-    assert_eq!(
-        close.extension.as_ref().unwrap().ask_before,
-        Span::Exact(SignedDuration::ZERO)
-    );
+    assert_eq!(close.extension.as_ref().unwrap().ask_before, Span::Exact(SignedDuration::ZERO));
     assert_eq!(close.returns.as_ref().unwrap().times_max, Some(2));
     assert_eq!(close.alarms[0].at, RungAt::Percent(50));
-    assert_eq!(
-        close.alarms[1].at,
-        RungAt::Before(Span::Counted(1, Unit::WorkingDay))
-    );
+    assert_eq!(close.alarms[1].at, RungAt::Before(Span::Counted(1, Unit::WorkingDay)));
     assert!(close.alarms[2].office_hours && !close.alarms[1].office_hours);
     assert_eq!(close.start.kind, Kind::Dispatched);
     let sign = policy(&book, "sign");
-    assert_eq!(
-        (sign.count_from, sign.ends_at),
-        (CountFrom::Instant, EndsAt::SameTime)
-    );
+    assert_eq!((sign.count_from, sign.ends_at), (CountFrom::Instant, EndsAt::SameTime));
     let own = policy(&book, "own");
     assert_eq!((own.own_limit, own.limit), (Some(OwnLimitUse::Only), None));
     assert_eq!(own.matches.keys(), 3);
@@ -80,12 +65,7 @@ fn a_source_has_its_defaults() {
     assert_eq!(city.order_tolerance, SignedDuration::from_mins(5));
     assert_eq!(city.timezone.iana_name(), Some("Asia/Shanghai"));
     let plain = &book.sources["/hotline/12345/plain"];
-    assert_eq!(
-        plain.dispatch,
-        Dispatch::Pipeline {
-            after: SignedDuration::from_mins(30)
-        }
-    );
+    assert_eq!(plain.dispatch, Dispatch::Pipeline { after: SignedDuration::from_mins(30) });
     assert_eq!(plain.trusted_before, city.trusted_before);
     assert_eq!(plain.default_region.as_deref(), Some("411200"));
 }
@@ -98,26 +78,16 @@ fn a_region_gets_the_calendar_of_its_longest_prefix() {
     let book = loaded(&files).rulebook;
     let close = policy(&book, "close");
     let of = |region| book.calendar_for(close, region).id().as_str();
-    assert_eq!(
-        [of(""), of("4113"), of("411201"), of("411202001")],
-        ["cn", "cn", "lakeside", "town"]
-    );
+    assert_eq!([of(""), of("4113"), of("411201"), of("411202001")], ["cn", "cn", "lakeside", "town"]);
     let book = loaded(&broken("calendars/lakeside.toml", "regions = [\"4112\"]\n", "")).rulebook;
-    assert!(Arc::ptr_eq(
-        book.calendar_for(policy(&book, "close"), "411201"),
-        &book.calendars["cn"]
-    ));
+    assert!(Arc::ptr_eq(book.calendar_for(policy(&book, "close"), "411201"), &book.calendars["cn"]));
 }
 
 #[test]
 fn weights_are_exact_fractions_in_lowest_terms() {
-    for (text, weight) in [
-        ("\"1/2\"", (1, 2)),
-        ("\"50/100\"", (1, 2)),
-        ("2", (2, 1)),
-        ("\"0.25\"", (1, 4)),
-        ("1.50", (3, 2)),
-    ] {
+    for (text, weight) in
+        [("\"1/2\"", (1, 2)), ("\"50/100\"", (1, 2)), ("2", (2, 1)), ("\"0.25\"", (1, 4)), ("1.50", (3, 2))]
+    {
         let book = loaded(&broken("rates/rates.toml", "\"1/2\"", text)).rulebook;
         assert_eq!(book.rates["on_time.due"].denominator[2].weight, weight, "{text}");
     }
@@ -126,10 +96,7 @@ fn weights_are_exact_fractions_in_lowest_terms() {
 #[test]
 fn measures_are_written_in_full() {
     let book = loaded(&good()).rulebook;
-    assert_eq!(
-        book.rates["on_time.due"].denominator[1].measure,
-        "each.close.late"
-    );
+    assert_eq!(book.rates["on_time.due"].denominator[1].measure, "each.close.late");
     let full = |text: &str| measure::parse(text).map(|measure| measure.name.to_string());
     for name in [
         "each.close.met",
@@ -149,10 +116,7 @@ fn measures_are_written_in_full() {
     ] {
         assert_eq!(full(name).as_deref(), Ok(name));
     }
-    assert_eq!(
-        full("excluded.close.met").as_deref(),
-        Ok("excluded.each.close.met")
-    );
+    assert_eq!(full("excluded.close.met").as_deref(), Ok("excluded.each.close.met"));
     assert_eq!(full("rated_unanswered").as_deref(), Ok("each.rated_unanswered"));
     for name in [
         "",
@@ -177,9 +141,7 @@ fn measures_are_written_in_full() {
 #[test]
 fn the_hash_is_that_of_sha256sum() {
     // printf 'a' | sha256sum and so on; then sha256sum of the two lines.
-    let files: Files = [("b", "b"), ("a", "a")]
-        .map(|(path, text)| (path.into(), text.into()))
-        .into();
+    let files: Files = [("b", "b"), ("a", "a")].map(|(path, text)| (path.into(), text.into())).into();
     assert_eq!(super::super::load::hash(&files), HASH_OF_A_AND_B);
 }
 
@@ -289,10 +251,7 @@ fn the_shapes_of_the_acceptance_rulebooks_load() {
     .into();
     let loaded = loaded(&files);
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    assert_eq!(
-        policy(&loaded.rulebook, "one-working-day").count_from,
-        CountFrom::Instant
-    );
+    assert_eq!(policy(&loaded.rulebook, "one-working-day").count_from, CountFrom::Instant);
 }
 
 #[test]
@@ -313,7 +272,8 @@ fn every_rule_of_the_shipped_rulebook_is_wired() {
     }
     let loaded = crate::rulebook::load(&files).unwrap_or_else(|faults| panic!("{faults:#?}"));
     assert_eq!(loaded.warnings, []);
-    let unwired: Vec<String> = crate::rulebook::wired(&loaded.rulebook).iter().map(ToString::to_string).collect();
+    let unwired: Vec<String> =
+        crate::rulebook::wired(&loaded.rulebook).iter().map(ToString::to_string).collect();
     assert_eq!(unwired, [] as [String; 0]);
 }
 
@@ -322,7 +282,10 @@ fn a_policy_that_nothing_starts_or_stops_is_not_wired() {
     let policies = crate::fold::samples::POLICIES;
     let codes = |policies: &str| {
         let rulebook = crate::fold::samples::rulebook(policies);
-        crate::rulebook::wired(&rulebook).iter().map(|fault| (fault.field.clone(), fault.code)).collect::<Vec<_>>()
+        crate::rulebook::wired(&rulebook)
+            .iter()
+            .map(|fault| (fault.field.clone(), fault.code))
+            .collect::<Vec<_>>()
     };
     assert_eq!(codes(policies), []);
     let never_stops = policies.replace("stop = [\"signed\"]", "stop = [\"received\"]");

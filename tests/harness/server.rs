@@ -1,0 +1,233 @@
+//! A throw-away server: the binary with its private PostgreSQL in a folder of its own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::root;
+
+/// How long anything that is waited for may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The binary under test.
+pub fn binary() -> PathBuf {
+    let named = std::env::var_os("HOTLINE_BIN").map(PathBuf::from);
+    let path = named.unwrap_or_else(|| root().join("target/release/hotline"));
+    assert!(path.exists(), "{} is missing: cargo build --release -p hotline", path.display());
+    path
+}
+
+/// Runs a command of the binary to its end.
+pub fn run(args: &[&str]) -> Output {
+    Command::new(binary()).args(args).output().expect("the binary runs")
+}
+
+/// … and gives what it printed; a failure shows what it said.
+pub fn text(args: &[&str]) -> String {
+    let output = run(args);
+    assert!(output.status.success(), "hotline {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// A folder that is removed with its value.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("hotline-{name}-{}", std::process::id()));
+        if path.exists() {
+            std::fs::remove_dir_all(&path).expect("an old folder can be removed");
+        }
+        std::fs::create_dir_all(&path).expect("a folder can be made");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system's own cleaning.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+pub struct Server {
+    pub folder: Folder,
+    pub gateway: String,
+    pub ops: String,
+    child: Option<Child>,
+}
+
+impl Server {
+    /// Starts a server under a rulebook and waits until it is ready.
+    pub fn start(name: &str, rulebook: &Path) -> Self {
+        let folder = Folder::new(name);
+        let (gateway, ops) = (free_address(), free_address());
+        let config = format!(
+            "[data]\ndir = {:?}\n[rulebook]\ndir = {:?}\n[gateway]\nlisten = {gateway:?}\n[ops]\nlisten = {ops:?}\n",
+            folder.0.join("data"),
+            rulebook
+        );
+        std::fs::write(folder.0.join("hotline.toml"), config).expect("the configuration can be written");
+        let mut server = Self { folder, gateway, ops, child: None };
+        server.restart();
+        server
+    }
+
+    pub fn config(&self) -> String {
+        self.folder.0.join("hotline.toml").to_string_lossy().into_owned()
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.folder.0.join("log")
+    }
+
+    /// Starts the binary again on the same data.
+    pub fn restart(&mut self) {
+        let log = File::options().create(true).append(true).open(self.log()).expect("a log can be written");
+        let child = Command::new(binary())
+            .args(["--config", &self.config(), "all"])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a handle"))
+            .stderr(log)
+            .spawn()
+            .expect("the binary runs");
+        self.child = Some(child);
+        self.wait_ready();
+    }
+
+    fn wait_ready(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let child = self.child.as_mut().expect("it was started");
+            if let Some(status) = child.try_wait().expect("it can be asked") {
+                panic!("hotline ended with {status}: {}", self.log_text());
+            }
+            if get(&self.ops, "/readyz").is_some_and(|(status, _)| status == 200) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "not ready: {}", self.log_text());
+            // Nothing tells from outside when a port opens: it is asked again, four times a second.
+            let (_sender, receiver) = std::sync::mpsc::channel::<()>();
+            drop(receiver.recv_timeout(Duration::from_millis(250)));
+        }
+    }
+
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().expect("it runs");
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+        assert!(sent.success(), "kill {signal} failed");
+    }
+
+    /// Ends it as `kill -9` does, leaving whatever it was doing.
+    pub fn kill(&mut self) {
+        self.signal("-KILL");
+        self.wait();
+    }
+
+    /// Ends it as an operator would; returns its exit code.
+    pub fn stop(&mut self) -> i32 {
+        self.signal("-TERM");
+        self.wait().unwrap_or(-1)
+    }
+
+    fn wait(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("it runs");
+        child.wait().expect("it ends").code()
+    }
+
+    /// Rows of a bulletin, as JSON text.
+    pub fn bulletin(&self, rates: &str, period: &str) -> String {
+        text(&[
+            "--config",
+            &self.config(),
+            "bulletin",
+            "--rate",
+            rates,
+            "--by",
+            "department",
+            "--period",
+            period,
+        ])
+    }
+
+    /// Sends files of events.
+    pub fn send(&self, files: &[&str]) -> Output {
+        let to = format!("http://{}", self.gateway);
+        let args: Vec<&str> = ["send", "--to", &to].into_iter().chain(files.iter().copied()).collect();
+        run(&args)
+    }
+
+    /// A request to the gateway.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        request(&self.gateway, method, path, headers, body).expect("the gateway answers")
+    }
+
+    /// Posts one event.
+    pub fn post(&self, body: &str) -> (u16, String) {
+        self.request(
+            "POST",
+            "/v1/events",
+            &[("content-type", "application/cloudevents+json")],
+            body.as_bytes(),
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+            if stopped.is_ok() {
+                drop(child.wait());
+            }
+        }
+    }
+}
+
+/// An address that was free a moment ago.
+pub fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").to_string()
+}
+
+pub fn get(address: &str, path: &str) -> Option<(u16, String)> {
+    request(address, "GET", path, &[], b"")
+}
+
+/// One request over a connection of its own; None if nobody answers.
+pub fn request(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    stream.write_all(head.as_bytes()).ok()?;
+    // A server may refuse a long body before it has read it.
+    let sent = stream.write_all(body);
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    if answer.is_empty() {
+        sent.ok()?;
+        read.ok()?;
+    }
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
+    Some((status, body))
+}

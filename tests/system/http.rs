@@ -1,0 +1,92 @@
+//! Bad input over HTTP: every fault has its answer, and the connection stays usable.
+
+use hotline_tests::root;
+use hotline_tests::server::Server;
+use serde_json::{Value, json};
+
+fn event(id: &str, kind: &str, time: &str, data: &Value) -> Value {
+    json!({
+        "specversion": "1.0", "type": format!("hotline.case.{kind}.v1"), "source": "/hotline/sample/12345",
+        "id": id, "subject": "12345:bad", "time": time, "data": data,
+    })
+}
+
+const TIME: &str = "2026-09-01T09:00:00+08:00";
+
+#[test]
+fn every_fault_has_its_answer() {
+    let server = Server::start("http", &root().join("deploy/rulebook"));
+    let good = event("1", "received", TIME, &json!({ "case_type": "complaint" }));
+    assert_eq!(server.post(&good.to_string()).0, 200);
+    assert_eq!(server.post(&good.to_string()).0, 200, "the same again is a duplicate");
+
+    let check = |body: &str, status: u16, says: &str| {
+        let (got, answer) = server.post(body);
+        assert_eq!(got, status, "{body}: {answer}");
+        assert!(answer.contains(says), "{body}: {answer} does not say {says}");
+        assert!(!answer.contains("secretvalue"), "an answer repeats a value: {answer}");
+    };
+    let with = |member: &str, value: Value| {
+        let mut bad = good.clone();
+        bad[member] = value;
+        bad.to_string()
+    };
+    check("{\"a\":", 400, "undecodable");
+    check(&with("type", json!("hotline.case.secretvalue.v1")), 400, "unknown_type");
+    check(&with("specversion", json!("secretvalue")), 400, "/specversion");
+    check(&with("subject", json!("secretvalue without a colon")), 400, "/subject");
+    check(&with("time", json!("secretvalue")), 400, "/time");
+    check(&with("data", json!({ "case_type": "a\u{0}secretvalue" })), 400, "nul");
+    check(&with("data", json!({ "category": "secretvalue" })), 400, "/data/case_type");
+    check(&good.to_string().replacen("{\"data\"", "{\"id\":\"1\",\"data\"", 1), 400, "duplicate_key");
+    check(&with("source", json!("/hotline/unlisted")), 401, "unknown_source");
+    check(&with("data", json!({ "case_type": "report" })), 409, "id_conflict");
+    check(
+        &event("9", "closed", "2099-01-01T00:00:00+08:00", &json!({ "department": "HL" })).to_string(),
+        400,
+        "future_dated",
+    );
+    let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let bad = format!(
+        "{{\"specversion\":\"1.0\",\"type\":\"hotline.case.received.v1\",\"source\":\"/hotline/sample/12345\",\"id\":\"d\",\"subject\":\"12345:bad\",\"time\":\"{TIME}\",\"data\":{{\"case_type\":\"complaint\",\"x\":{deep}}}}}"
+    );
+    check(&bad, 400, "too_deep");
+    let long = "x".repeat(300 * 1024);
+    check(&with("data", json!({ "case_type": "complaint", "content": long })), 413, "");
+    let flood = vec![b'x'; 9 * 1024 * 1024];
+    let (status, _) =
+        server.request("POST", "/v1/events", &[("content-type", "application/x-ndjson")], &flood);
+    assert_eq!(status, 413);
+    assert_eq!(server.post(&good.to_string()).0, 200, "the gateway still works");
+}
+
+#[test]
+fn a_batch_is_answered_event_by_event_and_a_dry_run_stores_nothing() {
+    let server = Server::start("batch", &root().join("deploy/rulebook"));
+    let batch = json!([
+        event("1", "received", TIME, &json!({ "case_type": "complaint" })),
+        event("2", "closed", TIME, &json!({})),
+        event("3", "dispatched", TIME, &json!({ "department": "ZJJ" })),
+    ]);
+    let headers = [("content-type", "application/cloudevents-batch+json")];
+    let dry = server.request("POST", "/v1/events?dry_run=true", &headers, batch.to_string().as_bytes());
+    assert_eq!(dry.0, 200, "{}", dry.1);
+    assert_eq!(server.request("GET", "/v1/cases/12345:bad", &[], b"").0, 404, "a dry run stores nothing");
+
+    let (status, answer) = server.request("POST", "/v1/events", &headers, batch.to_string().as_bytes());
+    assert_eq!(status, 200, "{answer}");
+    let answer: Value = serde_json::from_str(&answer).expect("JSON");
+    let statuses: Vec<&str> = answer["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .map(|one| one["status"].as_str().expect("a status"))
+        .collect();
+    assert_eq!(statuses, ["applied", "refused", "applied"]);
+
+    let (status, shown) = server.request("GET", "/v1/cases/12345:bad", &[], b"");
+    assert_eq!(status, 200);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    assert_eq!(shown["rounds"][0]["custody"][0]["department"], "ZJJ");
+    assert!(shown["rounds"][0]["clocks"][0]["explanation"].is_array(), "clocks explain themselves: {shown}");
+}

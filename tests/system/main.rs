@@ -1,0 +1,4 @@
+//! The release binary from outside: what is sent in any order, twice, through a kill, is what replay counts.
+
+mod http;
+mod whole;
