@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use smol_str::SmolStr;
 
 use crate::encoding;
-use crate::fact::{Body, EventKey, Fact, InnerFact, Kind, Precision};
+use crate::fact::{Body, Change, EventKey, Fact, InnerFact, Kind, Precision};
 use crate::rulebook::{Rulebook, Source};
 
 /// Facts a case may hold.
@@ -170,17 +170,12 @@ impl CaseFacts {
         let (facts_max, bytes_max) =
             if ending { (ENDING_FACTS_MAX, ENDING_BYTES_MAX) } else { (FACTS_MAX, BYTES_MAX) };
         let count = self.count();
-        // A fact takes at most a few hundred bytes; short cases need not be measured.
-        count > facts_max || (count > 64 && self.encode().len() > bytes_max) || self.largest() > bytes_max
-    }
-
-    /// A cheap upper estimate for the few lists that make a single fact long.
-    fn largest(&self) -> usize {
-        if self.facts.iter().any(|fact| matches!(&fact.body, Body::Received(r) if r.tags.len() > 32)) {
-            self.encode().len()
-        } else {
-            0
+        if count > facts_max {
+            return true;
         }
+        // A short case without long lists is far below the limit: most are never measured.
+        let may_be_long = count > 64 || self.facts.iter().any(|fact| has_long_list(&fact.body));
+        may_be_long && self.encode().len() > bytes_max
     }
 
     fn add_snapshot(&mut self, mut fact: Fact, rulebook: &Rulebook) -> Added {
@@ -257,6 +252,26 @@ impl SourceSnapshot {
     }
 }
 
+/// Whether a single fact may take kilobytes.
+fn has_long_list(body: &Body) -> bool {
+    let length = match body {
+        Body::Received(received) => received.tags.len() + received.amounts.len(),
+        Body::Amended(amended) => amended.tags.as_ref().map_or(0, Vec::len),
+        Body::Held { stages, .. } => stages.len(),
+        Body::Split { into } => into.len(),
+        Body::Rated(rated) => rated.aspects.len(),
+        Body::Verified { amounts, .. } | Body::Submitted { amounts, .. } | Body::Closed { amounts, .. } => {
+            amounts.len()
+        }
+        Body::Corrected(corrected) => match &corrected.change {
+            Change::Replace { body: Some(body), .. } => return has_long_list(body),
+            _ => 0,
+        },
+        _ => 0,
+    };
+    length > 8
+}
+
 fn is_future_dated(fact: &Fact, rulebook: &Rulebook) -> bool {
     let source = rulebook.sources.get(&fact.source);
     let receipt = effective_receipt(source, fact.claimed_at, fact.received_at, fact.recorded_at);
@@ -277,3 +292,6 @@ fn is_ahead(claimed_at: Timestamp, precision: Precision, receipt: Option<Timesta
     };
     receipt.is_some_and(|receipt| claimed_at.duration_since(receipt) > allowed)
 }
+
+#[cfg(test)]
+mod tests;
