@@ -1,44 +1,55 @@
 #!/usr/bin/env bash
-# Installs what building and running Hotline need on Debian or Ubuntu, and only what is missing: a C compiler,
-# PostgreSQL 15 or newer without its default cluster, Python for the acceptance checks.
+# Installs what building, running and testing Hotline need on Debian or Ubuntu, and only what is missing: a C
+# compiler, OpenSSL headers, PostgreSQL 15 or newer without its default cluster, curl, Python. Rust is asked for.
 set -euo pipefail
 
-if ! command -v cargo >/dev/null; then
-  echo "Rust is missing: install it from https://rustup.rs and run this again." >&2
-  exit 69
-fi
+say() { printf '\n== %s\n' "$*" >&2; }
+fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
 
-postgres_found() {
-  command -v postgres >/dev/null && return 0
-  compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else fail "\"$*\" needs root, and there is no sudo; run it as root, then start again"
+    fi
 }
 
-missing=()
-command -v cc >/dev/null || missing+=(build-essential)
-command -v make >/dev/null || missing+=(make)
-command -v pkg-config >/dev/null || missing+=(pkg-config)
-command -v python3 >/dev/null || missing+=(python3)
-postgres_found || missing+=(postgresql)
+has_postgres() {
+    local bin version
+    for bin in ${PATH//:/ } "$(pg_config --bindir 2>/dev/null || true)" /usr/lib/postgresql/*/bin; do
+        [ -x "$bin/initdb" ] && [ -x "$bin/pg_ctl" ] && [ -x "$bin/postgres" ] || continue
+        version=$("$bin/postgres" --version | sed -n 's/^postgres (PostgreSQL) \([0-9]*\).*/\1/p')
+        [ "${version:-0}" -ge 15 ] && return 0
+    done
+    return 1
+}
 
-if [ "${#missing[@]}" -eq 0 ]; then
-  exit 0
+install_missing() {
+    local missing=()
+    command -v cc >/dev/null || missing+=(build-essential)
+    command -v pkg-config >/dev/null || missing+=(pkg-config)
+    command -v curl >/dev/null || missing+=(curl)
+    command -v git >/dev/null || missing+=(git)
+    command -v python3 >/dev/null || missing+=(python3)
+    [ -e /usr/share/zoneinfo/Asia/Shanghai ] || missing+=(tzdata)
+    [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
+    has_postgres || missing+=(postgresql)
+    [ ${#missing[@]} = 0 ] && return
+    command -v apt-get >/dev/null || fail "please install: ${missing[*]} (PostgreSQL 15 or newer)"
+    say "installing ${missing[*]}"
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -y --no-install-recommends)
+    as_root apt-get update
+    if [[ " ${missing[*]} " == *" postgresql "* ]]; then
+        # Only the programs are wanted: without this Debian makes and starts a cluster of its own.
+        as_root "${apt[@]}" install postgresql-common
+        as_root mkdir -p /etc/postgresql-common/createcluster.d
+        echo 'create_main_cluster = false' |
+            as_root tee /etc/postgresql-common/createcluster.d/hotline.conf >/dev/null
+    fi
+    as_root "${apt[@]}" install "${missing[@]}"
+    has_postgres || fail "this release has no PostgreSQL 15 or newer; see https://wiki.postgresql.org/wiki/Apt"
+}
+
+install_missing
+if ! command -v cargo >/dev/null && [ ! -r "$HOME/.cargo/env" ]; then
+    fail "Rust is missing; get it with: curl https://sh.rustup.rs -sSf | sh"
 fi
-if ! command -v apt-get >/dev/null; then
-  echo "Please install: ${missing[*]} (PostgreSQL 15 or newer); this script knows apt only." >&2
-  exit 69
-fi
-as_root=()
-if [ "$(id -u)" -ne 0 ]; then
-  as_root=(sudo)
-fi
-echo "installing: ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
-"${as_root[@]}" apt-get update -qq
-if ! postgres_found; then
-  # The packaged default cluster is not wanted: Hotline runs a private one.
-  "${as_root[@]}" apt-get install -y -qq postgresql-common
-  "${as_root[@]}" mkdir -p /etc/postgresql-common/createcluster.d
-  echo "create_main_cluster = false" |
-    "${as_root[@]}" tee /etc/postgresql-common/createcluster.d/hotline.conf >/dev/null
-fi
-"${as_root[@]}" apt-get install -y -qq "${missing[@]}"

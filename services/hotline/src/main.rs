@@ -1,22 +1,35 @@
-mod command {
-    pub mod due;
-    pub mod import;
-    pub mod rates;
-    pub mod replay;
-}
+//! `hotline`: one binary, a subcommand for each role and command.
+
+mod cli;
+mod command;
 mod files;
 mod progress;
-use clap::Parser;
-#[derive(Parser)]
-enum Cli {
-    Due(command::due::Args),
-    Import(command::import::Args),
-    Replay(command::replay::Args),
-}
-fn main() -> anyhow::Result<std::process::ExitCode> {
-    match Cli::parse() {
-        Cli::Due(a) => command::due::run(&a),
-        Cli::Import(a) => command::import::run(&a),
-        Cli::Replay(a) => command::replay::run(&a),
-    }
+mod roles;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, EXIT_USAGE};
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output and is no error.
+            let code = if error.use_stderr() { EXIT_USAGE } else { EXIT_OK };
+            return error.print().map_or(ExitCode::from(EXIT_FAILED), |()| ExitCode::from(code));
+        }
+    };
+    cli.run().unwrap_or_else(|error| {
+        // `hotline … | head`: the reader has seen enough.
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::from(EXIT_OK);
+        }
+        eprintln!("hotline: {error:#}");
+        let code = error
+            .downcast_ref::<hotline_runtime::Error>()
+            .map_or(EXIT_FAILED, hotline_runtime::Error::exit_code);
+        ExitCode::from(code)
+    })
 }

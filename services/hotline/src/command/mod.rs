@@ -1,0 +1,7 @@
+//! One module a command, each with `Args` and `run`.
+
+pub mod config;
+pub mod due;
+pub mod import;
+pub mod rates;
+pub mod replay;
