@@ -1,33 +1,31 @@
-# Boston 311 cases as the city exports them, one CSV row a case, to events.
+# Boston 311 service requests, as the city exports them: one row of the table to the events of one case.
 #
-# The export names no zone: its times are read as UTC. `target_raw` is the deadline that the city set itself; a
-# case without one has none. The city dispatches at receipt and tells no later hand-over.
+# The export's times have no zone; they are read as UTC. Ids are made of the case and the event's name, so
+# importing the same table twice changes nothing.
 
-def utc: if . == "" then null else sub(" "; "T") + "Z" end;
+def instant: "\(.[:10])T\(.[11:])Z";
 
-def event($row; $type; $time; $data):
-  {
-    specversion: "1.0",
-    type: "hotline.case.\($type).v1",
-    source: "/hotline/boston311",
-    id: "\($row.case_enquiry_id)-\($type)",
-    subject: "boston311:\($row.case_enquiry_id)",
-    time: $time,
-    data: $data
-  };
+# A code is 1 to 64 bytes: blank fields are left out.
+def codes: map(trim | select(. != ""));
+
+def event($row; $name; $time; $data): {
+  specversion: "1.0",
+  type: "hotline.case.\($name).v1",
+  source: "/hotline/boston311",
+  id: "\($row.case_enquiry_id)-\($name)",
+  subject: "boston311:\($row.case_enquiry_id)",
+  time: ($time | instant),
+  data: $data
+};
 
 . as $row
-| (.open_raw | utc) as $opened
-| (.target_raw | utc) as $target
-| (.closed_raw | utc) as $closed
-| event($row; "received"; $opened;
-    {
-      case_type: "complaint",
-      category: [.type, .reason, .subject],
-      number: .case_enquiry_id
-    }
-    + if .channel == "" then {} else { channel: .channel } end
-    + if .neighborhood == "" then {} else { region: .neighborhood } end
-    + if $target == null then {} else { own_limit: { due_at: $target } } end),
-  event($row; "dispatched"; $opened; { department: .department }),
-  if $closed == null then empty else event($row; "closed"; $closed; { department: .department }) end
+| if $row.case_enquiry_id == "" then error("no case_enquiry_id") else . end
+| ([$row.type, $row.reason, $row.subject] | codes) as $category
+| event($row; "received"; $row.open_raw;
+    { case_type: "complaint", number: $row.case_enquiry_id }
+    + if $category != [] then { category: $category } else {} end
+    + ([$row.neighborhood] | codes | if . != [] then { region: .[0] } else {} end)
+    + ([$row.channel] | codes | if . != [] then { channel: .[0] } else {} end)
+    + if $row.target_raw != "" then { own_limit: { due_at: ($row.target_raw | instant) } } else {} end),
+  event($row; "dispatched"; $row.open_raw; { department: $row.department }),
+  if $row.closed_raw != "" then event($row; "closed"; $row.closed_raw; { department: $row.department }) else empty end

@@ -1,46 +1,49 @@
-//! `[casework]`: how large a batch may grow and how long it may wait.
+//! The section `[casework]`.
 
-use std::time::Duration;
-
-use hotline_runtime::config::{Section, units};
 use serde::{Deserialize, Serialize};
 
-/// A larger batch holds the rows of its cases longer and gains nothing.
-const BATCH_RECORDS_MAX: usize = 5_000;
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// How much casework takes at a time and how often it looks. Every member has a default.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct CaseworkConfig {
-    /// Records in one transaction. Too few: a commit each few events; too many: others wait for the rows.
+pub struct Config {
+    /// How long the first request of a batch waits for others to share its transaction.
+    pub gather_for_ms: u64,
+    /// Records of a batch; at most 5,000.
     pub batch_records_max: usize,
-    #[serde(with = "units::bytes")]
+    /// Bytes of a batch's records; at most 4 MiB.
     pub batch_bytes_max: usize,
-    /// How long a batch that is not full waits for more: it is added to every acknowledgement.
-    #[serde(with = "units::duration")]
-    pub batch_wait: Duration,
+    /// How often a batch is tried while the database is away before its senders are told to come back.
+    pub attempts_max: u32,
+    /// Pause after the first failure; it doubles, with jitter.
+    pub back_off_ms: u64,
+    /// The longest pause.
+    pub back_off_max_ms: u64,
+    /// Deltas that one step of the compactor merges.
+    pub compact_rows_max: i64,
+    /// How long the compactor rests when there is little to do.
+    pub compact_every_ms: u64,
+    /// Cases that one step of a pass looks at.
+    pub refold_cases_max: i64,
+    /// Cases that one step wakes.
+    pub wake_cases_max: i64,
+    /// How long the background rests when nothing is left to fold.
+    pub refold_every_ms: u64,
 }
 
-impl Default for CaseworkConfig {
+impl Default for Config {
     fn default() -> Self {
         Self {
-            batch_records_max: BATCH_RECORDS_MAX,
-            batch_bytes_max: 4 << 20,
-            batch_wait: Duration::from_millis(50),
+            gather_for_ms: 2,
+            batch_records_max: hotline_events::intake::Batch::RECORDS_MAX,
+            batch_bytes_max: hotline_events::intake::Batch::BYTES_MAX,
+            attempts_max: 5,
+            back_off_ms: 50,
+            back_off_max_ms: 1_000,
+            compact_rows_max: 20_000,
+            compact_every_ms: 500,
+            refold_cases_max: 500,
+            wake_cases_max: 200,
+            refold_every_ms: 1_000,
         }
-    }
-}
-
-impl Section for CaseworkConfig {
-    const NAME: &'static str = "casework";
-
-    fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        if !(1..=BATCH_RECORDS_MAX).contains(&self.batch_records_max) {
-            faults.push(format!("batch_records_max must be 1 to {BATCH_RECORDS_MAX}"));
-        }
-        if self.batch_wait > Duration::from_secs(1) {
-            faults.push("batch_wait must be at most 1 s: callers wait for it".to_owned());
-        }
-        faults
     }
 }

@@ -1,3 +1,117 @@
-pub mod config;
+//! Casework folds each batch in one transaction, and folds again in the background when the rulebook or the
+//! program's fold changes.
+//!
+//! Contract: a reply means that the records are committed, or dead letters are. Several requests share a
+//! transaction; their records keep their order. While the database is away nothing is acknowledged and nothing
+//! becomes a dead letter. A commit of unknown outcome is looked up, never guessed. What a bug of ours makes of a
+//! record is found by halving the batch, and only that record is put aside.
+//!
+//! Beside the batches run the compactor of the tallies, the pass that folds again, and the dispatch decisions of
+//! ours that fall due without an event. It deliberately knows neither HTTP nor Kafka: batches come from whoever
+//! has them.
 
-pub use config::CaseworkConfig;
+pub mod config;
+mod handler;
+pub mod metrics;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotline_postgres::handover::Handover;
+use hotline_postgres::{CaseWriter, Error, Sort, tallies};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+pub use handler::{Casework, RunError};
+
+/// The system clock, or a test's.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Runs the role until `stop`: the batch under way is committed and answered, what waits is refused.
+///
+/// Fails if another process took the origin `http` over, or if the store is not what this program wrote: the
+/// process should end then, since going on would only fail again.
+pub async fn run(
+    writer: Arc<CaseWriter>,
+    config: Config,
+    clock: Clock,
+    handovers: mpsc::Receiver<Handover>,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    metrics::describe();
+    let casework = Casework::new(Arc::clone(&writer), config.clone());
+    tokio::select! {
+        result = casework.serve(handovers, &stop) => result,
+        result = compact(&writer, &config, &stop) => result,
+        result = refold(&writer, &config, &clock, &stop) => result,
+    }
+}
+
+/// Merges deltas into tallies for as long as there are some, then looks again after a while.
+async fn compact(writer: &CaseWriter, config: &Config, stop: &CancellationToken) -> Result<(), RunError> {
+    loop {
+        let moved = match tallies::compact_step(writer.pool(), config.compact_rows_max).await {
+            Ok(moved) => moved.unwrap_or_default(),
+            Err(error) => tolerate(error)?,
+        };
+        ::metrics::counter!(metrics::DELTAS_MERGED).increment(moved);
+        if moved < config.compact_rows_max.cast_unsigned() {
+            pause(Duration::from_millis(config.compact_every_ms), stop).await;
+        }
+    }
+}
+
+/// Folds again what another rulebook or program folded, and what falls due by itself.
+async fn refold(
+    writer: &CaseWriter,
+    config: &Config,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let mut prepared_on = None;
+    loop {
+        let now = clock();
+        let today = jiff::tz::Offset::UTC.to_datetime(now).date();
+        if prepared_on != Some(today) {
+            match writer.prepare(now).await {
+                Ok(_) => prepared_on = Some(today),
+                Err(error) => tolerate(error)?,
+            }
+        }
+        let woken = writer.wake_step(now, config.wake_cases_max).await.or_else(tolerate)?;
+        let pass = match writer.refold_step(now, config.refold_cases_max).await {
+            Ok(done) => {
+                ::metrics::counter!(metrics::CASES_REFOLDED).increment(done.cases as u64);
+                ::metrics::gauge!(metrics::REFOLD_DONE).set(if done.refold.done { 1.0 } else { 0.0 });
+                !done.refold.done
+            }
+            Err(error) => tolerate(error)?,
+        };
+        if !pass && woken == 0 {
+            pause(Duration::from_millis(config.refold_every_ms), stop).await;
+        }
+    }
+}
+
+/// A sick environment passes, and one that is stopped is waited for; all else ends the role.
+fn tolerate<T: Default>(error: Error) -> Result<T, RunError> {
+    match error.sort() {
+        Sort::Environment | Sort::Race => {
+            tracing::warn!(code = error.code(), error = %error, "background work waits for the database");
+            Ok(T::default())
+        }
+        Sort::Data | Sort::Bug => Err(RunError::Store(error)),
+    }
+}
+
+/// Waits; for ever once stopping, since the handler decides when the role ends.
+async fn pause(time: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = stop.cancelled() => std::future::pending().await,
+    }
+}

@@ -23,7 +23,7 @@ pub fn decode_binary<'h>(
     tagger: &Tagger,
     keep: Keep,
 ) -> Result<Event, DecodeError> {
-    let faults = Faults::default();
+    let faults = Faults::new();
     let mut members = Vec::with_capacity(10);
     let mut bytes = body.len();
     for (name, value) in headers {
@@ -34,7 +34,8 @@ pub fn decode_binary<'h>(
         if decoded.contains('\0') {
             faults.push(&Path::Name(&Path::Root, &name), code::NUL);
         }
-        members.push(Member::new(Cow::Owned(name), Node::Text(decoded)));
+        // Owned, because as JSON it might need escapes.
+        members.push(Member::new(Cow::Owned(name), Node::Text(Cow::Owned(decoded))));
     }
     if bytes > EVENT_BYTES_MAX {
         return Err(DecodeError::Undecodable { code: "too_large" });
@@ -48,18 +49,21 @@ pub fn decode_binary<'h>(
 }
 
 /// The attribute that a header carries, if it does.
-fn header<'h>(name: &str, value: &'h [u8]) -> Result<Option<(String, Cow<'h, str>)>, DecodeError> {
-    let text = |value: &'h [u8]| std::str::from_utf8(value).map_err(|_| HEADERS);
+fn header(name: &str, value: &[u8]) -> Result<Option<(String, String)>, DecodeError> {
+    let text = |value| std::str::from_utf8(value).map_err(|_| HEADERS);
     if name.eq_ignore_ascii_case("content-type") {
         let text = text(value)?;
         let json = text.split(';').next().is_some_and(|essence| essence.trim() == "application/json");
-        return Ok((!json).then(|| ("datacontenttype".to_owned(), text.into())));
+        return Ok((!json).then(|| ("datacontenttype".to_owned(), text.to_owned())));
     }
     let Some((name, percent)) = attribute(name) else {
         return Ok(None);
     };
-    let value =
-        if percent { percent_decode(value).decode_utf8().map_err(|_| HEADERS)? } else { text(value)?.into() };
+    let value = if percent {
+        percent_decode(value).decode_utf8().map_err(|_| HEADERS)?.into_owned()
+    } else {
+        text(value)?.to_owned()
+    };
     Ok(Some((name, value)))
 }
 

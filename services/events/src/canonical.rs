@@ -3,6 +3,7 @@
 //! Two texts have the same canonical form exactly if they say the same. [`fingerprint`] is a quicker way to the
 //! same distinction within one process, without writing the form out.
 
+use std::borrow::Cow;
 use std::hash::Hasher;
 
 use serde_json::{Map, Value};
@@ -28,11 +29,11 @@ pub fn canonical(value: &Value) -> Vec<u8> {
 
 fn write_value(value: &Value, out: &mut Vec<u8>) {
     match value {
-        Value::Array(items) => sequence(out, b"[]", items.iter(), |item, out| write_value(item, out)),
+        Value::Array(items) => sequence(out, *b"[]", items.iter(), write_value),
         Value::Object(map) => {
             let mut members: Vec<_> = map.iter().collect();
             members.sort_unstable_by_key(|(name, _)| name.as_bytes());
-            sequence(out, b"{}", members.into_iter(), |(name, value), out| {
+            sequence(out, *b"{}", members.into_iter(), |(name, value), out| {
                 write_text(name, out);
                 out.push(b':');
                 write_value(value, out);
@@ -61,8 +62,8 @@ pub(crate) fn write(node: &Node<'_>, part: Part, out: &mut Vec<u8>) {
         Node::Bool(true) => out.extend_from_slice(b"true"),
         Node::Bool(false) => out.extend_from_slice(b"false"),
         Node::Number(number) => write_number(*number, out),
-        Node::Text(text) => write_text(text, out),
-        Node::Array(items) => sequence(out, b"[]", items.iter(), |item, out| write(item, part, out)),
+        Node::Text(text) => write_cow(text, out),
+        Node::Array(items) => sequence(out, *b"[]", items.iter(), |item, out| write(item, part, out)),
         Node::Object(members) => write_object(members, part, |_| true, out),
     }
 }
@@ -79,8 +80,8 @@ pub(crate) fn write_object(
         .filter(|member| (part == Part::All || member.mark.get() != Mark::Personal) && keep(&member.name))
         .collect();
     sorted.sort_unstable_by_key(|member| member.name.as_bytes());
-    sequence(out, b"{}", sorted.into_iter(), |member, out| {
-        write_text(&member.name, out);
+    sequence(out, *b"{}", sorted.into_iter(), |member, out| {
+        write_cow(&member.name, out);
         out.push(b':');
         let part = if member.mark.get() == Mark::Public { Part::All } else { part };
         write(&member.value, part, out);
@@ -89,7 +90,7 @@ pub(crate) fn write_object(
 
 fn sequence<T>(
     out: &mut Vec<u8>,
-    brackets: &[u8; 2],
+    brackets: [u8; 2],
     items: impl Iterator<Item = T>,
     mut write: impl FnMut(T, &mut Vec<u8>),
 ) {
@@ -123,14 +124,21 @@ fn plain(number: Number) -> Number {
     }
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
-        serde_json::to_writer(&mut *out, text).expect("a Vec takes all that is written to it");
-    } else {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
+/// What the tree borrows stood in JSON as it is, without an escape: it needs none now.
+#[expect(clippy::ptr_arg, reason = "whether it is borrowed is the point")]
+fn write_cow(text: &Cow<'_, str>, out: &mut Vec<u8>) {
+    match text {
+        Cow::Borrowed(text) => {
+            out.push(b'"');
+            out.extend_from_slice(text.as_bytes());
+            out.push(b'"');
+        }
+        Cow::Owned(text) => write_text(text, out),
     }
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    serde_json::to_writer(&mut *out, text).expect("a Vec takes all that is written to it");
 }
 
 /// The personal part as JSON, shaped like the event; an array of objects becomes an object by index. None if
@@ -139,11 +147,10 @@ pub(crate) fn personal_part(members: &[Member<'_>]) -> Option<Map<String, Value>
     let mut map = Map::new();
     for member in members {
         let value = match (member.mark.get(), &member.value) {
-            (Mark::Public, _) => None,
             (Mark::Personal, value) => Some(to_value(value)),
             (Mark::Parts, Node::Object(inner)) => personal_part(inner).map(Value::Object),
             (Mark::Parts, Node::Array(items)) => personal_items(items).map(Value::Object),
-            (Mark::Parts, _) => None,
+            (Mark::Public | Mark::Parts, _) => None,
         };
         if let Some(value) = value {
             map.insert(member.name.as_ref().to_owned(), value);
@@ -186,7 +193,7 @@ pub(crate) fn fingerprint(members: &[Member<'_>], keep: impl Fn(&str) -> bool) -
         .iter()
         .filter(|member| keep(&member.name))
         // The sum does not know the order of the members.
-        .fold(members.len() as u64, |sum, member| {
+        .fold(0, |sum: u64, member| {
             let mut hasher = std::hash::DefaultHasher::new();
             hasher.write(member.name.as_bytes());
             hasher.write_u8(0xff); // no UTF-8 text holds this byte: the name ends here
@@ -215,7 +222,9 @@ fn hash_node(node: &Node<'_>, hasher: &mut std::hash::DefaultHasher) {
         Node::Array(items) => {
             hasher.write_u8(5);
             hasher.write_usize(items.len());
-            items.iter().for_each(|item| hash_node(item, hasher));
+            for item in items {
+                hash_node(item, hasher);
+            }
         }
         Node::Object(members) => {
             hasher.write_u8(6);

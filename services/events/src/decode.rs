@@ -116,7 +116,7 @@ impl fmt::Debug for Personal {
 
 /// Decodes one event in structured mode.
 pub fn decode(bytes: &[u8], tagger: &Tagger, keep: Keep) -> Result<Event, DecodeError> {
-    let faults = Faults::default();
+    let faults = Faults::new();
     let members = parse_object(bytes, &faults)?;
     event(&members, faults, tagger, keep)
 }

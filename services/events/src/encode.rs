@@ -2,7 +2,7 @@
 
 use hotline_core::fact::{
     Amounts, Body, Change, Corrected, Dispatched, Fact, Grant, InnerFact, Kind, OwnLimit, Precision, Rated,
-    Received,
+    Received, Solved,
 };
 use serde_json::{Map, Value, json};
 
@@ -118,7 +118,7 @@ fn encode_rated(rated: &Rated) -> Value {
         "method": rated.method,
         "satisfaction": rated.satisfaction,
         "aspects": aspects,
-        "solved": rated.solved.map(|solved| solved.name()),
+        "solved": rated.solved.map(Solved::name),
         "attempt": rated.attempt,
     })
 }

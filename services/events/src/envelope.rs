@@ -25,6 +25,7 @@ pub(crate) enum EventType {
     Figure,
 }
 
+#[derive(Clone, Copy)]
 struct AnyType;
 
 impl Shape for AnyType {
@@ -42,13 +43,13 @@ impl Shape for AnyType {
         let fault = |code| context.faults.push(at, code);
         match node {
             Node::Text(text) if text == FIGURE_TYPE => Some(EventType::Figure),
-            Node::Text(text) => match Kind::of_event_type(text) {
-                Some(kind) => Some(EventType::Case(kind)),
-                None => {
+            Node::Text(text) => {
+                let kind = Kind::of_event_type(text);
+                if kind.is_none() {
                     fault(code::UNKNOWN_TYPE);
-                    None
                 }
-            },
+                kind.map(EventType::Case)
+            }
             _ => {
                 fault(code::TYPE);
                 None

@@ -150,3 +150,35 @@ impl From<&DecodeError> for Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_counts_by_its_worst_event() {
+        let dead = || Outcome::Dead { reason: Reason::IdConflict, faults: Vec::new() };
+        let check =
+            |outcomes: Vec<Outcome>, expect: &str| assert_eq!(Outcome::worst(outcomes).code(), expect);
+        check(vec![], "ignored");
+        check(vec![Outcome::Ignored, Outcome::Duplicate], "duplicate");
+        check(vec![Outcome::Applied, Outcome::Duplicate], "applied");
+        check(vec![Outcome::Applied, dead(), Outcome::Duplicate], "dead");
+    }
+
+    #[test]
+    fn reasons_are_read_as_they_are_written() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::parse(reason.code()), Some(*reason));
+        }
+        assert_eq!(Reason::parse("poison"), None);
+    }
+
+    #[test]
+    fn a_decode_fault_is_its_own_reason() {
+        let undecodable = DecodeError::Undecodable { code: "json" };
+        assert_eq!(Reason::from(&undecodable).code(), undecodable.code());
+        let invalid = DecodeError::Invalid(Vec::new());
+        assert_eq!(Reason::from(&invalid).code(), invalid.code());
+    }
+}

@@ -13,7 +13,7 @@ use crate::error::code;
 use crate::tree::{Faults, Mark, Member, Node, Path};
 
 /// What a member must look like.
-pub(crate) trait Shape {
+pub(crate) trait Shape: Copy {
     type Out;
 
     fn kind(&self) -> MemberKind;

@@ -74,10 +74,12 @@ fn subject_of(text: &str) -> Result<SmolStr, &'static str> {
 }
 
 /// 1–64 bytes without control characters; any, since lists of codes are extended by rulebooks.
+#[derive(Clone, Copy)]
 pub(crate) struct AnyCode;
 shape!(AnyCode -> Code, Code, |_shape| "code", |node| code_of(text(node)?));
 
 /// One of a closed list.
+#[derive(Clone, Copy)]
 pub(crate) struct OneOf(pub(crate) &'static [&'static str]);
 shape!(OneOf -> &'static str, Code, |list| format!("enum {}", list.0.join("|")), |node| {
     let text = text(node)?;
@@ -85,6 +87,7 @@ shape!(OneOf -> &'static str, Code, |list| format!("enum {}", list.0.join("|")),
 });
 
 /// One of a closed list, or null.
+#[derive(Clone, Copy)]
 pub(crate) struct OneOfOrNull(pub(crate) &'static [&'static str]);
 shape!(OneOfOrNull -> Option<&'static str>, Code, |list| format!("enum {}|null", list.0.join("|")), |node| {
     if matches!(node, Node::Null) {
@@ -95,10 +98,12 @@ shape!(OneOfOrNull -> Option<&'static str>, Code, |list| format!("enum {}|null",
 });
 
 /// The subject of a case.
+#[derive(Clone, Copy)]
 pub(crate) struct Subject;
 shape!(Subject -> SmolStr, Code, |_shape| "subject", |node| subject_of(text(node)?));
 
 /// A text of so many bytes that is no person's: an id, a source.
+#[derive(Clone, Copy)]
 pub(crate) struct Text(pub(crate) usize);
 shape!(Text -> SmolStr, Value, |max| format!("text 1..{}", max.0), |node| {
     let text = text(node)?;
@@ -106,6 +111,7 @@ shape!(Text -> SmolStr, Value, |max| format!("text 1..{}", max.0), |node| {
 });
 
 /// Digits of hexadecimal, lower case.
+#[derive(Clone, Copy)]
 pub(crate) struct Hex(pub(crate) usize);
 shape!(Hex -> SmolStr, Code, |digits| format!("hex {}", digits.0), |node| {
     let text = text(node)?;
@@ -119,12 +125,14 @@ shape!(Hex -> SmolStr, Code, |digits| format!("hex {}", digits.0), |node| {
     }
 });
 
+#[derive(Clone, Copy)]
 pub(crate) struct Flag;
 shape!(Flag -> bool, Value, |_shape| "boolean", |node| {
     if let Node::Bool(value) = node { Ok(*value) } else { Err(code::TYPE) }
 });
 
 /// Only `true`.
+#[derive(Clone, Copy)]
 pub(crate) struct True;
 shape!(True -> bool, Value, |_shape| "true", |node| match node {
     Node::Bool(true) => Ok(true),
@@ -146,12 +154,14 @@ fn whole(node: &Node<'_>, min: u32, max: u32) -> Result<u32, &'static str> {
 }
 
 /// A whole number from the first to the second, both included.
+#[derive(Clone, Copy)]
 pub(crate) struct Whole(pub(crate) u32, pub(crate) u32);
 shape!(Whole -> u32, Value, |bounds| format!("integer {}..{}", bounds.0, bounds.1), |node| {
     whole(node, bounds.0, bounds.1)
 });
 
 /// How satisfied: 1–5, or null where the caller did not say.
+#[derive(Clone, Copy)]
 pub(crate) struct Satisfaction;
 shape!(Satisfaction -> Option<u8>, Value, |_shape| "integer 1..5 or null", |node| {
     if matches!(node, Node::Null) { Ok(None) } else { stars(node).map(Some) }
@@ -161,6 +171,7 @@ fn stars(node: &Node<'_>) -> Result<u8, &'static str> {
     whole(node, 1, 5).and_then(|stars| u8::try_from(stars).map_err(|_| code::RANGE))
 }
 
+#[derive(Clone, Copy)]
 pub(crate) struct Decimal;
 shape!(Decimal -> f64, Value, |_shape| "number", |node| match node {
     Node::Number(number) => Ok(float(*number)),
@@ -177,14 +188,17 @@ fn float(number: Number) -> f64 {
 }
 
 /// An RFC 3339 instant with its offset.
+#[derive(Clone, Copy)]
 pub(crate) struct Instant;
 shape!(Instant -> (Timestamp, Offset), Value, |_shape| "instant", |node| time::instant(text(node)?));
 
 /// A date.
+#[derive(Clone, Copy)]
 pub(crate) struct Day;
 shape!(Day -> Date, Value, |_shape| "day", |node| time::day(text(node)?));
 
 /// 1–19 digits that fit an i64.
+#[derive(Clone, Copy)]
 pub(crate) struct Sequence;
 shape!(Sequence -> u64, Value, |_shape| "sequence", |node| {
     let text = text(node)?;
@@ -198,6 +212,7 @@ shape!(Sequence -> u64, Value, |_shape| "sequence", |node| {
 });
 
 /// The media type of `data`.
+#[derive(Clone, Copy)]
 pub(crate) struct MediaType;
 shape!(MediaType -> (), Code, |_shape| "media type", |node| {
     let text = text(node)?;
@@ -205,12 +220,14 @@ shape!(MediaType -> (), Code, |_shape| "media type", |node| {
     if essence == "application/json" { Ok(()) } else { Err(code::ENUM) }
 });
 
+#[derive(Clone, Copy)]
 pub(crate) struct LimitUnit;
 shape!(LimitUnit -> Unit, Code, |_shape| "enum hour|working_hour|round_clock_hour|calendar_day|working_day", |node| {
     Unit::parse(text(node)?).ok_or(code::ENUM)
 });
 
 /// An instant, or a date meaning 24:00 of that day in the offset of the event's `time`.
+#[derive(Clone, Copy)]
 pub(crate) struct Until;
 
 impl Shape for Until {
@@ -234,6 +251,7 @@ impl Shape for Until {
 }
 
 /// So many to so many texts, each read alike.
+#[derive(Clone, Copy)]
 pub(crate) struct List {
     what: &'static str,
     min: usize,
@@ -280,10 +298,12 @@ impl Shape for List {
 }
 
 /// Sums of money by name, in yuan with at most two decimals; kept in fen, sorted by name.
+#[derive(Clone, Copy)]
 pub(crate) struct Money;
 shape!(Money -> Amounts, Value, |_shape| "amounts", |node| named(node, fen));
 
 /// Ratings 1–5 by name, sorted by name.
+#[derive(Clone, Copy)]
 pub(crate) struct Aspects;
 shape!(Aspects -> Vec<(Code, u8)>, Value, |_shape| "aspects", |node| named(node, stars));
 
@@ -323,6 +343,7 @@ fn fen(node: &Node<'_>) -> Result<i64, &'static str> {
 }
 
 /// What is personal, of this JSON type; only that much is looked at.
+#[derive(Clone, Copy)]
 pub(crate) enum Personal {
     Text,
     Object,

@@ -21,6 +21,7 @@ pub const FAULTS_MAX: usize = 100;
 /// Objects up to this size are searched for duplicate names pair by pair, larger ones with a set.
 const PAIRWISE_MAX: usize = 16;
 
+/// A JSON value. Texts and names are borrowed exactly if they stand in the JSON as they are, without an escape.
 #[derive(Debug)]
 pub(crate) enum Node<'a> {
     Null,
@@ -110,23 +111,35 @@ impl Path<'_> {
 }
 
 /// The faults found so far.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(RefCell<Vec<Fault>>);
+#[derive(Debug)]
+pub(crate) struct Faults {
+    max: usize,
+    found: RefCell<Vec<Fault>>,
+}
 
 impl Faults {
+    pub(crate) fn new() -> Self {
+        Self { max: FAULTS_MAX, found: RefCell::default() }
+    }
+
+    /// Takes none: for describing members, where nothing is there to be right.
+    pub(crate) fn none() -> Self {
+        Self { max: 0, found: RefCell::default() }
+    }
+
     pub(crate) fn push(&self, at: &Path<'_>, code: &'static str) {
-        let mut faults = self.0.borrow_mut();
-        if faults.len() < FAULTS_MAX {
+        let mut faults = self.found.borrow_mut();
+        if faults.len() < self.max {
             faults.push(Fault { pointer: at.pointer(), code });
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.found.borrow().is_empty()
     }
 
     pub(crate) fn into_vec(self) -> Vec<Fault> {
-        self.0.into_inner()
+        self.found.into_inner()
     }
 }
 

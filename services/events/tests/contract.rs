@@ -272,9 +272,98 @@ fn the_full_example_of_each_type_has_every_member_and_survives_a_round_trip() {
         // Inside a snapshot the key is made of all that the source said, personal members too.
         for fact in [&mut expect, &mut got] {
             if let hotline_core::fact::Body::Snapshot(facts) = &mut fact.body {
-                facts.iter_mut().for_each(|inner| inner.key = fact.key);
+                for inner in facts {
+                    inner.key = fact.key;
+                }
             }
         }
         assert_eq!(got, expect, "{encoded}");
+    }
+}
+
+#[test]
+fn the_documents_refer_to_every_schema_and_to_no_other_file() {
+    for document in ["asyncapi.yaml", "openapi.yaml"] {
+        let text = fs::read_to_string(schemas().join(document)).unwrap();
+        let references = text.lines().filter_map(|line| line.split_once("$ref: ").map(|(_, target)| target));
+        let files: BTreeSet<&str> = references
+            .map(|target| target.trim_matches(['\'', '"', '}']).split('#').next().unwrap())
+            .filter(|file| !file.is_empty())
+            .collect();
+        for file in &files {
+            assert!(schemas().join(file).exists(), "{document}: {file}");
+        }
+        for name in names() {
+            assert!(files.contains(format!("events/{name}.v1.json").as_str()), "{document}: {name}");
+        }
+    }
+}
+
+#[test]
+fn the_http_document_knows_every_fault_reason_and_outcome() {
+    use hotline_events::code;
+    use hotline_events::intake::Reason;
+    let text = fs::read_to_string(schemas().join("openapi.yaml")).unwrap();
+    let faults = [
+        code::REQUIRED,
+        code::TYPE,
+        code::ENUM,
+        code::FORMAT,
+        code::RANGE,
+        code::LENGTH,
+        code::PATTERN,
+        code::UNKNOWN_TYPE,
+        code::FORBIDDEN,
+        code::CONFLICT,
+        code::DUPLICATE_KEY,
+        code::NUL,
+        code::TOO_DEEP,
+        "utf8",
+        "json",
+        "not_object",
+        "too_large",
+        "headers",
+    ];
+    assert!(text.contains(&format!("enum: [{}]", faults.join(", "))));
+    let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    assert!(text.contains(&format!("enum: [{}]", reasons.join(", "))));
+}
+
+#[test]
+fn examples_of_people_are_placeholders() {
+    for folder in files(&schemas().join("examples")) {
+        for path in files(&folder) {
+            let text = fs::read_to_string(&path).unwrap();
+            let event = read(&path);
+            let mut texts = Vec::new();
+            collect_personal(&event["data"], &mut texts);
+            let placeholder = |text: &&str| {
+                text.starts_with("示例")
+                    || text.bytes().all(|byte| byte == b'0')
+                    || text.starts_with("https://example.org/")
+            };
+            assert!(texts.iter().all(placeholder), "{}: {text}", path.display());
+        }
+    }
+}
+
+fn collect_personal<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    const PERSONAL: [&str; 8] =
+        ["title", "content", "address", "reporter", "respondent", "links", "remark", "nested"];
+    for (name, value) in value.as_object().into_iter().flatten() {
+        if PERSONAL.contains(&name.as_str()) {
+            all_texts(value, texts);
+        } else {
+            collect_personal(value, texts);
+        }
+    }
+}
+
+fn all_texts<'v>(value: &'v Value, texts: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(items) => items.iter().for_each(|item| all_texts(item, texts)),
+        Value::Object(members) => members.values().for_each(|value| all_texts(value, texts)),
+        _ => {}
     }
 }

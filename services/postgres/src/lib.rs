@@ -1,1 +1,39 @@
+//! The store: all SQL of Hotline, one module per aggregate, and the one writer of cases.
+//!
+//! Functions take the caller's transaction; [`pool::run_tx`] is the only place that opens one. Every statement
+//! begins with a comment that names its function. Time is bound, never read, so that a test or a simulation can
+//! set it. What concerns a person is sealed before it comes here ([`seal`]); no error and no log carries it.
 
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+pub mod batch;
+pub mod cases;
+mod copy;
+pub mod dead_letters;
+pub mod error;
+pub mod figures;
+pub mod handover;
+pub mod installation;
+pub mod ledger;
+pub mod personal;
+pub mod pool;
+pub mod positions;
+pub mod refolds;
+pub mod restatements;
+pub mod rulebooks;
+pub mod schema;
+pub mod seal;
+mod sql_types;
+pub mod tallies;
+
+pub use batch::{Applied, CaseWriter, Commit, DryRun};
+pub use error::{Error, Sort};
+pub use pool::{PoolConfig, pool, run_snapshot_tx, run_tx};
+pub use seal::{MasterKey, Personal};
+
+/// What callers pass around, so that only this crate names the driver.
+pub use sqlx::postgres::PgConnectOptions;
+pub use sqlx::{PgConnection, PgPool};

@@ -438,3 +438,50 @@ fn a_deadline_past_the_known_calendar_is_provisional() {
     let close = view.clocks.iter().find(|clock| clock.stage == "close").expect("a close clock");
     assert!(close.deadline.as_ref().expect("it has a deadline").provisional);
 }
+
+/// The verdicts of one stage, in order.
+#[track_caller]
+fn check_verdicts(policies: &str, text: &str, stage: &str, expect: &[Verdict]) {
+    let rulebook = rulebook(policies);
+    let view = fold(CASE, &case(life(text), &rulebook), &rulebook);
+    let verdicts: Vec<Verdict> =
+        view.clocks.iter().filter(|clock| clock.stage == stage).map(|clock| clock.verdict).collect();
+    assert_eq!(verdicts, expect);
+}
+
+#[test]
+fn a_round_or_custody_whose_policy_gives_no_clock_is_counted_as_none() {
+    let only = with("limit = 10\nunit = \"working_day\"", "own_limit = \"only\"");
+    check_verdicts(&only, DISPATCHED, "close", &[Verdict::NoneOpen]);
+    check_verdicts(&only, &format!("{DISPATCHED}09-22 10:00 closed D1"), "close", &[Verdict::NoneStopped]);
+    let own = "09-21 09:00 received own=3-working_day\n09-21 09:30 dispatched D1";
+    check_verdicts(&only, own, "close", &[Verdict::Open]);
+
+    let case_only = POLICIES.replacen(
+        "limit = 15\nunit = \"working_day\"\nholds = [\"inspection\"]",
+        "own_limit = \"only\"",
+        1,
+    );
+    check_verdicts(&case_only, DISPATCHED, "whole", &[Verdict::NoneOpen]);
+    check_verdicts(&case_only, own, "whole", &[Verdict::Open]);
+    check_verdicts(&case_only, &format!("{own}\n09-22 09:00 closed D1"), "whole", &[Verdict::Met]);
+}
+
+#[test]
+fn a_closing_without_any_close_policy_is_counted_once() {
+    let policies =
+        POLICIES.replacen("match = { hotline = \"12345\" }", "match = { case_type = \"report\" }", 1);
+    check_verdicts(&policies, DISPATCHED, "close", &[Verdict::NoneOpen]);
+    check_verdicts(
+        &policies,
+        &format!("{DISPATCHED}09-22 10:00 closed D1"),
+        "close",
+        &[Verdict::NoneStopped],
+    );
+}
+
+#[test]
+fn a_case_clock_that_never_starts_is_counted_as_none() {
+    check_verdicts(POLICIES, DISPATCHED, "review", &[Verdict::NoneOpen]);
+    check_verdicts(POLICIES, &format!("{DISPATCHED}09-22 10:00 submitted D1"), "review", &[Verdict::Open]);
+}

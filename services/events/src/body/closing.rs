@@ -41,8 +41,8 @@ pub(super) fn split(r: &Reader<'_, '_>) -> Option<Body> {
     Some(Body::Split { into: r.required("into", List::subjects(2, SPLIT_MAX))? })
 }
 
-pub(super) fn withdrawn(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Withdrawn { by: r.optional("by", AnyCode) })
+pub(super) fn withdrawn(r: &Reader<'_, '_>) -> Body {
+    Body::Withdrawn { by: r.optional("by", AnyCode) }
 }
 
 pub(super) fn rated(r: &Reader<'_, '_>) -> Option<Body> {

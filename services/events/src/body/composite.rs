@@ -13,6 +13,7 @@ use crate::tree::{Node, Path};
 const SNAPSHOT_FACTS_MAX: usize = 1000;
 
 /// The type of an event of a case, `hotline.case.closed.v1`.
+#[derive(Clone, Copy)]
 struct EventType {
     /// Whether snapshots and corrections are among them.
     composite: bool,
@@ -58,12 +59,9 @@ fn inner_fact(r: &Reader<'_, '_>) -> Option<InnerFact> {
     let kind = r.required("type", EventType { composite: false });
     let time = r.required("time", Instant);
     let precision = envelope::precision(r);
-    let (kind, (claimed_at, offset)) = match (kind, time) {
-        (Some(kind), Some(time)) => (kind, time),
-        _ => {
-            r.data(|_| Some(()));
-            return None;
-        }
+    let (Some(kind), Some((claimed_at, offset))) = (kind, time) else {
+        // Nobody can say what the data should be, only that it is an object.
+        return r.data(|_| None);
     };
     let outer = r.context();
     // A date inside is read in the zone of the fact's own time.

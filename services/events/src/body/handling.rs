@@ -30,8 +30,8 @@ pub(super) fn replied(r: &Reader<'_, '_>) -> Option<Body> {
     Some(Body::Replied { department: department?, preliminary })
 }
 
-pub(super) fn accepted(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Accepted { department: r.optional("department", AnyCode) })
+pub(super) fn accepted(r: &Reader<'_, '_>) -> Body {
+    Body::Accepted { department: r.optional("department", AnyCode) }
 }
 
 pub(super) fn refused(r: &Reader<'_, '_>) -> Option<Body> {
@@ -66,10 +66,10 @@ pub(super) fn extension_requested(r: &Reader<'_, '_>) -> Option<Body> {
     Some(Body::ExtensionRequested { stage, grant: grant?, by })
 }
 
-pub(super) fn extension_refused(r: &Reader<'_, '_>) -> Option<Body> {
+pub(super) fn extension_refused(r: &Reader<'_, '_>) -> Body {
     let stage = r.optional("stage", AnyCode).unwrap_or(STAGE);
     let by = r.optional("by", AnyCode);
-    Some(Body::ExtensionRefused { stage, by })
+    Body::ExtensionRefused { stage, by }
 }
 
 pub(super) fn extended(r: &Reader<'_, '_>) -> Option<Body> {

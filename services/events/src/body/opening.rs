@@ -66,20 +66,20 @@ fn personal(r: &Reader<'_, '_>) {
     r.optional("links", Personal::Array);
 }
 
-pub(super) fn amended(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Amended(Box::new(Amended {
+pub(super) fn amended(r: &Reader<'_, '_>) -> Body {
+    Body::Amended(Box::new(Amended {
         case_type: r.optional("case_type", AnyCode),
         category: r.optional("category", List::codes(1, 4)),
         region: r.optional("region", AnyCode),
         urgency: r.optional("urgency", OneOf(URGENCIES)).map(Code::new_static),
         tags: r.optional("tags", List::codes(0, TAGS_MAX)),
         confidential: r.optional("confidential", Flag),
-    })))
+    }))
 }
 
-pub(super) fn supplemented(r: &Reader<'_, '_>) -> Option<Body> {
+pub(super) fn supplemented(r: &Reader<'_, '_>) -> Body {
     let new_facts = r.optional("new_facts", Flag).unwrap_or(false);
-    Some(Body::Supplemented { new_facts })
+    Body::Supplemented { new_facts }
 }
 
 pub(super) fn linked(r: &Reader<'_, '_>) -> Option<Body> {

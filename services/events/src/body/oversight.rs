@@ -11,21 +11,21 @@ const EFFECTS: &[&str] = &["exclude", "met", "failed", "restore"];
 /// More rounds than a case has facts.
 const ROUND_MAX: u32 = 1000;
 
-pub(super) fn urged(r: &Reader<'_, '_>) -> Option<Body> {
-    Some(Body::Urged { by: r.optional("by", OneOf(URGED_BY)).map(Code::new_static) })
+pub(super) fn urged(r: &Reader<'_, '_>) -> Body {
+    Body::Urged { by: r.optional("by", OneOf(URGED_BY)).map(Code::new_static) }
 }
 
-pub(super) fn supervised(r: &Reader<'_, '_>) -> Option<Body> {
+pub(super) fn supervised(r: &Reader<'_, '_>) -> Body {
     let kind = r.optional("kind", AnyCode);
     let by = r.optional("by", AnyCode);
     let own_limit = own_limit(r);
-    Some(Body::Supervised { kind, by, own_limit })
+    Body::Supervised { kind, by, own_limit }
 }
 
-pub(super) fn supervision_answered(r: &Reader<'_, '_>) -> Option<Body> {
+pub(super) fn supervision_answered(r: &Reader<'_, '_>) -> Body {
     let kind = r.optional("kind", AnyCode);
     let by = r.optional("by", AnyCode);
-    Some(Body::SupervisionAnswered { kind, by })
+    Body::SupervisionAnswered { kind, by }
 }
 
 pub(super) fn acknowledged(r: &Reader<'_, '_>) -> Option<Body> {

@@ -95,24 +95,23 @@ impl<'a> StageOfRound<'a> {
             }
             return;
         }
-        match self.select(&self.round.attributes, self.round.opened_at, found) {
-            None if self.group.stage == "close"
-                && self.group.tier == Tier::Statutory
-                && found.clocks.len() == clocks =>
-            {
-                self.none(None, None, found);
-            }
-            None => {}
-            Some(policy) if policy.scope == Scope::Case && found.clocks.len() == clocks => {
-                self.none(Some(policy), None, found);
-            }
-            Some(policy) => {
+        let had_clock = found.clocks.len() > clocks;
+        let policy = self.select(&self.round.attributes, self.round.opened_at, found);
+        match policy.map(|policy| (policy, policy.scope)) {
+            // A clock of the stage ran: the round is counted.
+            None | Some((_, Scope::Case)) if had_clock => {}
+            Some((policy, Scope::Case)) => self.none(Some(policy), None, found),
+            Some((policy, Scope::Custody)) => {
                 for custody in 0..self.round.custodies.len() {
                     if !custodies_with_clocks.contains(&custody) {
                         self.none(Some(policy), Some(custody), found);
                     }
                 }
             }
+            None if self.group.stage == "close" && self.group.tier == Tier::Statutory => {
+                self.none(None, None, found);
+            }
+            None => {}
         }
     }
 

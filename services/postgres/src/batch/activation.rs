@@ -1,0 +1,97 @@
+//! Activating a rulebook: what it would change, shown before it does.
+
+use hotline_core::rulebook::{Files, Rulebook};
+use hotline_core::score::{Score, score};
+use jiff::Timestamp;
+use smol_str::SmolStr;
+
+use super::{CaseWriter, fold};
+use crate::cases;
+use crate::error::Error;
+use crate::pool::run_tx;
+use crate::restatements::Restatement;
+use crate::rulebooks::{self, Activation};
+use sqlx::PgPool;
+
+/// What a draft would change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Preview {
+    pub cases: u64,
+    /// Cases that would add something else to the tallies.
+    pub changed: u64,
+    /// … of which so many have a settled result that would change.
+    pub restated: u64,
+    /// Settled integers that would change.
+    pub settled: u64,
+}
+
+/// A page of the walk.
+struct Page<'d> {
+    draft: &'d Rulebook,
+    after: SmolStr,
+    preview: Preview,
+}
+
+/// Folds every case with a draft beside what is stored. Each page is read in its own short transaction, so cases
+/// that change meanwhile are seen before or after.
+pub async fn preview(pool: &PgPool, draft: &Rulebook) -> Result<Preview, Error> {
+    let mut page = Page { draft, after: SmolStr::default(), preview: Preview::default() };
+    loop {
+        let more = run_tx(pool, "batch::preview", &mut page, |tx, page| Box::pin(page.next(tx))).await?;
+        if !more {
+            return Ok(page.preview);
+        }
+    }
+}
+
+impl Page<'_> {
+    /// Cases of a page: some megabytes.
+    const CASES: i64 = 2_000;
+
+    async fn next(&mut self, tx: &mut sqlx::PgConnection) -> Result<bool, Error> {
+        let loaded = cases::page(tx, &self.after, Self::CASES).await?;
+        for case in &loaded {
+            let facts = fold::decode(&case.case_id, Some(case))?;
+            let old = Score::decode(&case.score).map_err(|_| Error::Score { case: case.case_id.clone() })?;
+            let new = fold::guarded(&case.case_id, || {
+                score(&hotline_core::fold::fold(&case.case_id, &facts, self.draft), self.draft)
+            })?;
+            self.preview.cases += 1;
+            self.preview.changed += u64::from(old != new);
+            // The number of the rulebook-to-be does not matter here.
+            if let Some(restatement) = Restatement::between(case, &old, &new, 0) {
+                self.preview.restated += 1;
+                self.preview.settled += restatement.changes.len() as u64;
+            }
+        }
+        match loaded.last() {
+            Some(last) => self.after = last.case_id.clone(),
+            None => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl CaseWriter {
+    /// Makes a rulebook the active one. Refused with [`Error::WouldRestate`] if settled results would change,
+    /// unless `restate`. Cases are folded again afterwards, by [`CaseWriter::refold_step`].
+    pub async fn activate(
+        &self,
+        files: &Files,
+        rulebook: &Rulebook,
+        restate: bool,
+        now: Timestamp,
+    ) -> Result<(Activation, Preview), Error> {
+        let preview = preview(&self.pool, rulebook).await?;
+        if preview.settled > 0 && !restate {
+            return Err(Error::WouldRestate { cases: preview.restated, settled: preview.settled });
+        }
+        let mut context = (files, rulebook.hash.as_str(), now);
+        let activation = run_tx(&self.pool, "batch::activate", &mut context, |tx, (files, hash, now)| {
+            Box::pin(rulebooks::activate(tx, files, hash, *now))
+        })
+        .await?;
+        tracing::info!(rulebook.seq = activation.seq, rulebook.hash = %activation.hash, "rulebook activated");
+        Ok((activation, preview))
+    }
+}

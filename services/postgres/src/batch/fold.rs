@@ -1,0 +1,195 @@
+//! The pure part of a batch: what its events do to the cases as they were read.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hotline_core::case::{Added, CaseFacts};
+use hotline_core::fact::{EventKey, Fact, PIPELINE_SOURCE};
+use hotline_core::fold::{View, settle};
+use hotline_core::rulebook::Rulebook;
+use hotline_core::score::{Score, score};
+use hotline_events::Decoded;
+use hotline_events::intake::{Outcome, Reason, RecordContent};
+use jiff::Timestamp;
+use smol_str::SmolStr;
+
+use super::plan::{Place, Plan};
+use crate::cases::{Loaded, fold_version};
+use crate::error::Error;
+use crate::restatements::Restatement;
+use crate::rulebooks::Active;
+
+/// A case after its events.
+pub(crate) struct FoldedCase {
+    pub(crate) case_id: SmolStr,
+    pub(crate) revision: Option<i64>,
+    pub(crate) facts: CaseFacts,
+    pub(crate) view: View,
+    pub(crate) old: Score,
+    pub(crate) score: Score,
+    /// Dispatch decisions taken in this fold.
+    pub(crate) pins: Vec<Fact>,
+    pub(crate) restatement: Option<Restatement>,
+    /// Something is to be written.
+    pub(crate) changed: bool,
+}
+
+/// A batch after its fold.
+pub(crate) struct Folding {
+    /// In key order.
+    pub(crate) cases: Vec<FoldedCase>,
+    pub(crate) outcomes: Vec<Vec<Outcome>>,
+    /// Events that go to the ledger, with the place of their case above; figures have none. In order of arrival.
+    pub(crate) accepted: BTreeMap<Place, Option<usize>>,
+    /// Which of them were new, so that their sealed part is kept.
+    pub(crate) new: BTreeSet<Place>,
+}
+
+pub(crate) fn fold(
+    plan: &Plan<'_>,
+    loaded: Vec<Loaded>,
+    figure_tags: &[(EventKey, u64)],
+    active: &Active,
+) -> Result<Folding, Error> {
+    let mut folding = Folding {
+        cases: Vec::with_capacity(plan.cases.len()),
+        outcomes: initial(plan),
+        accepted: BTreeMap::new(),
+        new: BTreeSet::new(),
+    };
+    let mut loaded = loaded.into_iter().peekable();
+    for (case_id, events) in &plan.cases {
+        let known = loaded.next_if(|loaded| loaded.case_id == *case_id);
+        let mut facts = decode(case_id, known.as_ref())?;
+        let before = folding.accepted.len();
+        for (place, decoded) in events {
+            take(plan, &mut folding, &mut facts, *place, decoded, &active.rulebook);
+        }
+        let changed = folding.accepted.len() > before;
+        if known.is_none() && facts.is_empty() {
+            continue;
+        }
+        folding.cases.push(refold(case_id, facts, known.as_ref(), active, plan.as_of, changed)?);
+    }
+    take_figures(plan, &mut folding, figure_tags, &active.rulebook);
+    Ok(folding)
+}
+
+/// What is known of each event before any case is read.
+fn initial(plan: &Plan<'_>) -> Vec<Vec<Outcome>> {
+    let outcomes = |content: &RecordContent| match content {
+        RecordContent::Events(events) => vec![Outcome::Ignored; events.len()],
+        RecordContent::Fault(error) => vec![Outcome::Dead { reason: error.into(), faults: error.faults() }],
+        RecordContent::Refused(reason) => vec![dead(*reason)],
+    };
+    plan.records.iter().map(|record| outcomes(&record.content)).collect()
+}
+
+fn dead(reason: Reason) -> Outcome {
+    Outcome::Dead { reason, faults: Vec::new() }
+}
+
+pub(crate) fn decode(case_id: &str, loaded: Option<&Loaded>) -> Result<CaseFacts, Error> {
+    let facts = loaded.map_or(Ok(CaseFacts::default()), |loaded| CaseFacts::decode(&loaded.facts));
+    facts.map_err(|source| Error::Facts { case: case_id.into(), source })
+}
+
+fn is_known(source: &str, rulebook: &Rulebook) -> bool {
+    source == PIPELINE_SOURCE || rulebook.sources.contains_key(source)
+}
+
+fn take(
+    plan: &Plan<'_>,
+    folding: &mut Folding,
+    facts: &mut CaseFacts,
+    place: Place,
+    decoded: &Decoded,
+    rulebook: &Rulebook,
+) {
+    let mut fact = decoded.fact.clone();
+    fact.received_at = Some(plan.records[place.0].received_at);
+    let mut accept = |is_new: bool| {
+        // The place of a case that is about to be pushed.
+        folding.accepted.insert(place, Some(folding.cases.len()));
+        if is_new {
+            folding.new.insert(place);
+        }
+    };
+    let outcome = if is_known(&fact.source, rulebook) {
+        match facts.add(fact, rulebook) {
+            Added::Applied => {
+                accept(true);
+                Outcome::Applied
+            }
+            Added::Duplicate { changed } => {
+                if changed {
+                    accept(false);
+                }
+                Outcome::Duplicate
+            }
+            Added::IdConflict => dead(Reason::IdConflict),
+            Added::FutureDated => dead(Reason::FutureDated),
+            Added::CaseTooLong => dead(Reason::CaseTooLong),
+        }
+    } else {
+        dead(Reason::UnknownSource)
+    };
+    folding.outcomes[place.0][place.1] = outcome;
+}
+
+/// Folds a case anew under the active rulebook.
+pub(crate) fn refold(
+    case_id: &str,
+    mut facts: CaseFacts,
+    loaded: Option<&Loaded>,
+    active: &Active,
+    as_of: Timestamp,
+    changed: bool,
+) -> Result<FoldedCase, Error> {
+    let case = || SmolStr::from(case_id);
+    let old = match loaded {
+        Some(loaded) => Score::decode(&loaded.score).map_err(|_| Error::Score { case: case() })?,
+        None => Score::default(),
+    };
+    let rulebook = &*active.rulebook;
+    let restatement = match loaded {
+        Some(loaded) if is_stale(loaded, active) => {
+            let stored =
+                CaseFacts::decode(&loaded.facts).map_err(|source| Error::Facts { case: case(), source })?;
+            let view = guarded(case_id, || hotline_core::fold::fold(case_id, &stored, rulebook))?;
+            Restatement::between(loaded, &old, &score(&view, rulebook), active.seq)
+        }
+        _ => None,
+    };
+    let (view, pins) = guarded(case_id, || settle(case_id, &mut facts, rulebook, as_of))?;
+    let score = guarded(case_id, || score(&view, rulebook))?;
+    let changed = changed || !pins.is_empty();
+    let revision = loaded.map(|loaded| loaded.revision);
+    Ok(FoldedCase { case_id: case(), revision, facts, view, old, score, pins, restatement, changed })
+}
+
+pub(crate) fn is_stale(loaded: &Loaded, active: &Active) -> bool {
+    loaded.rulebook_seq < active.seq || loaded.fold_version < fold_version()
+}
+
+/// A panic in the rules is a bug of ours that must not take the others' cases with it.
+pub(crate) fn guarded<T>(case_id: &str, work: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Error::Panicked { case: case_id.into() })
+}
+
+fn take_figures(plan: &Plan<'_>, folding: &mut Folding, tags: &[(EventKey, u64)], rulebook: &Rulebook) {
+    let mut tags: HashMap<EventKey, u64> = tags.iter().copied().collect();
+    for (place, figure) in &plan.figures {
+        let outcome = if !is_known(&figure.source, rulebook) {
+            dead(Reason::UnknownSource)
+        } else if let Some(tag) = tags.get(&figure.key) {
+            if *tag == figure.tag { Outcome::Duplicate } else { dead(Reason::IdConflict) }
+        } else {
+            tags.insert(figure.key, figure.tag);
+            folding.accepted.insert(*place, None);
+            folding.new.insert(*place);
+            Outcome::Applied
+        };
+        folding.outcomes[place.0][place.1] = outcome;
+    }
+}

@@ -1,0 +1,209 @@
+//! The one writer of cases: a batch of records becomes facts, tallies and dead letters in one transaction.
+//!
+//! 1. the position is compared and locked: a fenced owner stops before any work;
+//! 2. the touched cases are read in key order;
+//! 3. they are folded in this process ([`fold`]);
+//! 4. they are written, each asking for the revision that was read ([`write`]);
+//! 5. ledger, deltas, sealed parts and dead letters are appended, the position moves, commit.
+//!
+//! Guarantees: after the commit every record is accounted for exactly once; no fact of a concurrent writer is
+//! lost; what the tallies gain is what the new scores have more than the stored ones. It deliberately does not
+//! decide whether to try again after an environment's failure: that is casework's.
+
+mod activation;
+pub(crate) mod fold;
+mod plan;
+mod refold;
+mod write;
+
+use std::sync::{Mutex, PoisonError};
+
+use hotline_core::fold::View;
+use hotline_events::intake::{Batch, Outcome};
+use jiff::Timestamp;
+use sqlx::{PgConnection, PgPool};
+
+pub use activation::{Preview, preview};
+pub use refold::Step as RefoldStep;
+
+use crate::error::Error;
+use crate::installation::{self, Installation};
+use crate::pool::run_tx;
+use crate::positions::{self, Claim, Counts};
+use crate::rulebooks::{self, Active};
+use crate::seal::MasterKey;
+use crate::{cases, figures, ledger};
+use fold::Folding;
+use plan::Plan;
+
+/// Writes cases.
+#[derive(Debug)]
+pub struct CaseWriter {
+    pool: PgPool,
+    master: MasterKey,
+    /// The rulebook last used; every transaction asks whether it is still the active one.
+    active: Mutex<Option<Active>>,
+}
+
+/// What a batch came to.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// For the next batch of this origin.
+    pub claim: Claim,
+    /// Per record and per event, in order; none for a record without events.
+    pub outcomes: Vec<Vec<Outcome>>,
+    pub counts: Counts,
+    /// Cases written.
+    pub cases: usize,
+    /// Rows appended to the deltas.
+    pub deltas: usize,
+}
+
+/// How the transaction of a batch ended.
+#[derive(Clone, Debug)]
+pub enum Commit {
+    Done(Applied),
+    /// The connection was lost while committing. It happened exactly if the position is found at
+    /// `claim.next_offset`: see [`CaseWriter::reclaim`].
+    Unknown(Applied),
+}
+
+/// What a batch would come to.
+#[derive(Clone, Debug)]
+pub struct DryRun {
+    pub outcomes: Vec<Vec<Outcome>>,
+    /// The cases as they would stand, in key order.
+    pub views: Vec<View>,
+}
+
+/// A transaction's needs, and what it leaves if its commit is unknown.
+struct Attempt<'b> {
+    writer: &'b CaseWriter,
+    claim: &'b Claim,
+    plan: Plan<'b>,
+    applied: Option<Applied>,
+}
+
+impl CaseWriter {
+    pub fn new(pool: PgPool, master: MasterKey) -> Self {
+        Self { pool, master, active: Mutex::new(None) }
+    }
+
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    pub fn master(&self) -> &MasterKey {
+        &self.master
+    }
+
+    /// Makes the installation and the ledger's partitions, where they are missing.
+    pub async fn prepare(&self, now: Timestamp) -> Result<Installation, Error> {
+        struct Prepare<'w>(&'w CaseWriter, Timestamp);
+        /// Months of the ledger that are made ahead.
+        const MONTHS_AHEAD: i32 = 3;
+        run_tx(&self.pool, "batch::prepare", &mut Prepare(self, now), |tx, prepare| {
+            Box::pin(async move {
+                ledger::create_partitions(tx, prepare.1, MONTHS_AHEAD).await?;
+                installation::ensure(tx, &prepare.0.master, prepare.1).await
+            })
+        })
+        .await
+    }
+
+    /// Takes an origin over: see [`positions::claim`].
+    pub async fn claim(&self, origin: &str) -> Result<Claim, Error> {
+        run_tx(&self.pool, "batch::claim", &mut origin.to_owned(), |tx, origin| {
+            Box::pin(positions::claim(tx, origin, 0))
+        })
+        .await
+    }
+
+    /// After an unknown commit: takes the origin again, which waits for what may be under way. The position
+    /// that is then found tells whether the commit happened. [`Error::Fenced`] if somebody else was there.
+    pub async fn reclaim(&self, lost: &Claim) -> Result<Claim, Error> {
+        let claim = self.claim(&lost.origin).await?;
+        if claim.epoch == lost.epoch + 1 {
+            Ok(claim)
+        } else {
+            Err(Error::Fenced { origin: claim.origin, epoch: claim.epoch })
+        }
+    }
+
+    /// Applies a batch of the claimed origin in one transaction.
+    pub async fn apply(&self, claim: &Claim, batch: &Batch) -> Result<Commit, Error> {
+        let plan = Plan::of(claim, batch)?;
+        let mut attempt = Attempt { writer: self, claim, plan, applied: None };
+        let done =
+            run_tx(&self.pool, "batch::apply", &mut attempt, |tx, attempt| Box::pin(attempt.run(tx))).await;
+        match (done, attempt.applied) {
+            (Ok(()), Some(applied)) => Ok(Commit::Done(applied)),
+            (Err(Error::CommitUnknown { .. }), Some(applied)) => Ok(Commit::Unknown(applied)),
+            (Err(error), _) => Err(error),
+            (Ok(()), None) => unreachable!("a transaction that ran left its result"),
+        }
+    }
+
+    /// What a batch would come to; nothing is stored and no position is read.
+    pub async fn dry_run(&self, batch: &Batch) -> Result<DryRun, Error> {
+        let claim = Claim { origin: batch.origin.name(), epoch: 0, next_offset: 0 };
+        let plan = Plan::of(&claim, batch)?;
+        let mut attempt = Attempt { writer: self, claim: &claim, plan, applied: None };
+        run_tx(&self.pool, "batch::dry_run", &mut attempt, |tx, attempt| {
+            Box::pin(async move {
+                let active = attempt.writer.active(tx).await?;
+                let folding = attempt.fold(tx, &active).await?;
+                let views = folding.cases.into_iter().map(|case| case.view).collect();
+                Ok(DryRun { outcomes: folding.outcomes, views })
+            })
+        })
+        .await
+    }
+
+    /// The active rulebook, which stays so until the end of the transaction.
+    pub async fn active(&self, tx: &mut PgConnection) -> Result<Active, Error> {
+        rulebooks::hold(tx).await?;
+        let seq = rulebooks::active_seq(tx).await?.ok_or(Error::NoRulebook)?;
+        let known = self.active.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|known| known.seq == seq) {
+            return Ok(known);
+        }
+        let active = rulebooks::by_seq(tx, seq).await?;
+        *self.active.lock().unwrap_or_else(PoisonError::into_inner) = Some(active.clone());
+        Ok(active)
+    }
+}
+
+impl Attempt<'_> {
+    async fn run(&mut self, tx: &mut PgConnection) -> Result<(), Error> {
+        self.applied = None;
+        positions::hold(tx, self.claim).await?;
+        let active = self.writer.active(tx).await?;
+        let mut folding = self.fold(tx, &active).await?;
+        let written = write::events(tx, &self.writer.master, &self.plan, &mut folding, &active).await?;
+        let stored = write::cases(tx, &folding.cases, active.seq, self.plan.as_of).await?;
+        let counts = self.plan.counts(&folding.outcomes);
+        let next_offset = match self.plan.last() {
+            Some(last) => positions::advance(tx, self.claim, &counts, last).await?,
+            None => self.claim.next_offset,
+        };
+        tracing::debug!(
+            origin = %self.claim.origin, records = counts.records, cases = stored.cases, ledger = written,
+            deltas = stored.deltas, "batch written"
+        );
+        self.applied = Some(Applied {
+            claim: Claim { next_offset, ..self.claim.clone() },
+            outcomes: folding.outcomes,
+            counts,
+            cases: stored.cases,
+            deltas: stored.deltas,
+        });
+        Ok(())
+    }
+
+    async fn fold(&self, tx: &mut PgConnection, active: &Active) -> Result<Folding, Error> {
+        let loaded = cases::load(tx, &self.plan.case_ids()).await?;
+        let tags = figures::tags(tx, &self.plan.figure_keys()).await?;
+        fold::fold(&self.plan, loaded, &tags, active)
+    }
+}

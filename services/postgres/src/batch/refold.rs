@@ -1,0 +1,99 @@
+//! Folding cases again without new events: after a change of rulebook or program, and when a dispatch decision
+//! of ours falls due.
+
+use hotline_core::fold::FOLD_VERSION;
+use jiff::Timestamp;
+use sqlx::PgConnection;
+
+use super::{CaseWriter, fold, write};
+use crate::cases::{self, Loaded};
+use crate::error::Error;
+use crate::pool::run_tx;
+use crate::refolds::{self, Refold};
+use crate::rulebooks::Active;
+
+/// What one step of a pass did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The pass after the step.
+    pub refold: Refold,
+    /// Cases looked at in this step.
+    pub cases: usize,
+}
+
+/// A step's needs.
+struct Pass<'w> {
+    writer: &'w CaseWriter,
+    now: Timestamp,
+    limit: i64,
+}
+
+impl CaseWriter {
+    /// Folds the next cases of the pass for the active rulebook and this program's fold, in one transaction that
+    /// also notes how far it came. Settled results that change are written to `restatements`.
+    pub async fn refold_step(&self, now: Timestamp, limit: i64) -> Result<Step, Error> {
+        let mut context = Pass { writer: self, now, limit };
+        run_tx(&self.pool, "batch::refold_step", &mut context, |tx, context| Box::pin(context.refold(tx)))
+            .await
+    }
+
+    /// Folds cases whose next dispatch decision falls due by `now`; how many there were.
+    pub async fn wake_step(&self, now: Timestamp, limit: i64) -> Result<usize, Error> {
+        let mut context = Pass { writer: self, now, limit };
+        run_tx(&self.pool, "batch::wake_step", &mut context, |tx, context| Box::pin(context.wake(tx))).await
+    }
+}
+
+impl Pass<'_> {
+    async fn refold(&mut self, tx: &mut PgConnection) -> Result<Step, Error> {
+        let active = self.writer.active(tx).await?;
+        let mut refold = refolds::hold(tx, active.seq, self.now).await?;
+        if refold.done {
+            return Ok(Step { refold, cases: 0 });
+        }
+        let page = cases::stale(tx, active.seq, &refold.after_case, self.limit).await?;
+        let mut looked_at = 0;
+        if let Some((last, stale)) = page {
+            looked_at = stale.len();
+            let stored = self.again(tx, &stale, &active).await?;
+            refold.after_case = last;
+            refold.cases += i64::try_from(stored.cases).expect("a page is bounded");
+            refold.restated += i64::try_from(stored.restated).expect("a page is bounded");
+        } else {
+            refold.done = true;
+            tracing::info!(
+                rulebook.seq = active.seq,
+                fold.version = FOLD_VERSION,
+                cases = refold.cases,
+                restated = refold.restated,
+                "all cases are folded by the active rulebook"
+            );
+        }
+        refolds::advance(tx, &refold, self.now).await?;
+        Ok(Step { refold, cases: looked_at })
+    }
+
+    async fn wake(&mut self, tx: &mut PgConnection) -> Result<usize, Error> {
+        let active = self.writer.active(tx).await?;
+        let mut ids = cases::waking(tx, self.now, self.limit).await?;
+        ids.sort_unstable();
+        let loaded = cases::load(tx, &ids.iter().map(smol_str::SmolStr::as_str).collect::<Vec<_>>()).await?;
+        self.again(tx, &loaded, &active).await?;
+        Ok(loaded.len())
+    }
+
+    async fn again(
+        &self,
+        tx: &mut PgConnection,
+        loaded: &[Loaded],
+        active: &Active,
+    ) -> Result<write::Stored, Error> {
+        let mut folded = Vec::with_capacity(loaded.len());
+        for loaded in loaded {
+            let facts = fold::decode(&loaded.case_id, Some(loaded))?;
+            folded.push(fold::refold(&loaded.case_id, facts, Some(loaded), active, self.now, true)?);
+        }
+        write::pins(tx, &mut folded, self.now).await?;
+        write::cases(tx, &folded, active.seq, self.now).await
+    }
+}

@@ -1,0 +1,328 @@
+//! Cases: one row each, its facts and what is computed from them.
+//!
+//! No row is locked when it is read; every write asks for the revision it read, and who finds another one rolls
+//! back and begins again. New rows are asked for by their key in the same way.
+
+use hotline_core::fold::{FOLD_VERSION, View};
+use hotline_core::score::Score;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use smol_str::SmolStr;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row as _};
+
+use crate::error::Error;
+use crate::sql_types::{At, On, ats};
+
+/// Separates the parts of a list within one bound text; codes hold no control characters.
+const SEPARATOR: &str = "\u{1f}";
+
+/// A case as it is read before a fold.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub case_id: SmolStr,
+    pub revision: i64,
+    pub rulebook_seq: i64,
+    pub fold_version: i32,
+    pub facts: Vec<u8>,
+    pub score: Vec<u8>,
+}
+
+/// A case as it is written after a fold.
+#[derive(Clone, Debug)]
+pub struct Folded {
+    pub case_id: SmolStr,
+    /// The revision that was read; None: there was no such case.
+    pub revision: Option<i64>,
+    pub facts: Vec<u8>,
+    pub score: Vec<u8>,
+    pub columns: Columns,
+}
+
+/// What people query cases by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    pub hotline: SmolStr,
+    pub registered: bool,
+    pub case_type: SmolStr,
+    pub category: Vec<SmolStr>,
+    pub region: SmolStr,
+    pub channel: Option<SmolStr>,
+    pub class: SmolStr,
+    pub department: Option<SmolStr>,
+    pub received_at: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
+    pub due_at: Option<Timestamp>,
+    pub due_on: Option<Date>,
+    pub verdict: Option<&'static str>,
+    pub rounds: i16,
+    pub open_clocks: i16,
+    pub wake_at: Option<Timestamp>,
+    pub anomalies: Vec<&'static str>,
+}
+
+impl Columns {
+    pub fn of(view: &View, score: &Score) -> Self {
+        let round = view.last_round();
+        let closing = round.and_then(|round| round.closing.as_ref());
+        let lead = round.and_then(|round| round.current_lead()).map(|custody| custody.department.clone());
+        let last = view.rounds.len().checked_sub(1);
+        let clock = view.clocks.iter().rfind(|clock| clock.closure && Some(clock.round) == last);
+        let open = clock.filter(|_| closing.is_none());
+        let mut anomalies: Vec<_> = view.anomalies.iter().map(|anomaly| anomaly.code.code()).collect();
+        anomalies.sort_unstable();
+        anomalies.dedup();
+        Self {
+            hotline: view.hotline.clone(),
+            registered: view.registered,
+            case_type: view.attributes.case_type.clone(),
+            category: view.attributes.category.clone(),
+            region: view.attributes.region.clone(),
+            channel: view.attributes.channel.clone(),
+            class: view.class.clone(),
+            department: closing.map_or(lead, |closing| closing.department.clone()),
+            received_at: view.received_at,
+            closed_at: closing.map(|closing| closing.at),
+            due_at: open.and_then(hotline_core::fold::Clock::due_at),
+            due_on: open.and_then(hotline_core::fold::Clock::due_on),
+            verdict: clock.map(|clock| clock.verdict.name()),
+            rounds: small(view.rounds.len()),
+            open_clocks: small(score.open_clocks.len()),
+            wake_at: view.proposal.as_ref().map(|proposal| proposal.at),
+            anomalies,
+        }
+    }
+}
+
+/// A case has at most some thousand of anything.
+fn small(count: usize) -> i16 {
+    i16::try_from(count).unwrap_or(i16::MAX)
+}
+
+fn loaded(row: &PgRow) -> Loaded {
+    Loaded {
+        case_id: row.get::<&str, _>(0).into(),
+        revision: row.get(1),
+        rulebook_seq: row.get(2),
+        fold_version: row.get(3),
+        facts: row.get(4),
+        score: row.get(5),
+    }
+}
+
+/// The cases of these ids that exist, in key order.
+pub async fn load(tx: &mut PgConnection, ids: &[&str]) -> Result<Vec<Loaded>, Error> {
+    let rows = sqlx::query(
+        "/* cases::load */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score
+           FROM cases WHERE case_id = ANY($1) ORDER BY case_id",
+    )
+    .bind(ids)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::load"))?;
+    Ok(rows.iter().map(loaded).collect())
+}
+
+/// Cases in key order after a key, for walks over all of them. Start with `""`.
+pub async fn page(tx: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<Loaded>, Error> {
+    let rows = sqlx::query(
+        "/* cases::page */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score
+           FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::page"))?;
+    Ok(rows.iter().map(loaded).collect())
+}
+
+/// The next `limit` cases after a key: the last key among them, and those whose fold is of an older rulebook or
+/// program. None at the end. The walk is by key so that every step is short, however few are stale.
+pub async fn stale(
+    tx: &mut PgConnection,
+    rulebook_seq: i64,
+    after: &str,
+    limit: i64,
+) -> Result<Option<(SmolStr, Vec<Loaded>)>, Error> {
+    let rows = sqlx::query(
+        "/* cases::stale */ SELECT case_id, revision, rulebook_seq, fold_version,
+                CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN facts END,
+                CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN score END
+           FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $4",
+    )
+    .bind(after)
+    .bind(rulebook_seq)
+    .bind(fold_version())
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::stale"))?;
+    let Some(last) = rows.last() else { return Ok(None) };
+    let is_stale = |row: &&PgRow| row.get::<Option<&[u8]>, _>(4).is_some();
+    Ok(Some((last.get::<&str, _>(0).into(), rows.iter().filter(is_stale).map(loaded).collect())))
+}
+
+/// Cases for which something falls due by an instant, the longest due first.
+pub async fn waking(tx: &mut PgConnection, by: Timestamp, limit: i64) -> Result<Vec<SmolStr>, Error> {
+    let ids: Vec<String> = sqlx::query_scalar(
+        "/* cases::waking */ SELECT case_id FROM cases
+          WHERE wake_at <= $1 ORDER BY wake_at, case_id LIMIT $2",
+    )
+    .bind(At(by))
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::waking"))?;
+    Ok(ids.into_iter().map(SmolStr::from).collect())
+}
+
+/// The stored scores after a key, in key order: of all cases, or of those with open clocks.
+pub async fn scores(
+    tx: &mut PgConnection,
+    only_open: bool,
+    after: &str,
+    limit: i64,
+) -> Result<Vec<(SmolStr, Vec<u8>)>, Error> {
+    let sql = if only_open {
+        "/* cases::scores */ SELECT case_id, score FROM cases
+          WHERE open_clocks > 0 AND case_id > $1 ORDER BY case_id LIMIT $2"
+    } else {
+        "/* cases::scores */ SELECT case_id, score FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2"
+    };
+    let rows = sqlx::query(sql)
+        .bind(after)
+        .bind(limit)
+        .fetch_all(tx)
+        .await
+        .map_err(Error::database("cases::scores"))?;
+    Ok(rows.iter().map(|row| (row.get::<&str, _>(0).into(), row.get(1))).collect())
+}
+
+/// Calls `each` with the stored score of every case that has open clocks, in key order; run it in a snapshot.
+pub async fn open_scores(tx: &mut PgConnection, mut each: impl FnMut(&str, Score)) -> Result<(), Error> {
+    walk_scores(tx, true, |case, score| each(case, score)).await
+}
+
+pub(crate) async fn walk_scores(
+    tx: &mut PgConnection,
+    only_open: bool,
+    mut each: impl FnMut(&str, Score),
+) -> Result<(), Error> {
+    /// Scores read at a time: some megabytes.
+    const PAGE: i64 = 10_000;
+    let mut after = SmolStr::default();
+    loop {
+        let page = scores(tx, only_open, &after, PAGE).await?;
+        for (case, bytes) in &page {
+            each(case, Score::decode(bytes).map_err(|_| Error::Score { case: case.clone() })?);
+        }
+        match page.into_iter().last() {
+            Some((case, _)) => after = case,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// How many cases there are by (`rulebook_seq`, `fold_version`).
+pub async fn progress(tx: &mut PgConnection) -> Result<Vec<(i64, i32, i64)>, Error> {
+    sqlx::query_as(
+        "/* cases::progress */ SELECT rulebook_seq, fold_version, cases FROM fold_progress ORDER BY 1, 2",
+    )
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::progress"))
+}
+
+/// The columns of `n`, in the order in which [`Arrays::bind`] binds them.
+macro_rules! rows {
+    ($before:literal, $after:literal) => {
+        concat!(
+            $before,
+            " FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bool[], $7::text[],
+                $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
+                $14::timestamptz[], $15::timestamptz[], $16::date[], $17::text[], $18::smallint[],
+                $19::smallint[], $20::timestamptz[], $21::text[])
+              AS n (case_id, revision, facts, score, hotline, registered, case_type, category, region, channel,
+                class, department, received_at, closed_at, due_at, due_on, verdict, rounds, open_clocks, wake_at,
+                anomalies) ",
+            $after
+        )
+    };
+}
+
+const INSERT: &str = rows!(
+    "/* cases::insert */ INSERT INTO cases (case_id, revision, rulebook_seq, fold_version, facts, score, hotline,
+        registered, case_type, category, region, channel, class, department, received_at, closed_at, due_at,
+        due_on, verdict, rounds, open_clocks, wake_at, anomalies)
+     SELECT n.case_id, 1, $22, $23, n.facts, n.score, n.hotline, n.registered, n.case_type,
+        string_to_array(n.category, E'\\x1f'), n.region, n.channel, n.class, n.department, n.received_at,
+        n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.open_clocks, n.wake_at,
+        string_to_array(n.anomalies, E'\\x1f')",
+    "ON CONFLICT (case_id) DO NOTHING"
+);
+
+/// The revision at its end is what keeps two writers of one case apart.
+pub(crate) const UPDATE: &str = rows!(
+    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $22, fold_version = $23,
+        facts = n.facts, score = n.score, hotline = n.hotline, registered = n.registered,
+        case_type = n.case_type, category = string_to_array(n.category, E'\\x1f'), region = n.region,
+        channel = n.channel, class = n.class, department = n.department, received_at = n.received_at,
+        closed_at = n.closed_at, due_at = n.due_at, due_on = n.due_on, verdict = n.verdict, rounds = n.rounds,
+        open_clocks = n.open_clocks, wake_at = n.wake_at, anomalies = string_to_array(n.anomalies, E'\\x1f')",
+    "WHERE cases.case_id = n.case_id AND cases.revision = n.revision"
+);
+
+/// Writes folded cases, which are in key order so that two writers meet at the same case first. Fails with
+/// [`Error::Raced`] unless every one of them was written.
+pub async fn write(tx: &mut PgConnection, folded: &[Folded], rulebook_seq: i64) -> Result<(), Error> {
+    let (known, new): (Vec<&Folded>, Vec<&Folded>) = folded.iter().partition(|case| case.revision.is_some());
+    write_with(tx, "cases::insert", INSERT, &new, rulebook_seq).await?;
+    write_with(tx, "cases::update", UPDATE, &known, rulebook_seq).await
+}
+
+pub(crate) async fn write_with(
+    tx: &mut PgConnection,
+    name: &'static str,
+    sql: &'static str,
+    folded: &[&Folded],
+    rulebook_seq: i64,
+) -> Result<(), Error> {
+    if folded.is_empty() {
+        return Ok(());
+    }
+    let columns = || folded.iter().map(|case| &case.columns);
+    let done = sqlx::query(sql)
+        .bind(folded.iter().map(|case| case.case_id.as_str()).collect::<Vec<_>>())
+        .bind(folded.iter().map(|case| case.revision.unwrap_or_default()).collect::<Vec<_>>())
+        .bind(folded.iter().map(|case| case.facts.as_slice()).collect::<Vec<_>>())
+        .bind(folded.iter().map(|case| case.score.as_slice()).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.hotline.as_str()).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.registered).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.case_type.as_str()).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.category.join(SEPARATOR)).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.region.as_str()).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.channel.as_deref()).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.class.as_str()).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.department.as_deref()).collect::<Vec<_>>())
+        .bind(ats(columns().map(|row| row.received_at)))
+        .bind(ats(columns().map(|row| row.closed_at)))
+        .bind(ats(columns().map(|row| row.due_at)))
+        .bind(columns().map(|row| row.due_on.map(On)).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.verdict).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.rounds).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.open_clocks).collect::<Vec<_>>())
+        .bind(ats(columns().map(|row| row.wake_at)))
+        .bind(columns().map(|row| row.anomalies.join(SEPARATOR)).collect::<Vec<_>>())
+        .bind(rulebook_seq)
+        .bind(fold_version())
+        .execute(tx)
+        .await
+        .map_err(Error::database(name))?;
+    let (expected, found) = (folded.len() as u64, done.rows_affected());
+    if expected == found { Ok(()) } else { Err(Error::Raced { name, expected, found }) }
+}
+
+pub(crate) fn fold_version() -> i32 {
+    i32::try_from(FOLD_VERSION).expect("fold versions are counted by people")
+}

@@ -1,0 +1,155 @@
+//! What can go wrong between a role and its database, and what to do about it.
+
+use hotline_core::encoding::EncodingError;
+use smol_str::SmolStr;
+use thiserror::Error;
+
+/// Why a call to the database failed.
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("{name}: {source}")]
+    Database {
+        /// The transaction or statement.
+        name: &'static str,
+        source: sqlx::Error,
+    },
+    /// The connection was lost while committing: the transaction may have happened, or not.
+    #[error("{name}: the outcome of the commit is unknown")]
+    CommitUnknown { name: &'static str, source: sqlx::Error },
+    /// Another writer was quicker; the transaction was rolled back and may run again.
+    #[error("{name}: {found} rows where {expected} were expected: another writer was quicker")]
+    Raced { name: &'static str, expected: u64, found: u64 },
+    /// A keyed update did not find its row.
+    #[error("{name}: {found} rows where {expected} were expected")]
+    RowCount { name: &'static str, expected: u64, found: u64 },
+    /// Somebody else has taken this origin over.
+    #[error("{origin} belongs to another owner since epoch {epoch}")]
+    Fenced { origin: String, epoch: i64 },
+    /// The position is ours and yet not where we left it.
+    #[error("{origin} stands at {found}, not at {expected}")]
+    PositionMoved { origin: String, expected: i64, found: i64 },
+    #[error("a batch of {origin} begins at {found}, before the position {expected}")]
+    OffsetGoesBack { origin: String, expected: i64, found: i64 },
+    #[error("the schema lacks migrations {missing:?}: run `hotline migrate`")]
+    MigrationsPending { missing: Vec<i64> },
+    #[error("the schema has migrations {unknown:?} that this program does not know: run a newer program")]
+    MigrationsUnknown { unknown: Vec<i64> },
+    #[error("migrations {changed:?} were applied with another content")]
+    MigrationsChanged { changed: Vec<i64> },
+    #[error("migration failed: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("no rulebook is active: run `hotline rulebook activate`")]
+    NoRulebook,
+    #[error("the stored rulebook {seq} cannot be read: {faults} faults")]
+    RulebookUnreadable { seq: i64, faults: usize },
+    #[error("{settled} settled results of {cases} cases would change: say --restate")]
+    WouldRestate { cases: u64, settled: u64 },
+    #[error("the master key is not the one of this database")]
+    WrongMasterKey,
+    /// Bytes that do not open: another key, or altered.
+    #[error("sealed bytes of {what} do not open")]
+    Unsealable { what: &'static str },
+    #[error("case {case} has no key: its personal data were erased")]
+    Erased { case: SmolStr },
+    #[error("the facts of case {case} cannot be read: {source}")]
+    Facts { case: SmolStr, source: EncodingError },
+    #[error("the score of case {case} cannot be read")]
+    Score { case: SmolStr },
+    #[error("folding case {case} panicked")]
+    Panicked { case: SmolStr },
+    #[error("{what} in the database is not what this program writes")]
+    Malformed { what: &'static str },
+    #[error("the system gave no random bytes")]
+    NoRandomness,
+}
+
+/// What an error asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// Two writers met. Run again at once.
+    Race,
+    /// The database or the way to it is sick. Back off, retry; never a dead letter.
+    Environment,
+    /// A record holds what the database refuses. Find it; the others go on.
+    Data,
+    /// Ours to mend.
+    Bug,
+}
+
+impl Error {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Database { .. } => "database",
+            Self::CommitUnknown { .. } => "commit_unknown",
+            Self::Raced { .. } => "raced",
+            Self::RowCount { .. } => "row_count",
+            Self::Fenced { .. } => "fenced",
+            Self::PositionMoved { .. } => "position_moved",
+            Self::OffsetGoesBack { .. } => "offset_goes_back",
+            Self::MigrationsPending { .. } => "migrations_pending",
+            Self::MigrationsUnknown { .. } => "migrations_unknown",
+            Self::MigrationsChanged { .. } => "migrations_changed",
+            Self::Migration(_) => "migration",
+            Self::NoRulebook => "no_rulebook",
+            Self::RulebookUnreadable { .. } => "rulebook_unreadable",
+            Self::WouldRestate { .. } => "would_restate",
+            Self::WrongMasterKey => "wrong_master_key",
+            Self::Unsealable { .. } => "unsealable",
+            Self::Erased { .. } => "erased",
+            Self::Facts { .. } => "facts",
+            Self::Score { .. } => "score",
+            Self::Panicked { .. } => "panicked",
+            Self::Malformed { .. } => "malformed",
+            Self::NoRandomness => "no_randomness",
+        }
+    }
+
+    /// What to do about it: the one place that decides.
+    pub fn sort(&self) -> Sort {
+        match self {
+            Self::Database { source, .. } => sort_of(source),
+            Self::Raced { .. } => Sort::Race,
+            Self::CommitUnknown { .. } | Self::NoRulebook | Self::NoRandomness => Sort::Environment,
+            _ => Sort::Bug,
+        }
+    }
+
+    pub(crate) fn database(name: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Database { name, source }
+    }
+}
+
+fn sort_of(error: &sqlx::Error) -> Sort {
+    use sqlx::Error as E;
+    match error {
+        E::Database(error) => error.code().map_or(Sort::Bug, |code| sort_of_sqlstate(&code)),
+        E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::BeginFailed => {
+            Sort::Environment
+        }
+        // What sqlx says when the server goes away in the middle of an answer.
+        E::Protocol(_) => Sort::Environment,
+        _ => Sort::Bug,
+    }
+}
+
+/// Classes of PostgreSQL's appendix A.
+pub(crate) fn sort_of_sqlstate(code: &str) -> Sort {
+    match code {
+        "40001" | "40P01" => return Sort::Race,
+        // A server that restarted into read-only, and time-outs of a session or transaction left idle.
+        "25006" | "25P03" | "25P04" => return Sort::Environment,
+        _ => {}
+    }
+    match code.get(..2) {
+        Some("08" | "28" | "3D" | "40" | "53" | "55" | "57" | "58") => Sort::Environment,
+        Some("22" | "23" | "54") => Sort::Data,
+        _ => Sort::Bug,
+    }
+}
+
+/// Keyed writes must touch just the rows they name.
+pub(crate) fn expect_rows(name: &'static str, expected: usize, found: u64) -> Result<(), Error> {
+    let expected = expected as u64;
+    if found == expected { Ok(()) } else { Err(Error::RowCount { name, expected, found }) }
+}

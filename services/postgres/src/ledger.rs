@@ -1,0 +1,148 @@
+//! The ledger: every accepted event, less its personal members, as it came. Append-only.
+
+use hotline_core::fact::EventKey;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use jiff::{Timestamp, ToSpan as _};
+use smol_str::SmolStr;
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+
+use crate::copy::Rows;
+use crate::error::Error;
+use crate::sql_types::At;
+
+/// Numbers that one call of the sequence gives.
+const BLOCK: i64 = 64;
+
+/// An event to append.
+#[derive(Clone, Debug)]
+pub struct Entry<'e> {
+    pub seq: i64,
+    /// None: a figure.
+    pub case_id: Option<&'e str>,
+    pub event_key: EventKey,
+    pub source: &'e str,
+    pub id: &'e str,
+    pub event_type: &'e str,
+    pub received_at: Timestamp,
+    pub origin: &'e str,
+    pub origin_offset: i64,
+    pub event: &'e [u8],
+}
+
+/// An event as it is exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    pub seq: i64,
+    pub case_id: Option<SmolStr>,
+    pub received_at: Timestamp,
+    /// Canonical JSON.
+    pub event: String,
+}
+
+/// `count` numbers of the ledger, ascending; numbers not used are left out for ever.
+pub async fn numbers(tx: &mut PgConnection, count: usize) -> Result<Vec<i64>, Error> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let calls = i64::try_from(count).expect("a batch is bounded").div_euclid(BLOCK) + 1;
+    let blocks: Vec<i64> = sqlx::query_scalar(
+        "/* ledger::numbers */ SELECT nextval('ledger_blocks') FROM generate_series(1, $1)",
+    )
+    .bind(calls)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("ledger::numbers"))?;
+    Ok(blocks.into_iter().flat_map(|block| block * BLOCK..(block + 1) * BLOCK).take(count).collect())
+}
+
+pub async fn append(tx: &mut PgConnection, entries: &[Entry<'_>]) -> Result<(), Error> {
+    let mut rows = Rows::new(10);
+    for entry in entries {
+        rows.row()
+            .integer(entry.seq)
+            .optional_text(entry.case_id)
+            .bytes(&entry.event_key.0)
+            .text(entry.source)
+            .text(entry.id)
+            .text(entry.event_type)
+            .at(entry.received_at)
+            .text(entry.origin)
+            .integer(entry.origin_offset)
+            .bytes(entry.event);
+    }
+    let statement =
+        "/* ledger::append */ COPY ledger (seq, case_id, event_key, source, id, type, received_at,
+        origin, origin_offset, event) FROM STDIN (FORMAT binary)";
+    rows.send(tx, "ledger::append", statement).await
+}
+
+/// Events in the order of the ledger after a number; run it in a snapshot. Start with 0.
+pub async fn page(tx: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<Exported>, Error> {
+    let rows = sqlx::query(
+        "/* ledger::page */ SELECT seq, case_id, received_at, event FROM ledger
+          WHERE seq > $1 ORDER BY seq LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("ledger::page"))?;
+    let exported = |row: &sqlx::postgres::PgRow| Exported {
+        seq: row.get(0),
+        case_id: row.get::<Option<&str>, _>(1).map(SmolStr::from),
+        received_at: row.get::<At, _>(2).0,
+        event: row.get(3),
+    };
+    Ok(rows.iter().map(exported).collect())
+}
+
+/// Makes the partitions of the month of `now` (UTC) and of the `ahead` months after it, where they are missing.
+/// Returns how many were made. A month that already has rows in the default partition stays there.
+pub async fn create_partitions(tx: &mut PgConnection, now: Timestamp, ahead: i32) -> Result<usize, Error> {
+    let name = "ledger::create_partitions";
+    sqlx::query(
+        "/* ledger::create_partitions */ SELECT pg_advisory_xact_lock(hashtext('ledger partitions'))",
+    )
+    .execute(&mut *tx)
+    .await
+    .map_err(Error::database(name))?;
+    let first = Offset::UTC.to_datetime(now).date().first_of_month();
+    let mut made = 0;
+    for n in 0..=ahead {
+        let month = first.saturating_add(n.months());
+        if needs_partition(tx, month).await? {
+            let next = month.saturating_add(1.month());
+            // Only digits and dashes go into the text: it is made of dates.
+            let sql = format!(
+                "/* ledger::create_partitions */ CREATE TABLE {} PARTITION OF ledger
+                 FOR VALUES FROM ('{month} 00:00:00+00') TO ('{next} 00:00:00+00')",
+                partition(month)
+            );
+            sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await.map_err(Error::database(name))?;
+            made += 1;
+        }
+    }
+    Ok(made)
+}
+
+fn partition(month: Date) -> String {
+    format!("ledger_{:04}_{:02}", month.year(), month.month())
+}
+
+async fn needs_partition(tx: &mut PgConnection, month: Date) -> Result<bool, Error> {
+    let midnight = |date: Date| {
+        let at = Offset::UTC.to_timestamp(date.at(0, 0, 0, 0));
+        At(at.expect("the month of an instant is within the range of instants"))
+    };
+    sqlx::query_scalar(
+        "/* ledger::create_partitions */ SELECT to_regclass($1) IS NULL AND NOT EXISTS (
+            SELECT FROM ledger_default WHERE received_at >= $2 AND received_at < $3)",
+    )
+    .bind(partition(month))
+    .bind(midnight(month))
+    .bind(midnight(month.saturating_add(1.month())))
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("ledger::create_partitions"))
+}

@@ -1,0 +1,133 @@
+//! Connections, and the one place that opens a transaction.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
+
+use crate::error::{Error, Sort};
+
+/// How often a transaction that raced with another runs again before it is an error.
+pub const ATTEMPTS_MAX: u32 = 20;
+
+/// Where the database is and how long to wait for it.
+#[derive(Clone, Debug)]
+pub struct PoolConfig {
+    pub connect: PgConnectOptions,
+    pub connections_max: u32,
+    /// How long to wait for a connection.
+    pub acquire_for: Duration,
+    /// How long a statement may wait for a lock.
+    pub lock_for: Duration,
+    pub statement_for: Duration,
+    /// A stopped process frees its locks after this time.
+    pub idle_in_transaction_for: Duration,
+}
+
+impl PoolConfig {
+    pub fn new(connect: PgConnectOptions) -> Self {
+        Self {
+            connect,
+            connections_max: 8,
+            acquire_for: Duration::from_secs(10),
+            lock_for: Duration::from_secs(10),
+            statement_for: Duration::from_mins(1),
+            idle_in_transaction_for: Duration::from_secs(15),
+        }
+    }
+}
+
+/// A pool whose sessions have the time-outs set. No connection is made yet.
+pub fn pool(config: &PoolConfig) -> PgPool {
+    let milliseconds = |time: Duration| time.as_millis().to_string();
+    let connect = config.connect.clone().options([
+        ("lock_timeout", milliseconds(config.lock_for)),
+        ("statement_timeout", milliseconds(config.statement_for)),
+        ("idle_in_transaction_session_timeout", milliseconds(config.idle_in_transaction_for)),
+        ("client_connection_check_interval", "10000".to_owned()),
+        ("timezone", "UTC".to_owned()),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(config.connections_max)
+        .acquire_timeout(config.acquire_for)
+        .connect_lazy_with(connect)
+}
+
+/// A step of a transaction: the future that [`run_tx`] runs.
+pub type Step<'t, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 't>>;
+
+/// Runs `work` in one READ COMMITTED transaction and commits it. A transaction that raced with another is rolled
+/// back and runs again, up to [`ATTEMPTS_MAX`] times; `work` must leave `context` fit for that.
+///
+/// It takes a plain function and what it needs beside, since a closure that borrows cannot promise that its
+/// future may change threads.
+pub async fn run_tx<C, T>(
+    pool: &PgPool,
+    name: &'static str,
+    context: &mut C,
+    work: for<'t> fn(&'t mut PgConnection, &'t mut C) -> Step<'t, T>,
+) -> Result<T, Error> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match attempt(pool, name, None, context, work).await {
+            Err(error) if error.sort() == Sort::Race && attempts < ATTEMPTS_MAX => {
+                tracing::debug!(transaction = name, attempts, code = error.code(), "raced");
+            }
+            result => return result,
+        }
+    }
+}
+
+/// As [`run_tx`], but everything is read as of one snapshot (REPEATABLE READ) and nothing is repeated.
+pub async fn run_snapshot_tx<C, T>(
+    pool: &PgPool,
+    name: &'static str,
+    context: &mut C,
+    work: for<'t> fn(&'t mut PgConnection, &'t mut C) -> Step<'t, T>,
+) -> Result<T, Error> {
+    let isolation = "/* run_snapshot_tx */ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+    attempt(pool, name, Some(isolation), context, work).await
+}
+
+async fn attempt<C, T>(
+    pool: &PgPool,
+    name: &'static str,
+    first: Option<&'static str>,
+    context: &mut C,
+    work: for<'t> fn(&'t mut PgConnection, &'t mut C) -> Step<'t, T>,
+) -> Result<T, Error> {
+    let mut tx = pool.begin().await.map_err(Error::database(name))?;
+    if let Some(first) = first {
+        sqlx::query(first).execute(&mut *tx).await.map_err(Error::database(name))?;
+    }
+    match work(&mut tx, context).await {
+        Ok(value) => match tx.commit().await {
+            Ok(()) => Ok(value),
+            Err(source @ sqlx::Error::Database(_)) if !is_shutdown(&source) => {
+                Err(Error::Database { name, source })
+            }
+            Err(source) => Err(Error::CommitUnknown { name, source }),
+        },
+        Err(error) => {
+            // The first error is the one to tell; a connection that cannot roll back is dropped by the pool.
+            if let Err(rollback) = tx.rollback().await {
+                tracing::debug!(transaction = name, error = %rollback, "rollback failed");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Whether the server was told to end the session, which may be after it committed.
+fn is_shutdown(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("57") || code.starts_with("08"))
+}
+
+/// Whether the database answers.
+pub async fn ping(pool: &PgPool) -> Result<(), Error> {
+    let mut connection = pool.acquire().await.map_err(Error::database("ping"))?;
+    connection.ping().await.map_err(Error::database("ping"))
+}

@@ -1,0 +1,152 @@
+//! How far every origin has been read. The one authority: Kafka's committed offsets are advisory.
+//!
+//! Law, held by the table itself: `next_offset - start_offset = records + gaps`, and
+//! `records = applied + duplicate + ignored + dead`.
+
+use jiff::Timestamp;
+use sqlx::{PgConnection, Row as _};
+
+use crate::error::{Error, expect_rows};
+use crate::sql_types::At;
+
+/// The right to move one origin's position, until somebody else takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub origin: String,
+    pub epoch: i64,
+    pub next_offset: i64,
+}
+
+/// What a batch did to its origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub records: i64,
+    pub applied: i64,
+    pub duplicate: i64,
+    pub ignored: i64,
+    pub dead: i64,
+    pub gaps: i64,
+}
+
+/// The last record of a batch, by which a log that was replaced is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastRecord {
+    pub offset: i64,
+    pub received_at: Timestamp,
+    /// The first 8 bytes of its SHA-256.
+    pub checksum: i64,
+}
+
+/// A position as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    pub claim: Claim,
+    pub start_offset: i64,
+    pub counts: Counts,
+    pub cluster_id: Option<String>,
+    pub last: Option<LastRecord>,
+}
+
+/// Takes an origin: the next epoch. Whoever held it is fenced; a transaction of theirs under way is waited for.
+/// An origin never seen starts at `start_offset`.
+pub async fn claim(tx: &mut PgConnection, origin: &str, start_offset: i64) -> Result<Claim, Error> {
+    let row = sqlx::query(
+        "/* positions::claim */ INSERT INTO positions (origin, epoch, start_offset, next_offset)
+         VALUES ($1, 1, $2, $2)
+         ON CONFLICT (origin) DO UPDATE SET epoch = positions.epoch + 1
+         RETURNING epoch, next_offset",
+    )
+    .bind(origin)
+    .bind(start_offset)
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("positions::claim"))?;
+    Ok(Claim { origin: origin.to_owned(), epoch: row.get(0), next_offset: row.get(1) })
+}
+
+/// Compares `(epoch, next_offset)` and takes the lock on the position: the first thing a batch does, so that a
+/// fenced owner does no work.
+pub async fn hold(tx: &mut PgConnection, claim: &Claim) -> Result<(), Error> {
+    let row = sqlx::query(
+        "/* positions::hold */ SELECT epoch, next_offset FROM positions WHERE origin = $1 FOR UPDATE",
+    )
+    .bind(&claim.origin)
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("positions::hold"))?;
+    let (epoch, next_offset): (i64, i64) = (row.get(0), row.get(1));
+    if epoch != claim.epoch {
+        return Err(Error::Fenced { origin: claim.origin.clone(), epoch });
+    }
+    if next_offset != claim.next_offset {
+        let (origin, expected) = (claim.origin.clone(), claim.next_offset);
+        return Err(Error::PositionMoved { origin, expected, found: next_offset });
+    }
+    Ok(())
+}
+
+/// Moves a position that [`hold`] has locked.
+pub async fn advance(
+    tx: &mut PgConnection,
+    claim: &Claim,
+    counts: &Counts,
+    last: LastRecord,
+) -> Result<i64, Error> {
+    let next_offset = claim.next_offset + counts.records + counts.gaps;
+    let done = sqlx::query(
+        "/* positions::advance */ UPDATE positions SET next_offset = $4, records = records + $5,
+                applied = applied + $6, duplicate = duplicate + $7, ignored = ignored + $8,
+                dead = dead + $9, gaps = gaps + $10,
+                last_offset = $11, last_received_at = $12, last_checksum = $13
+          WHERE origin = $1 AND epoch = $2 AND next_offset = $3",
+    )
+    .bind(&claim.origin)
+    .bind(claim.epoch)
+    .bind(claim.next_offset)
+    .bind(next_offset)
+    .bind(counts.records)
+    .bind(counts.applied)
+    .bind(counts.duplicate)
+    .bind(counts.ignored)
+    .bind(counts.dead)
+    .bind(counts.gaps)
+    .bind(last.offset)
+    .bind(At(last.received_at))
+    .bind(last.checksum)
+    .execute(tx)
+    .await
+    .map_err(Error::database("positions::advance"))?;
+    expect_rows("positions::advance", 1, done.rows_affected())?;
+    Ok(next_offset)
+}
+
+/// All positions, by origin.
+pub async fn list(tx: &mut PgConnection) -> Result<Vec<Position>, Error> {
+    let rows = sqlx::query(
+        "/* positions::list */ SELECT origin, epoch, next_offset, start_offset, records, applied, duplicate,
+                ignored, dead, gaps, cluster_id, last_offset, last_received_at, last_checksum
+           FROM positions ORDER BY origin",
+    )
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("positions::list"))?;
+    let position = |row: &sqlx::postgres::PgRow| Position {
+        claim: Claim { origin: row.get(0), epoch: row.get(1), next_offset: row.get(2) },
+        start_offset: row.get(3),
+        counts: Counts {
+            records: row.get(4),
+            applied: row.get(5),
+            duplicate: row.get(6),
+            ignored: row.get(7),
+            dead: row.get(8),
+            gaps: row.get(9),
+        },
+        cluster_id: row.get(10),
+        last: row.get::<Option<i64>, _>(11).map(|offset| LastRecord {
+            offset,
+            received_at: row.get::<At, _>(12).0,
+            checksum: row.get(13),
+        }),
+    };
+    Ok(rows.iter().map(position).collect())
+}

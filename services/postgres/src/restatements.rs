@@ -1,0 +1,90 @@
+//! Settled results that another rulebook or another fold changed: what they were, what they are.
+
+use hotline_core::score::{Score, TallyKey};
+use jiff::Timestamp;
+use smol_str::SmolStr;
+use sqlx::{PgConnection, Row as _};
+
+use crate::cases::{Loaded, fold_version};
+use crate::copy::Rows;
+use crate::error::Error;
+use crate::sql_types::At;
+use crate::tallies::{Difference, differences};
+
+/// A case with changed settled results.
+#[derive(Clone, Debug)]
+pub struct Restatement {
+    pub case_id: SmolStr,
+    pub from_rulebook_seq: i64,
+    pub from_fold_version: i32,
+    pub to_rulebook_seq: i64,
+    /// `stored` is what the case had added, `scored` what it adds now.
+    pub changes: Vec<Difference>,
+}
+
+impl Restatement {
+    /// What of the closed rounds differs between the stored score and a new one; None if nothing does.
+    pub fn between(loaded: &Loaded, old: &Score, new: &Score, to_rulebook_seq: i64) -> Option<Self> {
+        let changes = differences(settled(old), settled(new));
+        (!changes.is_empty()).then(|| Self {
+            case_id: loaded.case_id.clone(),
+            from_rulebook_seq: loaded.rulebook_seq,
+            from_fold_version: loaded.fold_version,
+            to_rulebook_seq,
+            changes,
+        })
+    }
+}
+
+/// The integers of a score's closed rounds.
+fn settled(score: &Score) -> std::collections::BTreeMap<TallyKey, i64> {
+    let contributions = score.settled().cloned().collect();
+    Score { hotline: score.hotline.clone(), contributions, open_clocks: Vec::new() }.tallies()
+}
+
+pub async fn append(
+    tx: &mut PgConnection,
+    restatements: &[Restatement],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut rows = Rows::new(16);
+    for restatement in restatements {
+        for change in &restatement.changes {
+            let key = &change.key;
+            rows.row()
+                .at(now)
+                .text(&restatement.case_id)
+                .integer(restatement.from_rulebook_seq)
+                .integer(restatement.to_rulebook_seq)
+                .small(restatement.from_fold_version)
+                .small(fold_version())
+                .text(key.basis.name())
+                .on(key.day)
+                .text(&key.hotline)
+                .text(&key.case_type)
+                .text(&key.class)
+                .text(&key.department)
+                .text(key.role.name())
+                .text(&key.measure)
+                .integer(change.stored)
+                .integer(change.scored);
+        }
+    }
+    let statement = "/* restatements::append */ COPY restatements (restated_at, case_id, from_rulebook_seq,
+        to_rulebook_seq, from_fold_version, to_fold_version, basis, day, hotline, case_type, class, department,
+        role, measure, old_value, new_value) FROM STDIN (FORMAT binary)";
+    rows.send(tx, "restatements::append", statement).await
+}
+
+/// How many cases were restated by the activation of a rulebook, and when last.
+pub async fn count(tx: &mut PgConnection, to_rulebook_seq: i64) -> Result<(i64, Option<Timestamp>), Error> {
+    let row = sqlx::query(
+        "/* restatements::count */ SELECT count(DISTINCT case_id), max(restated_at)
+           FROM restatements WHERE to_rulebook_seq = $1",
+    )
+    .bind(to_rulebook_seq)
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("restatements::count"))?;
+    Ok((row.get(0), row.get::<Option<At>, _>(1).map(|at| at.0)))
+}

@@ -1,0 +1,154 @@
+//! The rulebooks that were active, whole, and which one is.
+//!
+//! A batch holds the shared lock while it folds, an activation the exclusive one: when an activation has
+//! committed, no batch under an older rulebook is under way and none will be.
+
+use std::sync::Arc;
+
+use hotline_core::rulebook::{Files, Rulebook, load};
+use jiff::Timestamp;
+use sqlx::{PgConnection, Row as _};
+
+use crate::error::Error;
+use crate::sql_types::At;
+
+/// A rulebook that is or was active.
+#[derive(Clone, Debug)]
+pub struct Active {
+    pub seq: i64,
+    pub rulebook: Arc<Rulebook>,
+}
+
+/// An activation, without the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activation {
+    pub seq: i64,
+    pub hash: String,
+    pub activated_at: Timestamp,
+}
+
+/// Keeps the active rulebook as it is until the end of the transaction.
+pub async fn hold(tx: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query("/* rulebooks::hold */ SELECT pg_advisory_xact_lock_shared(hashtext('rulebook activation'))")
+        .execute(tx)
+        .await
+        .map_err(Error::database("rulebooks::hold"))?;
+    Ok(())
+}
+
+/// The number of the active rulebook; None before the first activation.
+pub async fn active_seq(tx: &mut PgConnection) -> Result<Option<i64>, Error> {
+    sqlx::query_scalar("/* rulebooks::active_seq */ SELECT max(seq) FROM rulebooks")
+        .fetch_one(tx)
+        .await
+        .map_err(Error::database("rulebooks::active_seq"))
+}
+
+/// The active rulebook.
+pub async fn active(tx: &mut PgConnection) -> Result<Active, Error> {
+    let seq = active_seq(tx).await?.ok_or(Error::NoRulebook)?;
+    by_seq(tx, seq).await
+}
+
+/// The rulebook of an activation.
+pub async fn by_seq(tx: &mut PgConnection, seq: i64) -> Result<Active, Error> {
+    let files: Option<Vec<u8>> =
+        sqlx::query_scalar("/* rulebooks::by_seq */ SELECT files FROM rulebooks WHERE seq = $1")
+            .bind(seq)
+            .fetch_optional(tx)
+            .await
+            .map_err(Error::database("rulebooks::by_seq"))?;
+    let files = unpack(&files.ok_or(Error::NoRulebook)?)?;
+    let loaded = load(&files).map_err(|faults| Error::RulebookUnreadable { seq, faults: faults.len() })?;
+    Ok(Active { seq, rulebook: Arc::new(loaded.rulebook) })
+}
+
+/// All activations, in order.
+pub async fn list(tx: &mut PgConnection) -> Result<Vec<Activation>, Error> {
+    let rows =
+        sqlx::query("/* rulebooks::list */ SELECT seq, hash, activated_at FROM rulebooks ORDER BY seq")
+            .fetch_all(tx)
+            .await
+            .map_err(Error::database("rulebooks::list"))?;
+    let activation = |row: &sqlx::postgres::PgRow| Activation {
+        seq: row.get(0),
+        hash: row.get(1),
+        activated_at: row.get::<At, _>(2).0,
+    };
+    Ok(rows.iter().map(activation).collect())
+}
+
+/// Makes a rulebook the active one, after every batch under way. Activating the active one again changes
+/// nothing.
+pub async fn activate(
+    tx: &mut PgConnection,
+    files: &Files,
+    hash: &str,
+    now: Timestamp,
+) -> Result<Activation, Error> {
+    let name = "rulebooks::activate";
+    sqlx::query("/* rulebooks::activate */ SELECT pg_advisory_xact_lock(hashtext('rulebook activation'))")
+        .execute(&mut *tx)
+        .await
+        .map_err(Error::database(name))?;
+    let last = list(tx).await?.pop();
+    if let Some(last) = last.as_ref().filter(|last| last.hash == hash) {
+        return Ok(last.clone());
+    }
+    let seq = last.map_or(1, |last| last.seq + 1);
+    sqlx::query(
+        "/* rulebooks::activate */ INSERT INTO rulebooks (seq, hash, files, activated_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(seq)
+    .bind(hash)
+    .bind(pack(files))
+    .bind(At(now))
+    .execute(tx)
+    .await
+    .map_err(Error::database(name))?;
+    Ok(Activation { seq, hash: hash.to_owned(), activated_at: now })
+}
+
+/// Paths and contents, each with its length before it as four bytes.
+fn pack(files: &Files) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in files.iter().flat_map(|(path, content)| [path.as_bytes(), content.as_slice()]) {
+        let length = u32::try_from(part.len()).expect("a file of a rulebook is far below 4 GiB");
+        bytes.extend_from_slice(&length.to_be_bytes());
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
+
+fn unpack(bytes: &[u8]) -> Result<Files, Error> {
+    let mut rest = bytes;
+    let mut part = || -> Option<Option<Vec<u8>>> {
+        if rest.is_empty() {
+            return Some(None);
+        }
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let (content, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        rest = after;
+        Some(Some(content.to_vec()))
+    };
+    let malformed = || Error::Malformed { what: "a stored rulebook" };
+    let mut files = Files::new();
+    while let Some(path) = part().ok_or_else(malformed)? {
+        let content = part().flatten().ok_or_else(malformed)?;
+        files.insert(String::from_utf8(path).map_err(|_| malformed())?, content);
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_files_unpack_to_themselves() {
+        let files: Files = [("a".to_owned(), vec![1, 2]), ("b/c".to_owned(), Vec::new())].into();
+        assert_eq!(unpack(&pack(&files)).unwrap(), files);
+        assert!(unpack(&pack(&files)[..5]).is_err());
+        assert!(unpack(&[]).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,161 @@
+//! A throw-away PostgreSQL cluster for tests: one a process, a database a test.
+//!
+//! The cluster is real and private: a directory of its own, a unix socket, no TCP. It is gone when the process
+//! is, however that ends: it hangs on a pipe that only this process holds. Durability is switched off, since no
+//! test pulls the plug.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
+use tokio::sync::OnceCell;
+
+use crate::pool::{PoolConfig, pool};
+use crate::schema;
+
+/// How long the cluster may take to answer for the first time.
+const START_FOR: Duration = Duration::from_mins(1);
+const TEMPLATE: &str = "hotline_template";
+
+/// A database of one test, with all migrations.
+#[derive(Debug)]
+pub struct TestDatabase {
+    pub connect: PgConnectOptions,
+    pub pool: PgPool,
+}
+
+#[derive(Debug)]
+struct Cluster {
+    directory: PathBuf,
+    /// Its standard input is the pipe.
+    _keeper: Child,
+}
+
+impl TestDatabase {
+    /// A new, migrated database.
+    ///
+    /// # Panics
+    /// If there is no PostgreSQL on this machine, or it does not start.
+    pub async fn create() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        template().await;
+        let name = format!("test_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        administer(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
+        let connect = options(&name);
+        let pool = pool(&PoolConfig::new(connect.clone()));
+        Self { connect, pool }
+    }
+
+    /// A new database without any table.
+    pub async fn create_empty() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("empty_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        administer(&format!("CREATE DATABASE {name}")).await;
+        let connect = options(&name);
+        let pool = pool(&PoolConfig::new(connect.clone()));
+        Self { connect, pool }
+    }
+}
+
+/// The one integer that a query of a test gives.
+pub async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(connection).await.expect("a test's query is right")
+}
+
+/// The directory of the cluster, for tests that look at its files.
+pub fn directory() -> &'static Path {
+    &cluster().directory
+}
+
+fn options(database: &str) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(&cluster().directory)
+        .username("postgres")
+        .database(database)
+}
+
+async fn template() {
+    static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
+    let make = async {
+        administer(&format!("CREATE DATABASE {TEMPLATE}")).await;
+        let pool = pool(&PoolConfig::new(options(TEMPLATE)));
+        schema::migrate(&pool).await.expect("the migrations apply to an empty database");
+        pool.close().await;
+    };
+    TEMPLATE_MADE.get_or_init(|| make).await;
+}
+
+/// Runs a statement that makes a database. Copies of one template wait for each other in the server.
+async fn administer(sql: &str) {
+    static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _turn = ONE_AT_A_TIME.lock().await;
+    let mut connection = connect().await;
+    sqlx::query(AssertSqlSafe(sql.to_owned()))
+        .execute(&mut connection)
+        .await
+        .expect("a database can be made");
+    connection.close().await.expect("a connection can be closed");
+}
+
+async fn connect() -> PgConnection {
+    let deadline = tokio::time::Instant::now() + START_FOR;
+    let options = options("postgres");
+    loop {
+        match PgConnection::connect_with(&options).await {
+            Ok(connection) => return connection,
+            Err(error) if tokio::time::Instant::now() > deadline => {
+                let log = std::fs::read_to_string(cluster().directory.join("log")).unwrap_or_default();
+                panic!("the test cluster does not answer: {error}\n{log}");
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| {
+        let directory = std::env::temp_dir().join(format!("hotline-test-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("the temporary directory can be written");
+        let keeper = keeper(&binaries(), &directory);
+        Cluster { directory, _keeper: keeper }
+    })
+}
+
+/// Initialises and runs the cluster until its standard input ends, then removes it.
+fn keeper(binaries: &Path, directory: &Path) -> Child {
+    const SCRIPT: &str = r#"
+        trap '' INT TERM
+        cd "$2" && export PATH="$1:$PATH" PGDATA="$2/data"
+        initdb --no-sync --no-locale -E UTF8 -U postgres --auth=trust >log 2>&1
+        postgres -k "$2" -c listen_addresses= -c fsync=off -c synchronous_commit=off \
+            -c full_page_writes=off -c max_connections=200 -c shared_buffers=64MB >>log 2>&1 &
+        cat >/dev/null
+        kill -QUIT $! && wait $!
+        cd / && rm -rf "$2"
+    "#;
+    // PostgreSQL refuses to run as root.
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
+    let mut command = Command::new("setsid");
+    if is_root {
+        let owner = Command::new("chown").arg("postgres").arg(directory).status();
+        assert!(owner.is_ok_and(|status| status.success()), "as root, the tests need a user named postgres");
+        command.args(["runuser", "-u", "postgres", "--"]);
+    }
+    command.args(["sh", "-c", SCRIPT, "keeper"]).arg(binaries).arg(directory);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("setsid and sh are on every machine that builds this")
+}
+
+/// The newest installed version.
+fn binaries() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let number = |path: &PathBuf| path.file_name().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    let newest =
+        versions.map(|entry| entry.path()).filter(|path| path.join("bin/initdb").exists()).max_by_key(number);
+    newest.map_or_else(PathBuf::new, |path| path.join("bin"))
+}

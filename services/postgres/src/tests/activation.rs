@@ -1,0 +1,98 @@
+//! Another rulebook: shown first, refused if it would rewrite the past unasked, then applied to every case.
+
+use serde_json::json;
+
+use super::{Bench, at, event, files, received, rulebook};
+use crate::pool::{run_snapshot_tx, run_tx};
+use crate::{batch, refolds, restatements, rulebooks, tallies};
+
+const LATER: &str = "2026-03-20T00:00:00Z";
+
+/// Two cases: one closed on the fourth working day, one open.
+async fn bench() -> Bench {
+    let bench = Bench::new().await;
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    let closed = event("e2", "1", "closed", "2026-03-06T00:30:00Z", &json!({ "department": "D1" }));
+    let records = vec![
+        bench.record(&received("e1", "1")),
+        bench.record_at(&closed, "2026-03-06T00:30:00Z"),
+        bench.record(&received("e1", "2")),
+    ];
+    bench.apply(&mut claim, records).await;
+    bench
+}
+
+#[tokio::test]
+async fn an_activation_that_changes_settled_results_wants_to_be_asked_for() {
+    let bench = bench().await;
+    let longer = files(7);
+    let preview = batch::preview(&bench.database.pool, &rulebook(&longer)).await.unwrap();
+    assert_eq!((preview.cases, preview.changed), (2, 2), "the due days move");
+    let shorter = files(3);
+    let error = bench.writer.activate(&shorter, &rulebook(&shorter), false, at(LATER)).await.unwrap_err();
+    assert_eq!(error.code(), "would_restate");
+    assert_eq!(bench.count("SELECT count(*) FROM rulebooks").await, 1);
+    bench.writer.activate(&shorter, &rulebook(&shorter), true, at(LATER)).await.unwrap();
+    // Asking for the active one again changes nothing.
+    let (again, preview) =
+        bench.writer.activate(&shorter, &rulebook(&shorter), true, at(LATER)).await.unwrap();
+    assert_eq!((again.seq, preview.changed), (2, 2), "not folded again yet");
+}
+
+#[tokio::test]
+async fn refolding_brings_every_case_to_the_active_rulebook_and_lists_what_it_restated() {
+    let bench = bench().await;
+    let shorter = files(3);
+    bench.writer.activate(&shorter, &rulebook(&shorter), true, at(LATER)).await.unwrap();
+    let is_done = async || {
+        run_tx(&bench.database.pool, "test", &mut (), |tx, ()| Box::pin(refolds::is_done(tx))).await.unwrap()
+    };
+    assert!(!is_done().await);
+    let step = bench.writer.refold_step(at(LATER), 1).await.unwrap();
+    assert_eq!((step.cases, step.refold.after_case.as_str(), step.refold.done), (1, "12345:1", false));
+    // Another process goes on where the first one stopped.
+    let second = bench.second();
+    let step = second.refold_step(at(LATER), 1).await.unwrap();
+    assert_eq!((step.cases, step.refold.cases, step.refold.restated), (1, 2, 1));
+    assert!(second.refold_step(at(LATER), 1).await.unwrap().refold.done);
+    assert!(second.refold_step(at(LATER), 1).await.unwrap().refold.done);
+    assert!(is_done().await);
+    assert_eq!(
+        bench.count("SELECT count(*) FROM fold_progress WHERE rulebook_seq = 2 AND cases = 2").await,
+        1
+    );
+    let became_late = "SELECT count(*) FROM restatements WHERE case_id = '12345:1' AND basis = 'closed'
+        AND measure IN ('each.close.met', 'each.close.late') AND old_value + new_value = 1";
+    assert_eq!(bench.count(became_late).await, 2);
+    assert_eq!(
+        bench.count("SELECT count(*) FROM cases WHERE verdict = 'late' AND rulebook_seq = 2").await,
+        1
+    );
+    let counted =
+        run_tx(&bench.database.pool, "test", &mut (), |tx, ()| Box::pin(restatements::count(tx, 2)))
+            .await
+            .unwrap();
+    assert_eq!(counted, (1, Some(at(LATER))));
+    let check = run_snapshot_tx(&bench.database.pool, "test", &mut (), |tx, ()| Box::pin(tallies::check(tx)))
+        .await
+        .unwrap();
+    assert_eq!(check, []);
+}
+
+#[tokio::test]
+async fn a_batch_folds_by_the_rulebook_that_is_active_when_it_runs() {
+    let bench = bench().await;
+    let shorter = files(3);
+    // Activated by somebody else: this writer has the old one loaded.
+    let other = bench.second();
+    other.activate(&shorter, &rulebook(&shorter), true, at(LATER)).await.unwrap();
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    let urged = event("e3", "1", "urged", "2026-03-06T00:40:00Z", &json!({}));
+    bench.apply(&mut claim, vec![bench.record_at(&urged, LATER)]).await;
+    assert_eq!(bench.count("SELECT rulebook_seq FROM cases WHERE case_id = '12345:1'").await, 2);
+    assert!(bench.count("SELECT count(*) FROM restatements WHERE to_rulebook_seq = 2").await > 0);
+    let active = run_tx(&bench.database.pool, "test", &mut (), |tx, ()| Box::pin(rulebooks::active(tx)))
+        .await
+        .unwrap();
+    assert_eq!(active.rulebook.hash, rulebook(&shorter).hash);
+}

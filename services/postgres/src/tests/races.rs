@@ -1,0 +1,86 @@
+//! Two writers on one case.
+
+use hotline_core::case::CaseFacts;
+use serde_json::json;
+
+use super::{Bench, apply, event, received};
+use crate::cases::{self, Folded, Loaded};
+use crate::error::{Error, Sort};
+
+async fn facts(bench: &Bench, case: &str) -> usize {
+    let mut connection = bench.database.pool.acquire().await.unwrap();
+    let loaded = cases::load(&mut connection, &[case]).await.unwrap();
+    CaseFacts::decode(&loaded[0].facts).unwrap().count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_writers_on_one_new_case_lose_no_fact() {
+    const EACH: usize = 60;
+    let bench = Bench::new().await;
+    let second = bench.second();
+    let work = async |writer: &crate::CaseWriter, origin: &str| {
+        let mut claim = writer.claim(origin).await.unwrap();
+        for n in 0..EACH {
+            let urged = event(&format!("{origin}-{n}"), "1", "urged", "2026-03-02T00:20:00Z", &json!({}));
+            // The second case makes each transaction touch two, in whatever order they arrive.
+            let other = event(&format!("{origin}-{n}"), "2", "urged", "2026-03-02T00:20:00Z", &json!({}));
+            let records = if n % 2 == 0 { [urged, other] } else { [other, urged] };
+            apply(writer, &mut claim, records.iter().map(|one| bench.record(one)).collect()).await;
+        }
+    };
+    tokio::join!(work(&bench.writer, "http"), work(&second, "events/0"));
+    assert_eq!((facts(&bench, "12345:1").await, facts(&bench, "12345:2").await), (2 * EACH, 2 * EACH));
+    let law = "SELECT count(*) FROM positions WHERE applied = 120 AND next_offset = 120";
+    assert_eq!(bench.count(law).await, 2);
+}
+
+/// Both writers read, then both write. With which statement is the question.
+async fn interleave(sql: &'static str) -> (Result<(), Error>, usize) {
+    let bench = Bench::new().await;
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    apply(&bench.writer, &mut claim, vec![bench.record(&received("e0", "1"))]).await;
+    let mut one = bench.database.pool.begin().await.unwrap();
+    let mut two = bench.database.pool.begin().await.unwrap();
+    let first = cases::load(&mut one, &["12345:1"]).await.unwrap();
+    let second = cases::load(&mut two, &["12345:1"]).await.unwrap();
+    let write = async |tx: &mut sqlx::PgConnection, loaded: &Loaded, id: &str| {
+        let folded = with_fact(&bench, loaded, id);
+        cases::write_with(tx, "test::update", sql, &[&folded], 1).await
+    };
+    write(&mut one, &first[0], "e1").await.unwrap();
+    one.commit().await.unwrap();
+    let result = write(&mut two, &second[0], "e2").await;
+    two.commit().await.unwrap();
+    (result, facts(&bench, "12345:1").await)
+}
+
+/// The row of a case with another fact.
+fn with_fact(bench: &Bench, loaded: &Loaded, id: &str) -> Folded {
+    let record = bench.record(&event(id, "1", "urged", "2026-03-02T00:20:00Z", &json!({})));
+    let hotline_events::intake::RecordContent::Events(events) = &record.content else { panic!() };
+    let hotline_events::Event::Case(decoded) = &events[0] else { panic!() };
+    let mut facts = CaseFacts::decode(&loaded.facts).unwrap();
+    let rulebook = super::rulebook(&super::files(5));
+    facts.add(decoded.fact.clone(), &rulebook);
+    let view = hotline_core::fold::fold("12345:1", &facts, &rulebook);
+    let score = hotline_core::score::score(&view, &rulebook);
+    Folded {
+        case_id: loaded.case_id.clone(),
+        revision: Some(loaded.revision),
+        facts: facts.encode(),
+        score: score.encode(),
+        columns: cases::Columns::of(&view, &score),
+    }
+}
+
+#[tokio::test]
+async fn the_revision_condition_is_what_keeps_the_first_writers_fact() {
+    let (result, facts) = interleave(cases::UPDATE).await;
+    assert_eq!(result.unwrap_err().sort(), Sort::Race);
+    assert_eq!(facts, 2, "the receipt and the first writer's fact; the second will run again");
+    let without: &'static str = cases::UPDATE.replace("AND cases.revision = n.revision", "").leak();
+    assert_ne!(without, cases::UPDATE);
+    let (result, facts) = interleave(without).await;
+    assert!(result.is_ok(), "nothing would notice");
+    assert_eq!(facts, 2, "three facts were sent: the first writer's is lost");
+}
