@@ -33,6 +33,7 @@ pub fn text(args: &[&str]) -> String {
 }
 
 /// A folder that is removed with its value.
+#[derive(Debug)]
 pub struct Folder(pub PathBuf);
 
 impl Folder {
@@ -53,6 +54,7 @@ impl Drop for Folder {
     }
 }
 
+#[derive(Debug)]
 pub struct Server {
     pub folder: Folder,
     pub gateway: String,
@@ -110,8 +112,7 @@ impl Server {
             }
             assert!(Instant::now() < deadline, "not ready: {}", self.log_text());
             // Nothing tells from outside when a port opens: it is asked again, four times a second.
-            let (_sender, receiver) = std::sync::mpsc::channel::<()>();
-            drop(receiver.recv_timeout(Duration::from_millis(250)));
+            std::thread::park_timeout(Duration::from_millis(250));
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::{sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::CaseworkConfig;
 use crate::metrics;
 
 /// Why the role ends.
@@ -42,12 +42,12 @@ enum Failure {
 #[derive(Debug)]
 pub struct Casework {
     writer: Arc<CaseWriter>,
-    config: Config,
+    config: CaseworkConfig,
     claim: Mutex<Option<Claim>>,
 }
 
 impl Casework {
-    pub fn new(writer: Arc<CaseWriter>, config: Config) -> Self {
+    pub fn new(writer: Arc<CaseWriter>, config: CaseworkConfig) -> Self {
         Self { writer, config, claim: Mutex::new(None) }
     }
 
@@ -88,7 +88,7 @@ impl Casework {
         if first.dry_run {
             return (vec![first], None);
         }
-        let until = tokio::time::Instant::now() + Duration::from_millis(self.config.gather_for_ms);
+        let until = tokio::time::Instant::now() + self.config.batch_wait;
         let (mut records, mut bytes) = size(&first);
         let mut batch = vec![first];
         while let Ok(Some(next)) = timeout_at(until, handovers.recv()).await {
@@ -240,10 +240,10 @@ impl Casework {
 
     /// Doubles with every attempt, between half and all of it, so that several do not come back at once.
     fn pause_after(&self, attempts: u32) -> Duration {
-        let longest = self.config.back_off_max_ms.max(1);
-        let pause = self.config.back_off_ms.saturating_mul(1 << attempts.min(16)).clamp(1, longest);
-        let jitter = hotline_postgres::seal::random::<8>().map_or(0, u64::from_le_bytes) % (pause / 2 + 1);
-        Duration::from_millis(pause - jitter)
+        let longest = self.config.back_off_max;
+        let pause = self.config.back_off.saturating_mul(1 << attempts.min(16)).min(longest);
+        let jitter = hotline_postgres::seal::random::<4>().map_or(0, u32::from_le_bytes);
+        pause.mul_f64(1.0 - f64::from(jitter) / f64::from(u32::MAX) / 2.0)
     }
 }
 

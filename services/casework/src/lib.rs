@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub use config::Config;
+pub use config::CaseworkConfig;
 pub use handler::{Casework, RunError};
 
 /// The system clock, or a test's.
@@ -37,7 +37,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// process should end then, since going on would only fail again.
 pub async fn run(
     writer: Arc<CaseWriter>,
-    config: Config,
+    config: CaseworkConfig,
     clock: Clock,
     handovers: mpsc::Receiver<Handover>,
     stop: CancellationToken,
@@ -52,7 +52,11 @@ pub async fn run(
 }
 
 /// Merges deltas into tallies for as long as there are some, then looks again after a while.
-async fn compact(writer: &CaseWriter, config: &Config, stop: &CancellationToken) -> Result<(), RunError> {
+async fn compact(
+    writer: &CaseWriter,
+    config: &CaseworkConfig,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
     loop {
         let moved = match tallies::compact_step(writer.pool(), config.compact_rows_max).await {
             Ok(moved) => moved.unwrap_or_default(),
@@ -60,7 +64,7 @@ async fn compact(writer: &CaseWriter, config: &Config, stop: &CancellationToken)
         };
         ::metrics::counter!(metrics::DELTAS_MERGED).increment(moved);
         if moved < config.compact_rows_max.cast_unsigned() {
-            pause(Duration::from_millis(config.compact_every_ms), stop).await;
+            pause(config.compact_every, stop).await;
         }
     }
 }
@@ -68,7 +72,7 @@ async fn compact(writer: &CaseWriter, config: &Config, stop: &CancellationToken)
 /// Folds again what another rulebook or program folded, and what falls due by itself.
 async fn refold(
     writer: &CaseWriter,
-    config: &Config,
+    config: &CaseworkConfig,
     clock: &Clock,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
@@ -92,7 +96,7 @@ async fn refold(
             Err(error) => tolerate(error)?,
         };
         if !pass && woken == 0 {
-            pause(Duration::from_millis(config.refold_every_ms), stop).await;
+            pause(config.refold_every, stop).await;
         }
     }
 }

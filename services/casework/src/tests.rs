@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Clock, Config, RunError};
+use crate::{CaseworkConfig, Clock, RunError};
 
 const NOW: &str = "2026-03-02T01:00:00Z";
 
@@ -79,7 +79,7 @@ impl Bench {
         let (sender, receiver) = channel();
         let stop = CancellationToken::new();
         let clock: Clock = Arc::new(now);
-        let role = tokio::spawn(crate::run(writer, Config::default(), clock, receiver, stop.clone()));
+        let role = tokio::spawn(crate::run(writer, CaseworkConfig::default(), clock, receiver, stop.clone()));
         Self { database, tagger, sender, stop, role }
     }
 

@@ -1,102 +1,66 @@
-//! `[gateway]`: where it listens, whom it believes, how much it takes.
+//! `[gateway]`: where it listens, whom it believes, and how much it takes.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hotline_runtime::Secret;
 use hotline_runtime::config::{Section, units};
 use serde::{Deserialize, Serialize};
 
-/// Two secrets may be active, so that one can be replaced without a gap.
-pub const SECRETS_MAX: usize = 2;
+/// Two secrets may be active for a source while it changes from one to the other.
+pub const SECRETS_PER_SOURCE_MAX: usize = 2;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfig {
-    /// Beyond loopback, reads need a token and events a signature.
+    /// Beyond loopback it needs secrets for events and a token for reading. Port 0 chooses a free one.
     pub listen: SocketAddr,
-    /// Larger events are refused with 413. Too small: long reports are lost to the sender.
-    #[serde(with = "units::bytes")]
-    pub event_bytes_max: usize,
-    /// Larger bodies are refused with 413; memory in use is this times `requests_max`.
+    /// By source, at most two files, each with a secret `whsec_…` of Standard Webhooks. The source
+    /// `/hotline/pipeline` may be among them, for whoever restores an export.
+    pub secrets: BTreeMap<String, Vec<PathBuf>>,
+    /// SHA-256 of the token for reading, in hexadecimal: `printf %s "$TOKEN" | sha256sum`.
+    pub token_sha256: Option<String>,
+    /// The token for reading, from the environment only.
+    pub token: Option<Secret>,
+    /// A file with the token for reading.
+    pub token_file: Option<PathBuf>,
+    /// A body above it is answered with 413. Larger bodies take more memory: this much for every request at work.
     #[serde(with = "units::bytes")]
     pub body_bytes_max: usize,
-    /// Requests served at once; more wait in the kernel's queue.
-    pub requests_max: usize,
-    /// How long a request may take from its first byte to its answer.
+    /// How long the head of a request may take, and how long a connection may be idle.
+    #[serde(with = "units::duration")]
+    pub header_wait: Duration,
+    /// How long a request may take in all. Too short: slow lines are cut off; too long: they hold their place.
     #[serde(with = "units::duration")]
     pub request_wait: Duration,
-    /// Who may read: `[[gateway.token]]`.
-    pub token: Vec<TokenConfig>,
-    /// Who may send, by the id of the source: `[gateway.sources."/hotline/12345/411200"]`.
-    pub sources: BTreeMap<String, SourceConfig>,
-}
-
-/// A bearer token; one of `sha256` and `secret_file` says which.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TokenConfig {
-    /// Who holds it; stands in the log, the token does not.
-    pub name: String,
-    /// The SHA-256 of the token, as 64 hexadecimal digits.
-    pub sha256: Option<String>,
-    pub secret_file: Option<PathBuf>,
-    #[serde(default)]
-    pub role: TokenRole,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenRole {
-    /// Cases and rates.
-    #[default]
-    Read,
-    /// Also what changes something.
-    Operate,
-}
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SourceConfig {
-    /// Files with Standard Webhooks secrets (`whsec_…`), at most two.
-    pub secrets_file: Vec<PathBuf>,
-    /// Whether events of this source may come without a signature.
-    pub unsigned: Option<Unsigned>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unsigned {
-    /// From this machine: only where the gateway listens on loopback.
-    Loopback,
+    /// Requests at work at once; more are answered with 503.
+    pub requests_max: usize,
+    /// Connections at once; more wait to be accepted.
+    pub connections_max: usize,
+    /// Events a second of one source, in the long run; more are answered with 429.
+    pub events_per_second_max: u32,
+    /// … and at once.
+    pub events_burst_max: u32,
 }
 
 impl Default for GatewayConfig {
     fn default() -> Self {
         Self {
             listen: (Ipv4Addr::LOCALHOST, 8080).into(),
-            event_bytes_max: 256 << 10,
-            body_bytes_max: 8 << 20,
-            requests_max: 64,
-            request_wait: Duration::from_secs(30),
-            token: Vec::new(),
-            sources: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            token_sha256: None,
+            token: None,
+            token_file: None,
+            body_bytes_max: 8 * 1024 * 1024,
+            header_wait: Duration::from_secs(30),
+            request_wait: Duration::from_mins(1),
+            requests_max: 128,
+            connections_max: 1024,
+            events_per_second_max: 20_000,
+            events_burst_max: 200_000,
         }
-    }
-}
-
-impl GatewayConfig {
-    /// Whether events of a source are taken without a signature: on loopback only, and there if the
-    /// source says so or if no source at all has a secret (say so loudly at start).
-    pub fn accepts_unsigned(&self, source: &str) -> bool {
-        let says_so =
-            self.sources.get(source).is_some_and(|source| source.unsigned == Some(Unsigned::Loopback));
-        self.listen.ip().is_loopback() && (says_so || self.has_no_secrets())
-    }
-
-    pub fn has_no_secrets(&self) -> bool {
-        self.sources.values().all(|source| source.secrets_file.is_empty())
     }
 }
 
@@ -105,63 +69,50 @@ impl Section for GatewayConfig {
 
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        let loopback = self.listen.ip().is_loopback();
-        if !loopback && self.token.is_empty() {
-            faults.push(format!("listen {} is not loopback, so reads need a [[gateway.token]]", self.listen));
+        let tokens = [self.token_sha256.is_some(), self.token.is_some(), self.token_file.is_some()];
+        let tokens = tokens.into_iter().filter(|is_given| *is_given).count();
+        if tokens > 1 {
+            faults.push("token, token_file and token_sha256 exclude each other".to_owned());
         }
-        if self.event_bytes_max > self.body_bytes_max {
-            faults.push("event_bytes_max is more than body_bytes_max".to_owned());
-        }
-        if self.requests_max == 0 {
-            faults.push("requests_max must be at least 1".to_owned());
-        }
-        for token in &self.token {
-            let is_digest =
-                |text: &String| text.len() == 64 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-            if token.sha256.is_some() == token.secret_file.is_some() {
-                faults.push(format!("token \"{}\" needs one of sha256 and secret_file", token.name));
-            } else if token.sha256.as_ref().is_some_and(|text| !is_digest(text)) {
-                faults.push(format!("sha256 of token \"{}\" is not 64 hexadecimal digits", token.name));
+        if !self.listen.ip().is_loopback() {
+            if tokens == 0 {
+                faults.push(
+                    "listen is open to others, so reading needs a token: set token_sha256 or token_file"
+                        .to_owned(),
+                );
+            }
+            if self.secrets.is_empty() {
+                faults.push(
+                    "listen is open to others, so events need secrets: set [gateway.secrets]".to_owned(),
+                );
             }
         }
-        for (id, source) in &self.sources {
-            if source.secrets_file.len() > SECRETS_MAX {
-                faults.push(format!("source \"{id}\" has more than {SECRETS_MAX} secrets"));
+        let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if self.token_sha256.as_ref().is_some_and(|hash| !is_hash(hash)) {
+            faults.push("token_sha256 is not 64 hexadecimal digits".to_owned());
+        }
+        for (source, files) in &self.secrets {
+            if files.is_empty() || files.len() > SECRETS_PER_SOURCE_MAX {
+                faults.push(format!(
+                    "secrets: \"{source}\" needs one file, or two while it changes its secret"
+                ));
             }
-            if source.unsigned.is_some() && !loopback {
-                faults
-                    .push(format!("source \"{id}\" is unsigned, but listen {} is not loopback", self.listen));
-            }
+        }
+        let counts = [
+            ("requests_max", self.requests_max),
+            ("connections_max", self.connections_max),
+            ("events_per_second_max", self.events_per_second_max as usize),
+            ("events_burst_max", self.events_burst_max as usize),
+            ("body_bytes_max", self.body_bytes_max),
+        ];
+        faults.extend(
+            counts.iter().filter(|(_, n)| *n == 0).map(|(name, _)| format!("{name} must be at least 1")),
+        );
+        if self.body_bytes_max > 64 * 1024 * 1024 {
+            faults.push(
+                "body_bytes_max must be at most 64 MiB: every request at work may take as much".to_owned(),
+            );
         }
         faults
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(listen: &str, sources: &[(&str, SourceConfig)]) -> GatewayConfig {
-        let sources = sources.iter().map(|(id, source)| ((*id).to_owned(), source.clone())).collect();
-        GatewayConfig { listen: listen.parse().unwrap(), sources, ..GatewayConfig::default() }
-    }
-
-    #[test]
-    fn unsigned_events_are_taken_on_loopback_until_a_secret_is_configured() {
-        let secret = SourceConfig { secrets_file: vec!["a".into()], unsigned: None };
-        let open = SourceConfig { secrets_file: vec![], unsigned: Some(Unsigned::Loopback) };
-        assert!(with("127.0.0.1:0", &[]).accepts_unsigned("/x"));
-        assert!(!with("0.0.0.0:0", &[]).accepts_unsigned("/x"));
-        let mixed = with("[::1]:0", &[("/signed", secret), ("/open", open.clone())]);
-        assert!(!mixed.accepts_unsigned("/signed"));
-        assert!(!mixed.accepts_unsigned("/x"));
-        assert!(mixed.accepts_unsigned("/open"));
-        assert!(!with("0.0.0.0:0", &[("/open", open)]).accepts_unsigned("/open"));
-    }
-
-    #[test]
-    fn a_gateway_beyond_loopback_needs_a_token() {
-        assert_eq!(with("127.0.0.1:0", &[]).faults(), Vec::<String>::new());
-        assert!(with("0.0.0.0:0", &[]).faults()[0].contains("reads need a [[gateway.token]]"));
     }
 }

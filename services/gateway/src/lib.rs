@@ -1,3 +1,129 @@
-pub mod config;
+//! The gateway: the one door for events over HTTP, and for questions about cases and rates.
+//!
+//! ```text
+//! POST /v1/events          one event, an array or NDJSON; signed; answered after the commit
+//! GET  /v1/cases/{id}      one case: masked view, clocks, how each deadline was counted
+//! …                        what other roles let be read, under the same token
+//! ```
+//!
+//! Guarantees: an event is acknowledged only when it is stored; a request is either refused whole, with nothing
+//! stored, or every event in it has a result of its own, in order; no answer and no log repeats a value that came
+//! in. It deliberately speaks HTTP/1.1 without TLS: a proxy in front does both better. It decides nothing about
+//! a case and writes nothing: casework does, behind the channel of [`hotline_postgres::handover`].
+
+mod access;
+mod adapters;
+mod answer;
+mod body;
+mod case;
+mod config;
+mod error;
+mod handler;
+mod intake;
+mod metrics;
+mod server;
+pub mod signature;
+#[cfg(test)]
+mod tests;
+mod throttle;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use hotline_events::Tagger;
+use hotline_postgres::handover::Handover;
+use hotline_postgres::{PgPool, Rules};
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 
 pub use config::GatewayConfig;
+pub use error::Error;
+
+/// What the gateway works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub pool: PgPool,
+    pub rules: Arc<Rules>,
+    /// With the installation's key: what it tags is stored.
+    pub tagger: Tagger,
+    /// To casework in this process.
+    pub handovers: mpsc::Sender<Handover>,
+    pub now: fn() -> Timestamp,
+}
+
+/// What every request shares.
+#[derive(Debug)]
+struct Gateway {
+    config: GatewayConfig,
+    parts: Parts,
+    keys: signature::Keys,
+    tokens: access::Tokens,
+    throttle: throttle::Throttle,
+    adapters: adapters::Adapters,
+    /// Requests in hand.
+    slots: Semaphore,
+}
+
+/// The gateway, bound and not yet serving: the address is known before anything starts.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+}
+
+impl Server {
+    /// Reads the secrets and takes the address.
+    pub async fn bind(config: GatewayConfig, parts: Parts) -> Result<Self, Error> {
+        let gateway = Gateway::new(config, parts)?;
+        let listen = gateway.config.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|source| Error::ListenFailed { address: listen, source })?;
+        Ok(Self { listener, gateway: Arc::new(gateway) })
+    }
+
+    /// The address in use; it differs from the configured one if that had port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("a bound listener has an address")
+    }
+
+    /// Serves until the token is cancelled, then lets the requests in hand finish. `reads` are the questions that
+    /// other roles answer; they stand under the same token as the gateway's own.
+    pub async fn run(self, reads: Router, stop: CancellationToken) -> Result<(), Error> {
+        if self.gateway.keys.is_empty() {
+            tracing::warn!(
+                gateway.listen = %self.address(),
+                "unsigned events are accepted from every program on this machine: no secrets are configured"
+            );
+        }
+        if self.gateway.tokens.is_empty() {
+            tracing::warn!(
+                gateway.listen = %self.address(),
+                "every program on this machine may read cases and rates: no token is configured"
+            );
+        }
+        tracing::info!(gateway.listen = %self.address(), "gateway listens");
+        let config = self.gateway.config.clone();
+        server::serve(self.listener, handler::router(&self.gateway, reads), &config, stop).await;
+        Ok(())
+    }
+}
+
+impl Gateway {
+    fn new(config: GatewayConfig, parts: Parts) -> Result<Self, Error> {
+        let keys = signature::Keys::read(&config.secrets)?;
+        let tokens = access::Tokens::of(&config)?;
+        Ok(Self {
+            throttle: throttle::Throttle::new(config.events_per_second_max, config.events_burst_max),
+            slots: Semaphore::new(config.requests_max),
+            adapters: adapters::Adapters::default(),
+            keys,
+            tokens,
+            parts,
+            config,
+        })
+    }
+}

@@ -60,6 +60,13 @@ enum Command {
     Due(command::due::Args),
     Import(command::import::Args),
     Replay(command::replay::Args),
+    Rulebook(command::rulebook::Args),
+    Send(command::send::Args),
+    Bulletin(command::bulletin::Args),
+    Export(command::export::Args),
+    Tallies(command::tallies::Args),
+    DeadLetters(command::dead_letters::Args),
+    Migrate(command::migrate::Args),
 }
 
 impl Cli {
@@ -73,8 +80,21 @@ impl Cli {
             Command::Due(args) => command::due::run(args),
             Command::Import(args) => command::import::run(args),
             Command::Replay(args) => command::replay::run(args),
+            Command::Rulebook(args) => wait(command::rulebook::run(&self.global, args)),
+            Command::Send(args) => wait(command::send::run(args.clone())),
+            Command::Bulletin(args) => wait(command::bulletin::run(&self.global, args)),
+            Command::Export(args) => wait(command::export::run(&self.global, args)),
+            Command::Tallies(args) => wait(command::tallies::run(&self.global, args)),
+            Command::DeadLetters(args) => wait(command::dead_letters::run(&self.global, args)),
+            Command::Migrate(args) => wait(command::migrate::run(&self.global, args)),
         }
     }
+}
+
+/// Runs a command that waits for a database or a server.
+fn wait(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(command)
 }
 
 impl Global {

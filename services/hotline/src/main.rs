@@ -5,6 +5,7 @@ mod command;
 mod files;
 mod progress;
 mod roles;
+mod store;
 
 use std::io;
 use std::process::ExitCode;

@@ -24,14 +24,17 @@ pub mod positions;
 pub mod refolds;
 pub mod restatements;
 pub mod rulebooks;
+pub mod rules;
 pub mod schema;
 pub mod seal;
 mod sql_types;
+pub mod standing;
 pub mod tallies;
 
 pub use batch::{Applied, CaseWriter, Commit, DryRun};
 pub use error::{Error, Sort};
 pub use pool::{PoolConfig, pool, run_snapshot_tx, run_tx};
+pub use rules::{InForce, Rules};
 pub use seal::{MasterKey, Personal};
 
 /// What callers pass around, so that only this crate names the driver.

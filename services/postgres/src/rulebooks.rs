@@ -50,16 +50,24 @@ pub async fn active(tx: &mut PgConnection) -> Result<Active, Error> {
     by_seq(tx, seq).await
 }
 
-/// The rulebook of an activation.
-pub async fn by_seq(tx: &mut PgConnection, seq: i64) -> Result<Active, Error> {
-    let files: Option<Vec<u8>> =
-        sqlx::query_scalar("/* rulebooks::by_seq */ SELECT files FROM rulebooks WHERE seq = $1")
+/// The files of an activation.
+pub async fn files(tx: &mut PgConnection, seq: i64) -> Result<Files, Error> {
+    let packed: Option<Vec<u8>> =
+        sqlx::query_scalar("/* rulebooks::files */ SELECT files FROM rulebooks WHERE seq = $1")
             .bind(seq)
             .fetch_optional(tx)
             .await
-            .map_err(Error::database("rulebooks::by_seq"))?;
-    let files = unpack(&files.ok_or(Error::NoRulebook)?)?;
-    let loaded = load(&files).map_err(|faults| Error::RulebookUnreadable { seq, faults: faults.len() })?;
+            .map_err(Error::database("rulebooks::files"))?;
+    unpack(&packed.ok_or(Error::NoRulebook)?)
+}
+
+/// The rulebook of an activation.
+pub async fn by_seq(tx: &mut PgConnection, seq: i64) -> Result<Active, Error> {
+    of_files(seq, &files(tx, seq).await?)
+}
+
+pub(crate) fn of_files(seq: i64, files: &Files) -> Result<Active, Error> {
+    let loaded = load(files).map_err(|faults| Error::RulebookUnreadable { seq, faults: faults.len() })?;
     Ok(Active { seq, rulebook: Arc::new(loaded.rulebook) })
 }
 

@@ -1,4 +1,4 @@
-//! `[rates]`: how often tallies are merged.
+//! `[rates]`: how often gauges are refreshed.
 
 use std::time::Duration;
 
@@ -8,16 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RatesConfig {
-    /// How often appended deltas are merged into tallies. Too seldom: reading sums many deltas.
+    /// Each time is a pass over the index of open cases.
     #[serde(with = "units::duration")]
-    pub compact_every: Duration,
-    /// Deltas merged in one transaction.
-    pub compact_deltas_max: u32,
+    pub refresh_every: Duration,
 }
 
 impl Default for RatesConfig {
     fn default() -> Self {
-        Self { compact_every: Duration::from_secs(5), compact_deltas_max: 100_000 }
+        Self { refresh_every: Duration::from_secs(15) }
     }
 }
 
@@ -25,13 +23,7 @@ impl Section for RatesConfig {
     const NAME: &'static str = "rates";
 
     fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        if self.compact_every.is_zero() {
-            faults.push("compact_every must be more than 0".to_owned());
-        }
-        if self.compact_deltas_max == 0 {
-            faults.push("compact_deltas_max must be at least 1".to_owned());
-        }
-        faults
+        let is_zero = self.refresh_every.is_zero();
+        is_zero.then(|| "refresh_every must be longer than nothing".to_owned()).into_iter().collect()
     }
 }

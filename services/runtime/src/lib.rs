@@ -14,6 +14,7 @@ pub mod lifecycle;
 pub mod logging;
 pub mod metrics;
 pub mod ops;
+pub mod problem;
 mod secret;
 
 pub use error::{Error, Fault, Faults, Place};

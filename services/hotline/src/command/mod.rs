@@ -1,7 +1,14 @@
 //! One module a command, each with `Args` and `run`.
 
+pub mod bulletin;
 pub mod config;
+pub mod dead_letters;
 pub mod due;
+pub mod export;
 pub mod import;
+pub mod migrate;
 pub mod rates;
 pub mod replay;
+pub mod rulebook;
+pub mod send;
+pub mod tallies;

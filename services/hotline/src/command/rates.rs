@@ -1,10 +1,10 @@
 //! What `replay` and `bulletin` share: the question, and how rows are printed.
 
-use anyhow::{Context, bail};
-use hotline_core::rate::{By, Query, Row};
+use anyhow::Context;
+use hotline_core::rate::{Query, Row};
 use hotline_core::rulebook::Rulebook;
-use jiff::civil::Date;
-use serde_json::{Map, Value, json};
+use hotline_rates::row::{self, number};
+use serde_json::Value;
 
 /// Which rates, of whom, for which days.
 #[derive(Clone, Debug, clap::Args)]
@@ -30,63 +30,21 @@ pub enum Format {
 }
 
 impl Ask {
+    /// The question, before a rulebook is asked.
+    pub fn question(&self) -> anyhow::Result<hotline_rates::Ask> {
+        Ok(hotline_rates::Ask::parse(&self.rate.join(","), &self.by, &self.period)?)
+    }
+
     pub fn query<'a>(&self, rulebook: &'a Rulebook) -> anyhow::Result<Query<'a>> {
-        let mut rates = Vec::new();
-        for id in &self.rate {
-            let Some(rate) = rulebook.rates.get(id.as_str()) else {
-                let known: Vec<&str> = rulebook.rates.keys().map(|id| id.as_str()).collect();
-                bail!("the rulebook has no rate \"{id}\"; it has: {}", known.join(", "));
-            };
-            rates.push(rate);
-        }
-        let (from, to) = period(&self.period)?;
-        let by = By::parse(&self.by).map_err(anyhow::Error::msg)?;
-        Ok(Query { rates, by, from, to })
+        Ok(self.question()?.query(rulebook)?)
     }
-}
-
-/// Reads `2026-09-01..2026-10-01`.
-pub fn period(text: &str) -> anyhow::Result<(Date, Date)> {
-    let (from, to) = text.split_once("..").context("a period is FROM..TO, as in 2026-09-01..2026-10-01")?;
-    let from: Date = from.parse().with_context(|| format!("\"{from}\" is not a date"))?;
-    let to: Date = to.parse().with_context(|| format!("\"{to}\" is not a date"))?;
-    if from >= to {
-        bail!("the period {text} has no day: TO is not included");
-    }
-    Ok((from, to))
-}
-
-/// A sum in whole numbers, or as a decimal where a rate has weights.
-fn number(value: i64, scale: i64) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^53")]
-    if scale == 1 { json!(value) } else { json!(value as f64 / scale as f64) }
-}
-
-fn row_json(row: &Row, query: &Query<'_>) -> Value {
-    let mut by = Map::new();
-    by.insert("department".to_owned(), json!(row.department.as_str()));
-    if let Some(hotline) = &row.hotline {
-        by.insert("hotline".to_owned(), json!(hotline.as_str()));
-    }
-    if let Some(case_type) = &row.case_type {
-        by.insert("case_type".to_owned(), json!(case_type.as_str()));
-    }
-    json!({
-        "rate": row.rate.as_str(),
-        "from": query.from.to_string(),
-        "to": query.to.to_string(),
-        "by": by,
-        "numerator": number(row.numerator, row.scale),
-        "denominator": number(row.denominator, row.scale),
-        "value": row.value(),
-    })
 }
 
 /// Prints rows to standard output.
 pub fn print_rows(rows: &[Row], query: &Query<'_>, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Json => {
-            let rows: Vec<Value> = rows.iter().map(|row| row_json(row, query)).collect();
+            let rows: Vec<Value> = rows.iter().map(|row| row::json(row, query.from, query.to)).collect();
             println!("{}", serde_json::to_string_pretty(&rows).context("the rows cannot be written")?);
         }
         Format::Csv => {

@@ -1,0 +1,137 @@
+//! Signatures of Standard Webhooks 1.0: `webhook-signature: v1,<base64 of HMAC-SHA256 over id.timestamp.body>`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
+use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hotline_runtime::Secret as Text;
+use jiff::Timestamp;
+
+use crate::error::Error;
+
+pub const ID: &str = "webhook-id";
+pub const TIMESTAMP: &str = "webhook-timestamp";
+pub const SIGNATURE: &str = "webhook-signature";
+
+/// How far a timestamp may be from our clock, either way.
+pub const TOLERANCE_SECONDS: u64 = 300;
+/// A sender that changes its secret signs with two.
+const SIGNATURES_MAX: usize = 8;
+/// What the specification asks of a secret.
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// A secret that signs.
+#[derive(Clone, Debug)]
+pub struct Secret(hmac::Key);
+
+impl Secret {
+    /// Reads `whsec_<base64>`; None if it is none, or shorter than 24 or longer than 64 bytes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text.trim().strip_prefix("whsec_")?).ok()?;
+        SECRET_BYTES.contains(&bytes.len()).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+    }
+
+    /// The value of the header `webhook-signature`; `timestamp` in seconds of Unix time.
+    pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
+        format!("v1,{}", STANDARD.encode(self.tag(id, &timestamp.to_string(), body)))
+    }
+
+    fn tag(&self, id: &str, timestamp: &str, body: &[u8]) -> hmac::Tag {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+            context.update(part);
+        }
+        context.sign()
+    }
+}
+
+/// Whose events a request may bring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// No secrets are configured.
+    Anyone,
+    /// The sources whose secret has signed.
+    Sources(BTreeSet<String>),
+}
+
+impl Allowed {
+    pub fn admits(&self, source: &str) -> bool {
+        match self {
+            Allowed::Anyone => true,
+            Allowed::Sources(sources) => sources.contains(source),
+        }
+    }
+}
+
+/// Why a request is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distrust {
+    Missing,
+    Stale,
+    Bad,
+}
+
+/// The secrets of all sources. A secret may be for several sources, a source have two.
+#[derive(Clone, Debug, Default)]
+pub struct Keys(Vec<(Secret, BTreeSet<String>)>);
+
+impl Keys {
+    /// Reads the files.
+    pub fn read(files: &BTreeMap<String, Vec<PathBuf>>) -> Result<Self, Error> {
+        let mut by_file: BTreeMap<&PathBuf, BTreeSet<String>> = BTreeMap::new();
+        for (source, files) in files {
+            for file in files {
+                by_file.entry(file).or_default().insert(source.clone());
+            }
+        }
+        let mut keys = Vec::with_capacity(by_file.len());
+        for (path, sources) in by_file {
+            let secret = Secret::parse(Text::read(path)?.expose())
+                .ok_or_else(|| Error::SecretMalformed { path: path.clone() })?;
+            keys.push((secret, sources));
+        }
+        Ok(Self(keys))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(keys: &[(&str, &[&str])]) -> Self {
+        let sources = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self(keys.iter().map(|(text, names)| (Secret::parse(text).unwrap(), sources(names))).collect())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whose signature a request bears. Every secret is tried, in time that does not depend on where they differ.
+    pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Allowed, Distrust> {
+        if self.is_empty() {
+            return Ok(Allowed::Anyone);
+        }
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let (Some(id), Some(timestamp), Some(given)) = (text(ID), text(TIMESTAMP), text(SIGNATURE)) else {
+            return Err(Distrust::Missing);
+        };
+        let signed_at: i64 = timestamp.parse().map_err(|_| Distrust::Bad)?;
+        if signed_at.abs_diff(now.as_second()) > TOLERANCE_SECONDS {
+            return Err(Distrust::Stale);
+        }
+        let given: Vec<Vec<u8>> = given
+            .split_ascii_whitespace()
+            .take(SIGNATURES_MAX)
+            .filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok())
+            .collect();
+        let mut sources = BTreeSet::new();
+        for (secret, names) in &self.0 {
+            let tag = secret.tag(id, timestamp, body);
+            if given.iter().any(|given| verify_slices_are_equal(given, tag.as_ref()).is_ok()) {
+                sources.extend(names.iter().cloned());
+            }
+        }
+        if sources.is_empty() { Err(Distrust::Bad) } else { Ok(Allowed::Sources(sources)) }
+    }
+}

@@ -1,0 +1,126 @@
+//! Configuration and database, as commands need them.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hotline_postgres::{MasterKey, PgConnectOptions, PgPool, PoolConfig, pool, schema};
+use hotline_runtime::config::Config;
+use hotline_runtime::database::{Connection, Database, Host, Target};
+use hotline_runtime::key;
+
+/// How long a database may take to accept connections after it was found.
+const ANSWER_WAIT: Duration = Duration::from_mins(1);
+/// A command may read everything, and wait for whoever reads its output.
+const COMMAND_WAIT: Duration = Duration::from_hours(1);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// An open database. A cluster that was started for it ends with [`Store::close`].
+#[derive(Debug)]
+pub struct Store {
+    pub pool: PgPool,
+    pub master: MasterKey,
+    database: Database,
+}
+
+impl Store {
+    /// For commands: shares the cluster of a hotline that runs, else starts it for as long as the command takes.
+    /// The schema is that of this program.
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let store = Self::open_unchecked(config).await?;
+        schema::check(&store.pool).await?;
+        Ok(store)
+    }
+
+    /// As [`Store::open`], whatever the schema.
+    pub async fn open_unchecked(config: &Config) -> anyhow::Result<Self> {
+        Self::connect(config, Database::open(config), Some(COMMAND_WAIT)).await
+    }
+
+    /// For roles: the cluster belongs to this process.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        Self::connect(config, Database::start(config), None).await
+    }
+
+    async fn connect(
+        config: &Config,
+        database: impl Future<Output = Result<Database, hotline_runtime::Error>>,
+        patience: Option<Duration>,
+    ) -> anyhow::Result<Self> {
+        // The key is made before the first database, never after it.
+        let master = MasterKey::new(*key::MasterKey::of(config)?.bytes());
+        let database = database.await?;
+        let connection = database.connection();
+        let mut pooled = PoolConfig::new(options(connection)?);
+        pooled.connections_max = connection.pool_max;
+        if let Some(patience) = patience {
+            pooled.statement_for = patience;
+            pooled.idle_in_transaction_for = patience;
+        }
+        let store = Self { pool: pool(&pooled), master, database };
+        store.until_it_answers().await?;
+        Ok(store)
+    }
+
+    /// A server that is just starting refuses for a while.
+    async fn until_it_answers(&self) -> anyhow::Result<()> {
+        let asked = async {
+            loop {
+                match hotline_postgres::pool::ping(&self.pool).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::debug!(error.code = error.code(), %error, "the database does not answer yet")
+                    }
+                }
+                tokio::time::sleep(ASK_AGAIN_AFTER).await;
+            }
+        };
+        if tokio::time::timeout(ANSWER_WAIT, asked).await.is_ok() {
+            return Ok(());
+        }
+        hotline_postgres::pool::ping(&self.pool)
+            .await
+            .context("the database does not answer; check [postgres]")
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Closes the connections, then the cluster if it was started for them.
+    pub async fn close(self) -> anyhow::Result<()> {
+        self.pool.close().await;
+        Ok(self.database.close().await?)
+    }
+}
+
+/// Runs a command's work on an open store and closes it, whatever came of the work.
+pub async fn with<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let store = Store::open(config).await?;
+    let done = work(&store).await;
+    store.close().await?;
+    done
+}
+
+fn options(connection: &Connection) -> anyhow::Result<PgConnectOptions> {
+    Ok(match &connection.target {
+        Target::Url(url) => url
+            .expose()
+            .parse()
+            .map_err(|_| anyhow::anyhow!("[postgres] url is not a URL like postgres://host/database"))?,
+        Target::Server { host, port, user, password, database } => {
+            let options =
+                PgConnectOptions::new_without_pgpass().port(*port).username(user).database(database);
+            let options = match host {
+                Host::Network(name) => options.host(name),
+                Host::SocketDir(dir) => options.socket(dir),
+            };
+            match password {
+                Some(password) => options.password(password.expose()),
+                None => options,
+            }
+        }
+    })
+}
