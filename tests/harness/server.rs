@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::root;
 
 /// How long anything that is waited for may take.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The binary under test.
 pub fn binary() -> PathBuf {
@@ -68,9 +68,9 @@ impl Server {
         let folder = Folder::new(name);
         let (gateway, ops) = (free_address(), free_address());
         let config = format!(
-            "[data]\ndir = {:?}\n[rulebook]\ndir = {:?}\n[gateway]\nlisten = {gateway:?}\n[ops]\nlisten = {ops:?}\n",
-            folder.0.join("data"),
-            rulebook
+            "[data]\ndir = '{}'\n[rulebook]\ndir = '{}'\n[gateway]\nlisten = '{gateway}'\n[ops]\nlisten = '{ops}'\n",
+            folder.0.join("data").display(),
+            rulebook.display()
         );
         std::fs::write(folder.0.join("hotline.toml"), config).expect("the configuration can be written");
         let mut server = Self { folder, gateway, ops, child: None };
@@ -215,9 +215,9 @@ pub fn request(
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        head.extend([name, ": ", value, "\r\n"]);
     }
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    head.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
     stream.write_all(head.as_bytes()).ok()?;
     // A server may refuse a long body before it has read it.
     let sent = stream.write_all(body);

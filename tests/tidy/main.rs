@@ -25,6 +25,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("anyhow", &["hotline"]),
 ];
 
+fn is(path: &str, extension: &str) -> bool {
+    std::path::Path::new(path).extension().is_some_and(|known| known == extension)
+}
+
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
@@ -98,7 +102,7 @@ fn names_use_the_vocabulary() {
     let vocabulary = vocabulary();
     assert!(vocabulary.len() > 15, "the table is read");
     let never: Vec<&String> = vocabulary.iter().flat_map(|(_, never)| never).collect();
-    let rust = files().into_iter().filter(|path| path.starts_with("services/") && path.ends_with(".rs"));
+    let rust = files().into_iter().filter(|path| path.starts_with("services/") && is(path, "rs"));
     let mut found = Vec::new();
     for path in rust {
         for (number, line) in read(&path).lines().enumerate() {
@@ -123,9 +127,9 @@ const EVERYDAY: [&str; 5] = ["order", "cycle", "message", "settings", "issue"];
 fn declared(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start();
     let line = line.strip_prefix("pub ").or_else(|| line.strip_prefix("pub(crate) ")).unwrap_or(line);
-    let rest =
-        ["fn ", "struct ", "enum ", "mod ", "async fn "].iter().find_map(|word| line.strip_prefix(word))?;
-    rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+    let kinds = ["fn ", "struct ", "enum ", "mod ", "async fn "];
+    let (kind, rest) = kinds.iter().find_map(|kind| Some((*kind, line.strip_prefix(kind)?)))?;
+    Some((kind, rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?))
 }
 
 /// The words of a name in snake or camel case.
@@ -145,7 +149,7 @@ fn words(name: &str) -> Vec<String> {
 #[test]
 fn every_path_named_in_a_readme_exists() {
     let top = ["services/", "schemas/", "deploy/", "tests/", ".ci/"];
-    for path in files().into_iter().filter(|path| path.ends_with(".md")) {
+    for path in files().into_iter().filter(|path| is(path, "md")) {
         for word in read(&path).split(|c: char| c.is_whitespace() || "`()[]|,;\"'".contains(c)) {
             let word = word.trim_end_matches(['.', ':']);
             let plain = !word.contains(['*', '{', '<', '…', '$']);
@@ -158,7 +162,7 @@ fn every_path_named_in_a_readme_exists() {
 
 #[test]
 fn files_stay_readable() {
-    for path in files().into_iter().filter(|path| path.ends_with(".rs")) {
+    for path in files().into_iter().filter(|path| is(path, "rs")) {
         let lines = read(&path).lines().count();
         assert!(lines <= 900, "{path} has {lines} lines: it mixes concerns");
     }
@@ -191,7 +195,7 @@ fn nothing_is_left_half_done() {
 
 #[test]
 fn scripts_stop_at_the_first_error() {
-    let scripts = files().into_iter().filter(|path| path.ends_with(".sh") || path == ".ci/run");
+    let scripts = files().into_iter().filter(|path| is(path, "sh") || path == ".ci/run");
     for path in scripts {
         assert!(read(&path).contains("set -euo pipefail"), "{path} goes on after an error");
     }

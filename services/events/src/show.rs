@@ -28,10 +28,13 @@ pub fn view(view: &View, rulebook: &Rulebook, as_of: Timestamp) -> Value {
     put("received_at", at(view.received_at, rulebook));
     put("as_of", at(Some(as_of), rulebook));
     put("case_type", json!(view.attributes.case_type.as_str()));
-    put("category", json!(view.attributes.category.iter().map(|code| code.as_str()).collect::<Vec<_>>()));
+    put(
+        "category",
+        json!(view.attributes.category.iter().map(smol_str::SmolStr::as_str).collect::<Vec<_>>()),
+    );
     put("region", json!(Some(view.attributes.region.as_str()).filter(|region| !region.is_empty())));
     put("urgency", json!(view.attributes.urgency.as_str()));
-    put("tags", json!(view.attributes.tags.iter().map(|code| code.as_str()).collect::<Vec<_>>()));
+    put("tags", json!(view.attributes.tags.iter().map(smol_str::SmolStr::as_str).collect::<Vec<_>>()));
     put("class", json!(view.class.as_str()));
     put("rulebook", json!(rulebook.hash.as_str()));
     let rounds = view.rounds.iter().enumerate().map(|(place, one)| round(view, place, one, rulebook, as_of));
@@ -90,7 +93,7 @@ fn round(view: &View, place: usize, round: &Round, rulebook: &Rulebook, as_of: T
             "key": step.key.to_string(),
             "type": step.body.kind().name(),
             "source": step.source.as_str(),
-            "department": step.body.department().map(|code| code.as_str()),
+            "department": step.body.department().map(smol_str::SmolStr::as_str),
             "code": step.body.code(),
             "claimed_at": at(Some(step.claimed_at), rulebook),
             "received_at": at(step.received_at, rulebook),
@@ -242,6 +245,8 @@ fn skip(reason: &Skip) -> (&'static str, Value) {
         Skip::Festival(name) => ("festival", json!(name.as_str())),
         Skip::Rest(name) => ("rest", json!(name.as_str())),
         Skip::Closed => ("outside_office_hours", Value::Null),
-        Skip::Held(reasons) => ("held", json!(reasons.iter().map(|code| code.as_str()).collect::<Vec<_>>())),
+        Skip::Held(reasons) => {
+            ("held", json!(reasons.iter().map(smol_str::SmolStr::as_str).collect::<Vec<_>>()))
+        }
     }
 }

@@ -290,7 +290,7 @@ fn chunks(records: Vec<Record>) -> Vec<Vec<Record>> {
         bytes += record.raw.len();
         match chunks.last_mut() {
             Some(chunk) if chunk.len() < Batch::RECORDS_MAX && bytes <= Batch::BYTES_MAX => {
-                chunk.push(record)
+                chunk.push(record);
             }
             _ => {
                 bytes = record.raw.len();

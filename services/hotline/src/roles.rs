@@ -115,16 +115,17 @@ async fn start(
         schema::migrate(&store.pool).await?;
     }
     schema::check(&store.pool).await?;
-    let rules = Arc::new(Rules::new(store.pool.clone()));
-    let rates = hotline_rates::Parts { pool: store.pool.clone(), rules: Arc::clone(&rules), now: clock::now };
+    let in_force = Arc::new(Rules::new(store.pool.clone()));
+    let rates =
+        hotline_rates::Parts { pool: store.pool.clone(), rules: Arc::clone(&in_force), now: clock::now };
     if roles.contains(&Role::Casework) {
         let writer = Arc::new(CaseWriter::new(store.pool.clone(), store.master.clone()));
         writer.prepare(clock::now()).await?;
-        first_rulebook(config, &writer, &rules).await?;
+        first_rulebook(config, &writer, &in_force).await?;
         let (handovers, requests) = handover::channel();
         let gateway = hotline_gateway::Parts {
             pool: store.pool.clone(),
-            rules,
+            rules: in_force,
             tagger: Tagger::keyed(&store.master.tag_key()),
             handovers,
             now: clock::now,

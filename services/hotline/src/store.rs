@@ -68,7 +68,7 @@ impl Store {
                 match hotline_postgres::pool::ping(&self.pool).await {
                     Ok(()) => return,
                     Err(error) => {
-                        tracing::debug!(error.code = error.code(), %error, "the database does not answer yet")
+                        tracing::debug!(error.code = error.code(), %error, "the database does not answer yet");
                     }
                 }
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;

@@ -45,7 +45,9 @@ impl Rules {
         }
         let mut files = rulebooks::files(tx, seq).await?;
         let rulebook = rulebooks::of_files(seq, &files)?.rulebook;
-        files.retain(|path, _| path.ends_with(".jq"));
+        files.retain(|path, _| {
+            std::path::Path::new(path).extension().is_some_and(|extension| extension == "jq")
+        });
         let read = Arc::new(InForce { seq, rulebook, adapters: files });
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&read));
         Ok(read)

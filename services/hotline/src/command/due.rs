@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::files;
 
-/// Deadlines for starts: NDJSON {"id","start"} in, {"id","due_at","provisional"} out, in the same order.
+/// Deadlines for starts: NDJSON `{"id","start"}` in, `{"id","due_at","provisional"}` out, in the same order.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  echo '{\"id\":\"1\",\"start\":\"2026-09-30T10:00:00+08:00\"}' | \\\n    \

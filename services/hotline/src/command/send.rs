@@ -1,5 +1,6 @@
 //! `hotline send`: events from files to a gateway.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -225,7 +226,6 @@ impl Sender {
                 refusal[name] = result[name].clone();
             }
         }
-        use std::io::Write as _;
         writeln!(std::io::stderr().lock(), "{refusal}").context("cannot write to standard error")
     }
 
