@@ -57,7 +57,7 @@ pub struct Row {
     pub department: Code,
     pub hotline: Option<Code>,
     pub case_type: Option<Code>,
-    /// In units of 1/`scale`; 1 unless the rate has weights.
+    /// In units of 1/`scale`; 1 unless the rate has weights or sums of money that are not whole.
     pub numerator: i64,
     pub denominator: i64,
     pub scale: i64,
@@ -223,10 +223,10 @@ impl<'a> Table<'a> {
 impl<'a> Column<'a> {
     fn new(rate: &'a Rate) -> Self {
         let terms = rate.numerator.iter().chain(&rate.denominator);
-        let scale = terms.fold(1, |scale, term| lcm(scale, i64::from(term.weight.1.max(1))));
+        let scale = terms.fold(1, |scale, term| lcm(scale, divisor(term)));
         let side = |term: &Term| {
             let (measure, population, excluded) = parse_term(&term.measure);
-            let weight = i64::from(term.weight.0) * (scale / i64::from(term.weight.1.max(1)));
+            let weight = i64::from(term.weight.0) * (scale / divisor(term));
             Side { measure, population, excluded, weight }
         };
         Self {
@@ -284,6 +284,12 @@ fn takes(filter: &Where, hotline: &Code, case_type: &Code, class: &Code) -> bool
         && !filter.case_type_not.contains(case_type)
         && any(&filter.class, class)
         && !filter.class_not.contains(class)
+}
+
+/// By what a term is divided: its weight's, and for money, kept in fen and shown in yuan, 100.
+fn divisor(term: &Term) -> i64 {
+    let fen = if term.measure.contains("sum.amount_") { 100 } else { 1 };
+    i64::from(term.weight.1.max(1)) * fen
 }
 
 fn lcm(a: i64, b: i64) -> i64 {

@@ -148,6 +148,22 @@ fn rates() -> String {
             .expect("writing to a string");
         }
     }
+    let more = [
+        ("disputed", "received", "sum.amount_disputed", "received"),
+        ("solved", "closed", "{ measure = \"each.solved_partly\", weight = \"1/2\" }", "each.solved_partly"),
+        ("first", "received", "first.whole.met", "first.whole.met"),
+        ("final", "received", "final.whole.met", "final.whole.met"),
+    ];
+    for (id, basis, numerator, denominator) in more {
+        let numerator =
+            if numerator.starts_with('{') { numerator.to_owned() } else { format!("\"{numerator}\"") };
+        write!(
+            rates,
+            "[[rate]]\nid = \"{id}\"\nversion = 1\nname = {{ zh = \"率\", en = \"rate\" }}\nbasis = \"{basis}\"\n\
+             numerator = [{numerator}]\ndenominator = [\"{denominator}\"]\n\n"
+        )
+        .expect("writing to a string");
+    }
     rates
 }
 
@@ -331,7 +347,11 @@ fn received(plain: &[&str], options: &BTreeMap<&str, &str>) -> Received {
         reply_wanted: true,
         tags: Vec::new(),
         reporter_tag: None,
-        amounts: Vec::new(),
+        amounts: options
+            .get("disputed")
+            .map(|fen| ("disputed".into(), fen.parse().expect("fen")))
+            .into_iter()
+            .collect(),
         own_limit: own(options),
     }
 }
@@ -405,7 +425,11 @@ pub(crate) fn rows(case: &mut CaseFacts, rulebook: &Rulebook, rate: &str, as_of:
     table.add_score(&score(&view, rulebook), as_of);
     let rows = table.rows();
     let rows = rows.iter().filter(|row| row.department != "*" && row.denominator > 0);
-    rows.map(|row| format!("{} {}/{}", row.department, row.numerator, row.denominator))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let sum =
+        |value: i64, scale: i64| if scale == 1 { value.to_string() } else { format!("({value}/{scale})") };
+    rows.map(|row| {
+        format!("{} {}/{}", row.department, sum(row.numerator, row.scale), sum(row.denominator, row.scale))
+    })
+    .collect::<Vec<_>>()
+    .join(", ")
 }

@@ -485,3 +485,86 @@ fn a_case_clock_that_never_starts_is_counted_as_none() {
     check_verdicts(POLICIES, DISPATCHED, "review", &[Verdict::NoneOpen]);
     check_verdicts(POLICIES, &format!("{DISPATCHED}09-22 10:00 submitted D1"), "review", &[Verdict::Open]);
 }
+
+#[test]
+fn an_amendment_does_not_reach_a_clock_that_had_ended() {
+    let policies = POLICIES.to_owned()
+        + "[[policy]]\nid = \"help-sign\"\ncalendar = \"cn\"\nmatch = { hotline = \"12345\", case_type = \"help\" }\nstage = \"sign\"\nscope = \"custody\"\nstart = \"dispatched\"\nstop = [\"signed\"]\nlimit = 1\nunit = \"hour\"\nbasis = \"sample\"\n";
+    let signed = format!("{DISPATCHED}09-21 14:30 signed D1\n");
+    check_verdicts(
+        &policies,
+        &format!("{signed}09-23 10:00 amended case_type=help"),
+        "sign",
+        &[Verdict::Met],
+    );
+    check_verdicts(
+        &policies,
+        &format!("{signed}09-21 11:00 amended case_type=help"),
+        "sign",
+        &[Verdict::Late],
+    );
+    let returned = format!("{DISPATCHED}09-21 12:00 returned D1\n09-22 10:00 amended case_type=help");
+    check_verdicts(&policies, &returned, "sign", &[Verdict::Void]);
+}
+
+#[test]
+fn asking_again_after_expiry_does_not_spoil_an_extension_asked_in_time() {
+    let life = format!(
+        "{DISPATCHED}10-12 10:00 extension_requested 5-working_day\n10-13 10:00 extension_requested 5-working_day\n\
+         10-14 10:00 extended 5-working_day\n10-19 16:00 closed D1"
+    );
+    check(&life, "close.due", "D1 1/1");
+}
+
+#[test]
+fn a_ruling_on_returns_hits_the_department_that_returned() {
+    let rulebook = rulebook(POLICIES);
+    let text = |department: &str| {
+        format!(
+            "{DISPATCHED}09-21 10:00 returned D1\n09-21 11:00 dispatched D2\n09-21 12:00 returned D2\n\
+             09-21 13:00 dispatched D3\n09-22 12:00 closed D3\n09-30 10:00 ruled return exclude department={department}"
+        )
+    };
+    let counted = |department: &str| {
+        let view = fold(CASE, &case(life(&text(department)), &rulebook), &rulebook);
+        let score = crate::score::score(&view, &rulebook);
+        let returned = score.contributions.into_iter().filter(|(one, _)| one.measure.stem() == "returned");
+        returned.map(|(one, _)| (one.department.to_string(), one.excluded)).collect::<Vec<_>>()
+    };
+    assert_eq!(counted("D1"), [("D1".to_owned(), true), ("D2".to_owned(), false)]);
+    assert_eq!(counted("D3"), [("D1".to_owned(), false), ("D2".to_owned(), false)]);
+}
+
+#[test]
+fn a_rating_is_counted_with_whoever_closed() {
+    let rulebook = rulebook(POLICIES);
+    let text = format!("{DISPATCHED}09-22 12:00 closed D1\n09-23 10:00 rated 4");
+    let view = fold(CASE, &case(life(&text), &rulebook), &rulebook);
+    let score = crate::score::score(&view, &rulebook);
+    let rated = score.contributions.iter().find(|(one, _)| one.measure.stem() == "rated");
+    assert_eq!(rated.map(|(one, _)| one.department.as_str()), Some("D1"));
+}
+
+#[test]
+fn money_is_kept_in_fen_and_shown_in_yuan() {
+    let life = |fen: i64| format!("09-21 09:00 received disputed={fen}\n09-21 09:30 dispatched D1");
+    check(&life(100_000), "disputed", "D1 1000/1");
+    check(&life(1_250), "disputed", "D1 (1250/100)/(100/100)");
+}
+
+#[test]
+fn weights_are_exact() {
+    let life = format!("{DISPATCHED}09-22 12:00 closed D1\n09-23 10:00 rated 4 solved=partly");
+    check(&life, "solved", "D1 (1/2)/(2/2)");
+}
+
+#[test]
+fn first_and_final_take_one_round_of_several() {
+    // The first round is late for D1's receipt, the last in time.
+    let life = format!(
+        "{DISPATCHED}10-12 09:00 closed D1\n11-05 10:00 reopened dissatisfied\n11-05 10:30 dispatched D2\n11-10 09:00 closed D2"
+    );
+    check(&life, "whole.received", "D1 1/1, D2 1/1");
+    check(&life, "first", "D1 1/1");
+    check(&life, "final", "D2 1/1");
+}

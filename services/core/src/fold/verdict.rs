@@ -25,12 +25,15 @@ pub(super) fn judge(walked: Walked<'_>, found: Found, rulebook: &Rulebook) -> Vi
     for round in &mut rounds {
         round.rating = round.closing.as_ref().map(|_| rate(round, receipt));
         let closer = round.closing.as_ref().and_then(|closing| closing.department.clone());
-        let excluded = |family: &str| {
-            last_ruling(&rulings, family, family, round.number, closer.as_ref())
+        let excluded = |family: &str, department: Option<&Code>| {
+            last_ruling(&rulings, family, family, round.number, department)
                 .is_some_and(|effect| effect == RulingEffect::Exclude)
         };
-        (round.rating_excluded, round.return_excluded, round.reopening_excluded) =
-            (excluded("rating"), excluded("return"), excluded("reopening"));
+        round.rating_excluded = excluded("rating", closer.as_ref());
+        round.reopening_excluded = excluded("reopening", closer.as_ref());
+        let departments = round.custodies.iter().map(|custody| &custody.department);
+        round.returns_excluded =
+            departments.filter(|department| excluded("return", Some(department))).cloned().collect();
     }
     anomalies.extend(of_clocks);
     anomalies.sort_unstable();

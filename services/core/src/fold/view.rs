@@ -167,7 +167,8 @@ pub struct Round {
     pub rating: Option<Rating>,
     /// Taken out of the ratings by a ruling.
     pub rating_excluded: bool,
-    pub return_excluded: bool,
+    /// Departments whose returns in this round a ruling took out of what counts.
+    pub returns_excluded: Vec<Code>,
     pub reopening_excluded: bool,
 }
 
@@ -184,6 +185,12 @@ impl Round {
 
     pub fn first_lead(&self) -> Option<&Custody> {
         self.custodies.iter().find(|custody| custody.role == Role::Lead)
+    }
+
+    /// The attributes just before an instant of the round.
+    pub fn attributes_before(&self, at: Timestamp) -> &Attributes {
+        let change = self.changes.iter().rev().find(|(from, _)| *from < at);
+        change.map_or_else(|| &self.changes[0].1, |(_, attributes)| attributes)
     }
 
     /// The attributes at an instant of the round.

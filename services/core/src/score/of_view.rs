@@ -206,10 +206,13 @@ impl<'a> RoundScore<'a> {
         }
         let named = step.body.department();
         let lead = || step.lead.map(|lead| self.round.custodies[lead].department.clone());
-        let department = named.cloned().or_else(lead).unwrap_or_else(nobody);
+        // Nobody leads any more when the caller rates: the rating is of whoever closed.
+        let closer = (kind == Kind::Rated).then(|| self.closer.clone());
+        let department = closer.or_else(|| named.cloned()).or_else(lead).unwrap_or_else(nobody);
         let custody = step.custody.filter(|_| named.is_some()).map(|custody| &self.round.custodies[custody]);
         let role = custody.map_or(Role::Lead, |custody| custody.role);
-        let excluded = self.round.return_excluded && matches!(kind, Kind::Returned | Kind::ReturnRequested);
+        let is_return = matches!(kind, Kind::Returned | Kind::ReturnRequested);
+        let excluded = is_return && self.round.returns_excluded.contains(&department);
         let code = step.body.code().filter(|_| counts_by_code(kind));
         let measures =
             [Some(Code::new_static(kind.name())), code.map(|code| format_smolstr!("{}.{code}", kind.name()))];

@@ -78,7 +78,7 @@ impl<'a> StageOfRound<'a> {
     ) {
         let mut running = taken;
         for (nth, step) in self.round.steps.iter().enumerate().skip(custody.opening) {
-            if !self.concerns(place, custody, nth, step) {
+            if !self.concerns(place, nth, step) {
                 continue;
             }
             if let Some(mut clock) = running.take() {
@@ -92,7 +92,7 @@ impl<'a> StageOfRound<'a> {
                     running = Some(clock);
                 }
             } else {
-                running = self.start_custody(custody, nth, step, found);
+                running = self.start_custody(place, nth, step, found);
                 if running.is_some() && !had.contains(&place) {
                     had.push(place);
                 }
@@ -120,14 +120,9 @@ impl<'a> StageOfRound<'a> {
         }
     }
 
-    fn start_custody(
-        &self,
-        custody: &Custody,
-        nth: usize,
-        step: &Step,
-        found: &mut Found,
-    ) -> Option<Running<'a>> {
-        let (policy, restart_at) = self.resolve(step.counted_at, found)?;
+    fn start_custody(&self, place: usize, nth: usize, step: &Step, found: &mut Found) -> Option<Running<'a>> {
+        let custody = &self.round.custodies[place];
+        let (policy, restart_at) = self.resolve(nth, Some(place), found)?;
         let opens = nth == custody.opening;
         let start_at = match policy.start.kind {
             Kind::Received => opens.then_some(self.round.opened_at)?,
@@ -143,7 +138,8 @@ impl<'a> StageOfRound<'a> {
     }
 
     /// Whether a step is about this custody: its own, or the case's while it lasted.
-    fn concerns(&self, place: usize, custody: &Custody, nth: usize, step: &Step) -> bool {
+    pub(super) fn concerns(&self, place: usize, nth: usize, step: &Step) -> bool {
+        let custody = &self.round.custodies[place];
         if nth == custody.opening {
             return true;
         }

@@ -130,10 +130,12 @@ impl StageOfRound<'_> {
                     open_requests.push(step.counted_at);
                 }
                 Body::ExtensionRefused { stage, .. } if of_stage(stage) => {
-                    open_requests.pop();
+                    open_requests.clear();
                 }
                 Body::Extended { stage, grant, .. } if of_stage(stage) => {
-                    let asked_at = open_requests.pop().unwrap_or(step.counted_at);
+                    // A grant answers everything that was asked, from the first time on.
+                    let asked_at = open_requests.first().copied().unwrap_or(step.counted_at);
+                    open_requests.clear();
                     let live = asked_at >= clock.start_at && live_until.is_none_or(|until| asked_at < until);
                     if !live {
                         continue;

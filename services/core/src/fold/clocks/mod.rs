@@ -140,7 +140,7 @@ impl<'a> StageOfRound<'a> {
     }
 
     fn start_case(&self, place: usize, step: &Step, found: &mut Found) -> Option<Running<'a>> {
-        let (policy, restart_at) = self.resolve(step.counted_at, found)?;
+        let (policy, restart_at) = self.resolve(place, None, found)?;
         let starts = match policy.start.kind {
             Kind::Received => place == 0,
             Kind::Dispatched => policy.start.matches(&step.body) && is_lead_dispatch(&step.body),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Found, StageOfRound};
+use super::{Found, StageOfRound, stops};
 use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::fact::Code;
 use crate::fold::view::Attributes;
@@ -106,18 +106,23 @@ impl<'a> StageOfRound<'a> {
         best
     }
 
-    /// The policy for a clock that starts then, amendments considered, and where they make it begin again, when.
+    /// The policy for a clock that starts with this step, amendments considered, and where they make it begin
+    /// again, when. What is amended after the clock ended does not reach it.
     pub(super) fn resolve(
         &self,
-        start_at: Timestamp,
+        step: usize,
+        custody: Option<usize>,
         found: &mut Found,
     ) -> Option<(&'a Policy, Option<Timestamp>)> {
         let changes = &self.round.changes;
+        let start_at = self.round.steps[step].counted_at;
         let before = self.select(self.round.attributes_at(start_at), start_at, found);
         if changes.len() == 1 {
             return before.map(|policy| (policy, None));
         }
-        let after = self.select(&self.round.attributes, start_at, found);
+        let end = before.and_then(|policy| self.end_of(policy, step, custody));
+        let attributes = end.map_or(&self.round.attributes, |end| self.round.attributes_before(end));
+        let after = self.select(attributes, start_at, found);
         let Some(before) = before else { return after.map(|policy| (policy, None)) };
         if after.is_some_and(|after| after.id == before.id) {
             return Some((before, None));
@@ -128,10 +133,26 @@ impl<'a> StageOfRound<'a> {
             OnAmend::Restart => {
                 let after = after?;
                 let restart = changes.iter().find(|(at, case)| {
-                    *at > start_at && self.select(case, start_at, found).is_some_and(|one| one.id == after.id)
+                    *at > start_at
+                        && end.is_none_or(|end| *at < end)
+                        && self.select(case, start_at, found).is_some_and(|one| one.id == after.id)
                 });
                 Some((after, restart.map(|(at, _)| *at)))
             }
+        }
+    }
+
+    /// When a clock of this policy that starts with a step ends: by its stop, or with its custody.
+    fn end_of(&self, policy: &Policy, step: usize, custody: Option<usize>) -> Option<Timestamp> {
+        let after = self.round.steps.iter().enumerate().skip(step + 1);
+        let stop = after
+            .filter(|(nth, one)| custody.is_none_or(|custody| self.concerns(custody, *nth, one)))
+            .find(|(_, one)| stops(policy, &one.body))
+            .map(|(_, one)| one.counted_at);
+        let ended = custody.and_then(|custody| self.round.custodies[custody].ended).map(|(at, _)| at);
+        match (stop, ended) {
+            (Some(stop), Some(ended)) => Some(stop.min(ended)),
+            (one, None) | (None, one) => one,
         }
     }
 }

@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
             changes: vec![(fact.counted_at, self.walked.attributes.clone())],
             rating: None,
             rating_excluded: false,
-            return_excluded: false,
+            returns_excluded: Vec::new(),
             reopening_excluded: false,
         });
         self.note(fact, None);
