@@ -53,7 +53,7 @@ fn every_fault_has_its_answer() {
     );
     check(&bad, 400, "too_deep");
     let long = "x".repeat(300 * 1024);
-    check(&with("data", json!({ "case_type": "complaint", "content": long })), 400, "too_large");
+    check(&with("data", json!({ "case_type": "complaint", "content": long })), 413, "too_large");
     let flood = vec![b'x'; 9 * 1024 * 1024];
     let (status, _) =
         server.request("POST", "/v1/events", &[("content-type", "application/x-ndjson")], &flood);

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 
-use crate::intake::{Refused, fault, problem_of, source_of};
+use crate::intake::{Refused, event_too_large, fault, problem_of, source_of};
 use crate::metrics;
 
 /// How an event is named in its result; of a part that is no event nothing is known.
@@ -103,10 +103,14 @@ fn refusal(result: &EventResult) -> Option<Problem> {
         }
         Some(Reason::InternalError) => (StatusCode::INTERNAL_SERVER_ERROR, "The event could not be taken in"),
         Some(Reason::Undecodable | Reason::Invalid) | None => {
-            return Some(
+            let faults = Value::from(result.faults.clone());
+            let is_too_large = result.faults.iter().any(|fault| fault["code"] == "too_large");
+            let problem = if is_too_large {
+                event_too_large()
+            } else {
                 problem_of(&Refused { reason, faults: Vec::new() })
-                    .with("faults", result.faults.clone().into()),
-            );
+            };
+            return Some(problem.with("faults", faults));
         }
     };
     let with_name = |problem: Problem, (member, value): (&str, &Option<SmolStr>)| match value {

@@ -172,15 +172,16 @@ fn mapped(
 /// The problem of a request that is one event, or that cannot be taken apart.
 pub(crate) fn problem_of(refused: &Refused) -> Problem {
     let faults: Vec<Value> = refused.faults.iter().map(fault).collect();
-    if refused.faults.iter().any(|fault| fault.code == "too_large") {
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The event is larger than is taken")
-            .with("bytes_max", EVENT_BYTES_MAX.into());
-    }
     let title = match refused.reason {
         "undecodable" => "The body is not an event",
         _ => "The event has faults",
     };
     Problem::new(StatusCode::BAD_REQUEST, refused.reason, title).with("faults", faults.into())
+}
+
+pub(crate) fn event_too_large() -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The event is larger than is taken")
+        .with("bytes_max", EVENT_BYTES_MAX.into())
 }
 
 /// A fault as it is answered: where and what, never the value.
