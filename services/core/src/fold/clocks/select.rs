@@ -145,13 +145,13 @@ impl<'a> StageOfRound<'a> {
     /// When a clock of this policy that starts with a step ends: by its stop, or with its custody.
     fn end_of(&self, policy: &Policy, step: usize, custody: Option<usize>) -> Option<Timestamp> {
         let after = self.round.steps.iter().enumerate().skip(step + 1);
-        let stop = after
+        let met = after
             .filter(|(nth, one)| custody.is_none_or(|custody| self.concerns(custody, *nth, one)))
             .find(|(_, one)| stops(policy, &one.body))
             .map(|(_, one)| one.counted_at);
         let ended = custody.and_then(|custody| self.round.custodies[custody].ended).map(|(at, _)| at);
-        match (stop, ended) {
-            (Some(stop), Some(ended)) => Some(stop.min(ended)),
+        match (met, ended) {
+            (Some(met), Some(ended)) => Some(met.min(ended)),
             (one, None) | (None, one) => one,
         }
     }
