@@ -65,10 +65,16 @@ pub struct Server {
 impl Server {
     /// Starts a server under a rulebook and waits until it is ready.
     pub fn start(name: &str, rulebook: &Path) -> Self {
+        Self::start_with(name, rulebook, |_| String::new())
+    }
+
+    /// … with more of the section `[gateway]`, which may name files in the server's folder.
+    pub fn start_with(name: &str, rulebook: &Path, gateway_more: impl FnOnce(&Path) -> String) -> Self {
         let folder = Folder::new(name);
+        let more = gateway_more(&folder.0);
         let (gateway, ops) = (free_address(), free_address());
         let config = format!(
-            "[data]\ndir = '{}'\n[rulebook]\ndir = '{}'\n[gateway]\nlisten = '{gateway}'\n[ops]\nlisten = '{ops}'\n",
+            "[data]\ndir = '{}'\n[rulebook]\ndir = '{}'\n[gateway]\nlisten = '{gateway}'\n{more}\n[ops]\nlisten = '{ops}'\n",
             folder.0.join("data").display(),
             rulebook.display()
         );

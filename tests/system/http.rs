@@ -91,3 +91,76 @@ fn a_batch_is_answered_event_by_event_and_a_dry_run_stores_nothing() {
     assert_eq!(shown["rounds"][0]["custody"][0]["department"], "ZJJ");
     assert!(shown["rounds"][0]["clocks"][0]["explanation"].is_array(), "clocks explain themselves: {shown}");
 }
+
+#[test]
+fn with_a_secret_only_signed_events_are_taken_and_with_a_token_only_its_bearer_reads() {
+    let secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let token = "a-token-for-tests";
+    let server = Server::start_with("signed", &root().join("deploy/rulebook"), |folder| {
+        let (key, bearer) = (folder.join("key"), folder.join("token"));
+        std::fs::write(&key, secret).expect("a key file");
+        std::fs::write(&bearer, token).expect("a token file");
+        let (key, bearer) = (key.display(), bearer.display());
+        format!("token_file = '{bearer}'\n[gateway.secrets]\n'/hotline/sample/12345' = ['{key}']")
+    });
+    let good = event("1", "received", TIME, &json!({ "case_type": "complaint" }));
+    assert_eq!(server.post(&good.to_string()).0, 401, "an unsigned event is refused");
+    let forged = [
+        ("content-type", "application/cloudevents+json"),
+        ("webhook-id", "1"),
+        ("webhook-timestamp", "1767225600"),
+        ("webhook-signature", "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
+    ];
+    let answer = server.request("POST", "/v1/events", &forged, good.to_string().as_bytes());
+    assert_eq!(answer.0, 401, "a forged one too: {}", answer.1);
+
+    let file = server.folder.0.join("one.ndjson").display().to_string();
+    std::fs::write(&file, format!("{good}\n")).expect("a file");
+    let key = server.folder.0.join("key").display().to_string();
+    let sent = server.send(&["--secret-file", &key, &file]);
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    assert!(String::from_utf8_lossy(&sent.stdout).contains("\"acknowledged\":1"));
+
+    let path = "/v1/cases/12345:bad";
+    assert_eq!(server.request("GET", path, &[], b"").0, 401);
+    assert_eq!(server.request("GET", path, &[("authorization", "Bearer wrong")], b"").0, 401);
+    let bearer = format!("Bearer {token}");
+    assert_eq!(server.request("GET", path, &[("authorization", &bearer)], b"").0, 200);
+}
+
+#[test]
+fn while_the_database_is_away_nothing_is_acknowledged() {
+    let server = Server::start("away", &root().join("deploy/rulebook"));
+    let postmaster = std::fs::read_to_string(server.folder.0.join("data/postgres/postmaster.pid"));
+    let postmaster = postmaster.expect("the private cluster runs");
+    let postmaster = postmaster.lines().next().expect("its first line is the process").to_owned();
+    let backends = |signal: &str| {
+        let children = std::process::Command::new("ps").args(["-o", "pid=", "--ppid", &postmaster]).output();
+        let children = String::from_utf8(children.expect("ps runs").stdout).expect("numbers");
+        let all = children.split_whitespace().chain([postmaster.as_str()]);
+        for process in all {
+            let sent =
+                std::process::Command::new("kill").args([signal, process]).status().expect("kill runs");
+            assert!(sent.success() || signal == "-STOP", "kill {signal} {process}");
+        }
+    };
+    let good = event("1", "received", TIME, &json!({ "case_type": "complaint" })).to_string();
+    backends("-STOP");
+    let (status, answer) = server.post(&good);
+    backends("-CONT");
+    assert_eq!(status, 503, "{answer}");
+    assert!(wait_until(|| server.post(&good).0 == 200), "it recovers");
+    assert_eq!(server.request("GET", "/v1/cases/12345:bad", &[], b"").0, 200);
+}
+
+/// Asks until it is so, at most a minute.
+fn wait_until(mut asked: impl FnMut() -> bool) -> bool {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    while std::time::Instant::now() < deadline {
+        if asked() {
+            return true;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(100));
+    }
+    false
+}

@@ -75,6 +75,12 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     }
 }
 
+/// When a fact was received, as far as that counts: see [`Rulebook`]'s `trusted_before`.
+pub fn receipt(fact: &Fact, rulebook: &Rulebook) -> Option<Timestamp> {
+    let source = rulebook.sources.get(&fact.source);
+    effective_receipt(source, fact.claimed_at, fact.received_at, fact.recorded_at)
+}
+
 /// The receipt that counts: our own, or what the source recorded for facts of its trusted past.
 pub(crate) fn effective_receipt(
     source: Option<&Source>,
@@ -273,9 +279,7 @@ fn has_long_list(body: &Body) -> bool {
 }
 
 fn is_future_dated(fact: &Fact, rulebook: &Rulebook) -> bool {
-    let source = rulebook.sources.get(&fact.source);
-    let receipt = effective_receipt(source, fact.claimed_at, fact.received_at, fact.recorded_at);
-    is_ahead(fact.claimed_at, fact.precision, receipt)
+    is_ahead(fact.claimed_at, fact.precision, receipt(fact, rulebook))
 }
 
 fn is_inner_future(inner: &InnerFact, snapshot: &Fact, rulebook: &Rulebook) -> bool {

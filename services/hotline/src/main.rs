@@ -3,6 +3,7 @@
 mod cli;
 mod command;
 mod files;
+mod folding;
 mod progress;
 mod roles;
 mod store;

@@ -105,7 +105,8 @@ pub async fn sum(tx: &mut PgConnection, range: &Range<'_>) -> Result<Tallies, Er
     rows.iter().map(|row| Ok((key(row)?, row.get(8)))).collect()
 }
 
-async fn all(tx: &mut PgConnection) -> Result<Tallies, Error> {
+/// Every stored integer: tallies and deltas together.
+pub async fn all(tx: &mut PgConnection) -> Result<Tallies, Error> {
     let rows = sqlx::query(
         "/* tallies::all */
          SELECT basis, day, hotline, case_type, class, department, role, measure, sum(value)::bigint

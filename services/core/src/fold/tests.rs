@@ -508,7 +508,7 @@ fn an_amendment_does_not_reach_a_clock_that_had_ended() {
 }
 
 #[test]
-fn asking_again_after_expiry_does_not_spoil_an_extension_asked_in_time() {
+fn asking_again_too_late_does_not_spoil_an_extension_asked_in_time() {
     let life = format!(
         "{DISPATCHED}10-12 10:00 extension_requested 5-working_day\n10-13 10:00 extension_requested 5-working_day\n\
          10-14 10:00 extended 5-working_day\n10-19 16:00 closed D1"

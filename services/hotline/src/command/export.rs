@@ -16,7 +16,7 @@ use crate::cli::Global;
 use crate::store;
 
 /// Rows read at once: some megabytes.
-const PAGE: i64 = 5_000;
+pub const PAGE: i64 = 5_000;
 
 /// Writes every accepted event, our own dispatch decisions included, as NDJSON that `replay` reads. What concerns
 /// a person is never among it.
@@ -66,15 +66,20 @@ impl Export<'_> {
 fn written(page: &[Exported], sources: &BTreeMap<SmolStr, Source>) -> anyhow::Result<()> {
     let mut text = Vec::with_capacity(1 << 20);
     for row in page {
-        let mut event: Map<String, Value> = serde_json::from_str(&row.event)
-            .with_context(|| format!("the ledger's row {} is not an event", row.seq))?;
-        if !is_trusted_past(&event, sources) {
-            event.insert("recordedtime".to_owned(), row.received_at.to_string().into());
-        }
-        serde_json::to_writer(&mut text, &event).context("an event cannot be written")?;
+        serde_json::to_writer(&mut text, &event_of(row, sources)?).context("an event cannot be written")?;
         text.push(b'\n');
     }
     std::io::stdout().lock().write_all(&text).context("cannot write the events")
+}
+
+/// A row of the ledger as the event that a file would hold, its receipt as `recordedtime`.
+pub fn event_of(row: &Exported, sources: &BTreeMap<SmolStr, Source>) -> anyhow::Result<Map<String, Value>> {
+    let mut event: Map<String, Value> = serde_json::from_str(&row.event)
+        .with_context(|| format!("the ledger's row {} is not an event", row.seq))?;
+    if !is_trusted_past(&event, sources) {
+        event.insert("recordedtime".to_owned(), row.received_at.to_string().into());
+    }
+    Ok(event)
 }
 
 /// Whether what the source recorded counts as the receipt, so that it is left as it is: there or not.

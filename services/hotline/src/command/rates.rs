@@ -1,5 +1,7 @@
 //! What `replay` and `bulletin` share: the question, and how rows are printed.
 
+use std::io::Write;
+
 use anyhow::Context;
 use hotline_core::rate::{Query, Row};
 use hotline_core::rulebook::Rulebook;
@@ -42,20 +44,22 @@ impl Ask {
 
 /// Prints rows to standard output.
 pub fn print_rows(rows: &[Row], query: &Query<'_>, format: Format) -> anyhow::Result<()> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match format {
         Format::Json => {
             let rows: Vec<Value> = rows.iter().map(|row| row::json(row, query.from, query.to)).collect();
-            println!("{}", serde_json::to_string_pretty(&rows).context("the rows cannot be written")?);
+            let rows = serde_json::to_string_pretty(&rows).context("the rows cannot be written")?;
+            writeln!(out, "{rows}")?;
         }
         Format::Csv => {
-            println!("rate,from,to,department,hotline,case_type,numerator,denominator,value");
+            writeln!(out, "rate,from,to,department,hotline,case_type,numerator,denominator,value")?;
             for row in rows {
-                println!("{}", cells(row, query).map(|cell| quoted(&cell)).join(","));
+                writeln!(out, "{}", cells(row, query).map(|cell| quoted(&cell)).join(","))?;
             }
         }
-        Format::Table => table(rows, query),
+        Format::Table => table(rows, query, &mut out)?,
     }
-    Ok(())
+    Ok(out.flush()?)
 }
 
 fn cells(row: &Row, query: &Query<'_>) -> [String; 9] {
@@ -88,7 +92,7 @@ fn percent(row: &Row) -> String {
     format!("{}.{:02} %", hundredths / 100, (hundredths % 100).abs())
 }
 
-fn table(rows: &[Row], query: &Query<'_>) {
+fn table(rows: &[Row], query: &Query<'_>, out: &mut impl Write) -> std::io::Result<()> {
     let heading =
         ["rate", "from", "to", "department", "hotline", "case_type", "numerator", "denominator", "value"];
     let lines: Vec<[String; 9]> =
@@ -106,6 +110,7 @@ fn table(rows: &[Row], query: &Query<'_>) {
             let (cell, width) = (&line[*column], width(*column));
             if *column >= 6 { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
         });
-        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
+    Ok(())
 }

@@ -1,15 +1,18 @@
-//! `hotline tallies`: whether the stored integers are what the cases add up to.
+//! `hotline tallies`: whether the stored integers are what the cases, and what the events, add up to.
 
 use std::process::ExitCode;
 
-use hotline_postgres::tallies::{self, Difference};
-use hotline_postgres::{run_snapshot_tx, tallies::repair};
+use hotline_postgres::tallies::{self, Difference, Tallies};
+use hotline_postgres::{PgConnection, Rules, ledger, run_snapshot_tx};
+use jiff::Timestamp;
 use serde_json::json;
 
+use super::export::{PAGE, event_of};
 use crate::cli::Global;
-use crate::store;
+use crate::folding::Cases;
+use crate::store::{self, Store};
 
-/// Compares tallies and deltas with the sum of all scores, in one snapshot, while casework runs.
+/// Compares the stored tallies with the scores of all cases and with a fold of the whole ledger.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  hotline tallies check && echo all is well")]
 pub struct Args {
@@ -19,44 +22,100 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Lists what differs as NDJSON; exit 2 if anything does.
+    /// Lists what differs as NDJSON; exit 2 if anything does. In one snapshot, while casework runs.
     Check,
-    /// Mends what differs and lists it.
+    /// Makes the tallies agree with the scores again and lists what was mended.
     Repair,
 }
 
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
-    let mends = matches!(args.what, What::Repair);
-    let differences = store::with(&global.load()?, async |store| {
-        let found = if mends {
-            run_snapshot_tx(&store.pool, "tallies::repair", &mut (), |tx, ()| Box::pin(repair(tx))).await
-        } else {
-            run_snapshot_tx(&store.pool, "tallies::check", &mut (), |tx, ()| Box::pin(tallies::check(tx)))
-                .await
-        };
-        Ok(found?)
+    store::with(&global.load()?, async |store| match args.what {
+        What::Check => check(store).await,
+        What::Repair => {
+            let name = "tallies::repair";
+            let mended =
+                run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(tallies::repair(tx))).await?;
+            print("scores", &mended);
+            eprintln!("{} tallies mended", mended.len());
+            Ok(ExitCode::SUCCESS)
+        }
     })
-    .await?;
-    for difference in &differences {
-        println!("{}", shown(difference));
-    }
-    let verb = if mends { "mended" } else { "differ" };
-    eprintln!("{} tallies {verb}", differences.len());
-    Ok(if differences.is_empty() || mends { ExitCode::SUCCESS } else { ExitCode::from(2) })
+    .await
 }
 
-fn shown(difference: &Difference) -> serde_json::Value {
-    let key = &difference.key;
-    json!({
-        "basis": key.basis.name(),
-        "day": key.day.to_string(),
-        "hotline": key.hotline.as_str(),
-        "case_type": key.case_type.as_str(),
-        "class": key.class.as_str(),
-        "department": key.department.as_str(),
-        "role": key.role.name(),
-        "measure": key.measure.as_str(),
-        "stored": difference.stored,
-        "scored": difference.scored,
-    })
+async fn check(store: &Store) -> anyhow::Result<ExitCode> {
+    let rules = Rules::new(store.pool.clone());
+    let mut compared = Compared { rules: &rules, scores: Vec::new(), ledger: Vec::new() };
+    let name = "tallies::check";
+    run_snapshot_tx(&store.pool, name, &mut compared, |tx, compared| Box::pin(compared.read(tx))).await??;
+    print("scores", &compared.scores);
+    print("ledger", &compared.ledger);
+    eprintln!(
+        "{} tallies differ from the scores of the cases, {} from a fold of the ledger",
+        compared.scores.len(),
+        compared.ledger.len()
+    );
+    let equal = compared.scores.is_empty() && compared.ledger.is_empty();
+    Ok(if equal { ExitCode::SUCCESS } else { ExitCode::from(2) })
+}
+
+/// What the stored integers were compared with, and where they differ.
+struct Compared<'r> {
+    rules: &'r Rules,
+    scores: Vec<Difference>,
+    ledger: Vec<Difference>,
+}
+
+impl Compared<'_> {
+    async fn read(&mut self, tx: &mut PgConnection) -> Result<anyhow::Result<()>, hotline_postgres::Error> {
+        self.scores = tallies::check(tx).await?;
+        let rules = self.rules.within(tx).await?;
+        let mut cases = Cases::new(&rules.rulebook);
+        let mut after = 0;
+        loop {
+            let page = ledger::page(tx, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            for row in &page {
+                let event = match event_of(row, &rules.rulebook.sources) {
+                    Ok(event) => event,
+                    Err(error) => return Ok(Err(error)),
+                };
+                let event = serde_json::Value::Object(event).to_string();
+                if let Err(refusal) = cases.add(event.as_bytes(), Timestamp::MAX) {
+                    return Ok(Err(anyhow::anyhow!("the ledger's row {} is refused: {refusal}", row.seq)));
+                }
+            }
+        }
+        let mut folded = Tallies::new();
+        // Decisions of ours that were taken stand in the ledger; none is taken here.
+        cases.scores(Timestamp::MIN, |score| {
+            for (key, value) in score.tallies() {
+                *folded.entry(key).or_default() += value;
+            }
+        });
+        folded.retain(|_, value| *value != 0);
+        self.ledger = tallies::differences(tallies::all(tx).await?, folded);
+        Ok(Ok(()))
+    }
+}
+
+fn print(against: &str, differences: &[Difference]) {
+    for difference in differences {
+        let key = &difference.key;
+        let shown = json!({
+            "against": against,
+            "basis": key.basis.name(),
+            "day": key.day.to_string(),
+            "hotline": key.hotline.as_str(),
+            "case_type": key.case_type.as_str(),
+            "class": key.class.as_str(),
+            "department": key.department.as_str(),
+            "role": key.role.name(),
+            "measure": key.measure.as_str(),
+            "stored": difference.stored,
+            "computed": difference.scored,
+        });
+        println!("{shown}");
+    }
 }
