@@ -138,7 +138,7 @@ fn custody(custody: &Custody, rulebook: &Rulebook) -> Value {
 }
 
 fn clock(view: &View, clock: &Clock, rulebook: &Rulebook, as_of: Timestamp) -> Value {
-    let policy = rulebook.policies.iter().find(|policy| Some(&policy.id) == clock.policy.as_ref());
+    let policy = clock.policy.as_ref().and_then(|id| rulebook.policy(id));
     let deadline = clock.deadline.as_ref();
     json!({
         "stage": clock.stage.as_str(),

@@ -4,6 +4,7 @@ mod cli;
 mod command;
 mod files;
 mod folding;
+mod global;
 mod progress;
 mod roles;
 mod store;

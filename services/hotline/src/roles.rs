@@ -16,8 +16,8 @@ use hotline_runtime::lifecycle::{EXIT_FAILED, Lifecycle};
 use hotline_runtime::ops::{OpsServer, Readiness};
 use hotline_runtime::{clock, logging, metrics};
 
-use crate::cli::Global;
 use crate::files;
+use crate::global::Global;
 use crate::store::Store;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,7 +72,7 @@ fn charged(clock: &Clock, round: &Round, office: Option<&Code>, rulebook: &Ruleb
         Verdict::Open | Verdict::NoneOpen => leads(),
         Verdict::Met | Verdict::Void | Verdict::NoneStopped => closer(),
         Verdict::Late | Verdict::LeftLate => {
-            let policy = rulebook.policies.iter().find(|policy| Some(&policy.id) == clock.policy.as_ref());
+            let policy = clock.policy.as_ref().and_then(|id| rulebook.policy(id));
             match policy.map_or(Charge::HolderAtDue, |policy| policy.charge) {
                 Charge::HolderAtDue => round.lead_before(clock.due_at()?).map(|lead| lead.department.clone()),
                 Charge::Closer => closer(),

@@ -110,6 +110,11 @@ impl Route {
 }
 
 impl Rulebook {
+    /// A policy by its id.
+    pub fn policy(&self, id: &str) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.id == id)
+    }
+
     /// The tally day of an instant.
     pub fn day(&self, at: Timestamp) -> Date {
         self.timezone.to_datetime(at).date()

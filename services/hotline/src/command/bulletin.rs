@@ -7,7 +7,7 @@ use hotline_rates::bulletin;
 use hotline_runtime::clock;
 
 use super::rates::{Ask, print_rows};
-use crate::cli::Global;
+use crate::global::Global;
 use crate::store;
 
 /// Prints rates from the database, as of one snapshot of it.

@@ -8,7 +8,7 @@ use hotline_runtime::Error;
 use hotline_runtime::lifecycle::EXIT_CONFIG;
 use serde_json::json;
 
-use crate::cli::{Global, Lang};
+use crate::global::{Global, Lang};
 
 /// Check or show the configuration.
 #[derive(Debug, clap::Args)]

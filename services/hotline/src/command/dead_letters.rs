@@ -9,7 +9,7 @@ use hotline_postgres::dead_letters::{self, Letter};
 use hotline_postgres::run_tx;
 use serde_json::{Value, json};
 
-use crate::cli::Global;
+use crate::global::Global;
 use crate::store;
 
 /// Letters read at once.

@@ -56,7 +56,7 @@ struct Refusal<'a> {
 
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let rulebook = files::rulebook(&args.rulebook)?.rulebook;
-    let Some(policy) = rulebook.policies.iter().find(|policy| policy.id == args.policy) else {
+    let Some(policy) = rulebook.policy(&args.policy) else {
         let known: Vec<&str> = rulebook.policies.iter().map(|policy| policy.id.as_str()).collect();
         bail!("the rulebook has no policy \"{}\"; it has: {}", args.policy, known.join(", "));
     };

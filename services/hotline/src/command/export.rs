@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
 
-use crate::cli::Global;
+use crate::global::Global;
 use crate::store;
 
 /// Rows read at once: some megabytes.

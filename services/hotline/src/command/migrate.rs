@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use hotline_postgres::schema;
 
-use crate::cli::Global;
+use crate::global::Global;
 use crate::store::Store;
 
 /// Brings the database's schema up to this program.

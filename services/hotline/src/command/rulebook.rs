@@ -10,8 +10,8 @@ use hotline_runtime::lifecycle::EXIT_CONFIG;
 use serde_json::json;
 
 use super::rates::Format;
-use crate::cli::Global;
 use crate::files;
+use crate::global::Global;
 use crate::store;
 
 /// Checks rulebooks and activates them.

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::export::{PAGE, event_of};
-use crate::cli::Global;
 use crate::folding::Cases;
+use crate::global::Global;
 use crate::store::{self, Store};
 
 /// Compares the stored tallies with the scores of all cases and with a fold of the whole ledger.

@@ -333,7 +333,7 @@ impl Found {
             let rule = clock
                 .policy
                 .as_ref()
-                .and_then(|id| rulebook.policies.iter().find(|policy| policy.id == *id)?.returns.as_ref());
+                .and_then(|id| rulebook.policy(id)?.returns.as_ref());
             let (Some(rule), Some(custody)) = (rule, clock.custody) else { continue };
             let round = &walked.rounds[clock.round];
             let custody = &round.custodies[custody];
@@ -357,7 +357,7 @@ impl Found {
 }
 
 fn clock_calendar<'a>(rulebook: &'a Rulebook, clock: &Clock) -> &'a crate::calendar::Calendar {
-    let policy = rulebook.policies.iter().find(|policy| Some(&policy.id) == clock.policy.as_ref());
+    let policy = clock.policy.as_ref().and_then(|id| rulebook.policy(id));
     policy.map_or(&rulebook.calendar, |policy| &policy.calendar)
 }
 
