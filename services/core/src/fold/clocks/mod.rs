@@ -330,10 +330,7 @@ impl Found {
     /// Returns beyond what the policy of their custody's clock allows are flagged; they stand all the same.
     fn flag_returns(&mut self, walked: &Walked<'_>, rulebook: &Rulebook) {
         for clock in &self.clocks {
-            let rule = clock
-                .policy
-                .as_ref()
-                .and_then(|id| rulebook.policy(id)?.returns.as_ref());
+            let rule = clock.policy.as_ref().and_then(|id| rulebook.policy(id)?.returns.as_ref());
             let (Some(rule), Some(custody)) = (rule, clock.custody) else { continue };
             let round = &walked.rounds[clock.round];
             let custody = &round.custodies[custody];
