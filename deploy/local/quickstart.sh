@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
         --data) data=${2:?--data needs a directory}; shift ;;
         --data=*) data=${1#--data=} ;;
         -h | --help) usage; exit 0 ;;
-        *) usage >&2; exit 64 ;;
+        *) printf 'quickstart: there is no option %s\n' "$1" >&2; usage >&2; exit 64 ;;
     esac
     shift
 done
@@ -103,7 +103,10 @@ say "on time and satisfied, September and October 2026"
 
 [ "$stay" = yes ] || exit 0
 say "hotline stays up until Ctrl-C
-   events, cases, rates   http://$gateway/v1/
+   log                    $log
    health, metrics        http://$ops/readyz  http://$ops/metrics
-   log                    $log"
+   a case with its clocks curl http://$gateway/v1/cases/12345:S0001
+   rates                  curl 'http://$gateway/v1/rates?rate=signing&period=2026-09-01..2026-11-01'
+   sending                $hotline send --to http://$gateway FILE
+   commands on its data   export HOTLINE__DATA__DIR=$data; $hotline tallies check"
 wait "$hotline_pid"

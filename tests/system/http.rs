@@ -164,3 +164,29 @@ fn wait_until(mut asked: impl FnMut() -> bool) -> bool {
     }
     false
 }
+
+#[test]
+fn neither_many_tiny_events_nor_half_sent_ones_keep_others_out() {
+    let server = Server::start("crowd", &root().join("deploy/rulebook"));
+    let tiny = format!("[{}]", vec!["{}"; 400_000].join(","));
+    let headers = [("content-type", "application/cloudevents-batch+json")];
+    let (status, answer) = server.request("POST", "/v1/events", &headers, tiny.as_bytes());
+    assert_eq!(status, 413, "{answer}");
+    assert!(answer.contains("too_many"), "{answer}");
+
+    let head = "POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{";
+    let half_sent: Vec<std::net::TcpStream> = (0..300)
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&server.gateway).expect("a connection");
+            std::io::Write::write_all(&mut stream, head.as_bytes()).expect("it takes the head");
+            stream
+        })
+        .collect();
+    let good = event("1", "received", TIME, &json!({ "case_type": "complaint" }));
+    assert_eq!(server.post(&good.to_string()).0, 200);
+    assert_eq!(server.request("GET", "/v1/cases/12345:bad", &[], b"").0, 200);
+    assert_eq!(server.request("GET", "/v1/cases/%ff", &[], b"").0, 404);
+    let far = "/v1/rates?rate=signing&by=department&period=0001-01-01..9999-12-31";
+    assert_eq!(server.request("GET", far, &[], b"").0, 200, "far days are days");
+    drop(half_sent);
+}

@@ -154,3 +154,42 @@ fn boston_through_the_server_gives_what_replay_gives() {
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     assert_eq!(server.stop(), 0, "a stop is clean: {}", server.log_text());
 }
+
+#[test]
+fn a_command_makes_no_database_out_of_a_misspelt_folder() {
+    let folder = Folder::new("misspelt");
+    let config = folder.0.join("hotline.toml").to_string_lossy().into_owned();
+    let data = folder.0.join("data");
+    fs::write(&config, format!("[data]\ndir = '{}'\n", data.display())).expect("a configuration");
+    let output = run(&["--config", &config, "tallies", "check"]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no database in"));
+    assert!(!data.join("postgres").exists(), "nothing was made");
+}
+
+#[test]
+fn a_code_that_is_also_a_verdict_leaves_the_tallies_exact() {
+    let folder = Folder::new("verdict-code");
+    let events = [
+        ("received", r#"{"case_type":"complaint"}"#, "2026-09-01T09:00:00+08:00"),
+        ("dispatched", r#"{"department":"ZJJ"}"#, "2026-09-01T09:30:00+08:00"),
+        ("closed", r#"{"department":"ZJJ","outcome":"met"}"#, "2026-09-02T09:30:00+08:00"),
+        (
+            "ruled",
+            r#"{"indicator":"close","effect":"met","reason":"r","document":"d"}"#,
+            "2026-09-03T09:30:00+08:00",
+        ),
+        ("urged", r#"{"by":"caller"}"#, "2026-09-04T09:30:00+08:00"),
+    ];
+    let server = Server::start("verdict-code-server", &shipped());
+    for (nth, (kind, data, time)) in events.iter().enumerate() {
+        let event = format!(
+            "{{\"specversion\":\"1.0\",\"type\":\"hotline.case.{kind}.v1\",\"source\":\"/hotline/sample/12345\",\"id\":\"{nth}\",\"subject\":\"12345:v\",\"time\":\"{time}\",\"data\":{data}}}\n"
+        );
+        let file = folder.0.join("one.ndjson").to_string_lossy().into_owned();
+        fs::write(&file, event).expect("a file can be written");
+        assert!(server.send(&[&file]).status.success(), "{kind}");
+    }
+    let checked = run(&["--config", &server.config(), "tallies", "check"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}

@@ -124,16 +124,17 @@ pub fn parse_tally_name(name: &str) -> (Measure, Part, bool) {
     let (excluded, rest) = strip(name);
     match rest.split_once('.').map(|(part, stem)| (Part::parse(part), stem)) {
         Some((Some(part), stem)) => (Measure::parse_stem(stem), part, excluded),
-        _ => (Measure::parse_stem(rest), Part::Each, excluded),
+        // Clocks and ratings are always written with a part: what has none is a count, whatever its code is.
+        _ => (Measure::Count(rest.into()), Part::Each, excluded),
     }
 }
 
-/// A term of a rate: `each` where no population is named.
+/// A term of a rate, as the rulebook has it: with a population, or a count.
 pub fn parse_term(name: &str) -> (Measure, Population, bool) {
     let (excluded, rest) = strip(name);
     match rest.split_once('.').map(|(population, stem)| (Population::parse(population), stem)) {
         Some((Some(population), stem)) => (Measure::parse_stem(stem), population, excluded),
-        _ => (Measure::parse_stem(rest), Population::Each, excluded),
+        _ => (Measure::Count(rest.into()), Population::Each, excluded),
     }
 }
 

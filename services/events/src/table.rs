@@ -1,6 +1,6 @@
 //! The rows of a foreign file, as JSON for an adapter.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use serde_json::{Map, Value};
 
@@ -17,6 +17,10 @@ pub struct Row {
 /// The rows of a CSV file: an object each, by the names of the header. Every value is a string; an empty field is
 /// an empty string. A row that cannot be read does not end the file.
 pub fn csv(input: impl Read) -> Result<impl Iterator<Item = Row>, TableError> {
+    let mut input = BufReader::new(input);
+    // The reader counts a line when it meets its line feed: behind CR LF that is one record later.
+    let first = input.fill_buf().map_err(|error| TableError::Io(error.kind()))?;
+    let crlf = first.windows(2).find(|pair| pair[1] == b'\n').is_some_and(|pair| pair[0] == b'\r');
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
     let header = reader.headers().map_err(|error| csv_error(&error))?;
     let names: Vec<String> =
@@ -33,7 +37,7 @@ pub fn csv(input: impl Read) -> Result<impl Iterator<Item = Row>, TableError> {
             Ok(record) => record.position(),
             Err(error) => error.position(),
         }
-        .map_or(0, csv::Position::line);
+        .map_or(0, |position| position.line() + u64::from(crlf));
         let value = record.map_err(|error| csv_error(&error)).and_then(|record| named(&names, &record));
         // A file that cannot be read any further would fail for ever.
         ended = matches!(value, Err(TableError::Io(_)));

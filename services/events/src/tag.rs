@@ -6,7 +6,7 @@ use crate::canonical::{self, Part};
 use crate::tree::Member;
 
 /// Attributes that do not belong to the content: when the source recorded it, and the one media type there is.
-const OUTSIDE: [&str; 2] = ["recordedtime", "datacontenttype"];
+const OUTSIDE: [&str; 4] = ["recordedtime", "datacontenttype", "traceparent", "tracestate"];
 
 /// Makes the tags of events.
 #[derive(Clone, Debug)]

@@ -146,3 +146,12 @@ fn an_open_boston_case_without_target_has_neither_limit_nor_closing() {
     let Body::Received(body) = &received.fact.body else { panic!("{received:?}") };
     assert_eq!((&body.own_limit, &body.region, &body.channel), (&None, &None, &None));
 }
+
+#[test]
+fn rows_have_the_line_on_which_they_begin_whatever_ends_a_line() {
+    for end in ["\n", "\r\n"] {
+        let text = ["h1,h2", "1,2", "a", "3,4"].map(|line| format!("{line}{end}")).concat();
+        let rows = hotline_events::table::csv(text.as_bytes()).unwrap();
+        assert_eq!(rows.map(|row| row.line).collect::<Vec<_>>(), [2, 3, 4], "{end:?}");
+    }
+}

@@ -4,18 +4,24 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use hotline_runtime::problem::Problem;
 use http_body_util::BodyExt as _;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+
+use crate::handler::busy;
 
 /// Of a body that is too long this many times the limit is read and dropped, so that the connection can go on.
 const DRAIN: usize = 4;
 
-/// The whole body, or the problem to answer.
+/// The whole body and its share of the budget, which lasts as long as it does; or the problem to answer.
 pub(crate) async fn read(
     headers: &HeaderMap,
     body: Body,
     bytes_max: usize,
+    budget: &Arc<Semaphore>,
     deadline: Instant,
-) -> Result<Bytes, Problem> {
+) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -34,12 +40,22 @@ pub(crate) async fn read(
     }
     let slow =
         |_| Problem::new(StatusCode::REQUEST_TIMEOUT, "slow", "The body did not come in time").closing();
-    timeout_at(deadline, collect(body, announced.unwrap_or_default(), bytes_max)).await.map_err(slow)?
+    timeout_at(deadline, collect(body, bytes_max, budget)).await.map_err(slow)?
 }
 
-async fn collect(mut body: Body, announced: usize, bytes_max: usize) -> Result<Bytes, Problem> {
+/// Takes the body's share of the budget as its bytes come, so that an announced length takes nothing yet.
+async fn collect(
+    mut body: Body,
+    bytes_max: usize,
+    budget: &Arc<Semaphore>,
+) -> Result<(Bytes, OwnedSemaphorePermit), Problem> {
     let cut = || Problem::new(StatusCode::BAD_REQUEST, "cut_off", "The body ended before its end").closing();
-    let mut bytes = Vec::with_capacity(announced.min(bytes_max));
+    let mut bytes = Vec::new();
+    let share_of = |length: usize| {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        Arc::clone(budget).try_acquire_many_owned(length).map_err(|_| busy())
+    };
+    let mut share = share_of(0)?;
     let mut length = 0_usize;
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| cut())?.into_data() else { continue };
@@ -48,12 +64,14 @@ async fn collect(mut body: Body, announced: usize, bytes_max: usize) -> Result<B
             return Err(too_large(bytes_max).closing());
         }
         if length <= bytes_max {
+            share.merge(share_of(data.len())?);
             bytes.extend_from_slice(&data);
         } else {
             bytes = Vec::new();
+            share = share_of(0)?;
         }
     }
-    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok(bytes.into()) }
+    if length > bytes_max { Err(too_large(bytes_max)) } else { Ok((bytes.into(), share)) }
 }
 
 pub(crate) fn too_large(bytes_max: usize) -> Problem {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -19,8 +20,12 @@ use crate::handler::unavailable;
 /// As the schemas bound a subject.
 const ID_BYTES_MAX: usize = 96;
 
-pub(crate) async fn show(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>) -> Response {
+pub(crate) async fn show(
+    State(gateway): State<Arc<Gateway>>,
+    id: Result<Path<String>, PathRejection>,
+) -> Response {
     let none = || Problem::new(StatusCode::NOT_FOUND, "no_case", "There is no such case").into_response();
+    let Ok(Path(id)) = id else { return none() };
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     if id.is_empty() || id.len() > ID_BYTES_MAX || !id.bytes().all(is_allowed) {
         return none();

@@ -29,6 +29,12 @@ pub struct GatewayConfig {
     /// A body above it is answered with 413. Larger bodies take more memory: this much for every request at work.
     #[serde(with = "units::bytes")]
     pub body_bytes_max: usize,
+    /// Bytes of all bodies together that are being read or at work; beyond it senders are told to come back. Decoded
+    /// they take several times as much.
+    #[serde(with = "units::bytes")]
+    pub bodies_bytes_max: usize,
+    /// Events of one request; more are answered with 413.
+    pub events_max: usize,
     /// How long the head of a request may take, and how long a connection may be idle.
     #[serde(with = "units::duration")]
     pub header_wait: Duration,
@@ -54,6 +60,8 @@ impl Default for GatewayConfig {
             token: None,
             token_file: None,
             body_bytes_max: 8 * 1024 * 1024,
+            bodies_bytes_max: 32 * 1024 * 1024,
+            events_max: 20_000,
             header_wait: Duration::from_secs(30),
             request_wait: Duration::from_mins(1),
             requests_max: 128,
@@ -104,10 +112,14 @@ impl Section for GatewayConfig {
             ("events_per_second_max", self.events_per_second_max as usize),
             ("events_burst_max", self.events_burst_max as usize),
             ("body_bytes_max", self.body_bytes_max),
+            ("events_max", self.events_max),
         ];
         faults.extend(
             counts.iter().filter(|(_, n)| *n == 0).map(|(name, _)| format!("{name} must be at least 1")),
         );
+        if self.bodies_bytes_max < self.body_bytes_max || self.bodies_bytes_max > 1 << 30 {
+            faults.push("bodies_bytes_max must be at least body_bytes_max and at most 1 GiB".to_owned());
+        }
         if self.body_bytes_max > 64 * 1024 * 1024 {
             faults.push(
                 "body_bytes_max must be at most 64 MiB: every request at work may take as much".to_owned(),

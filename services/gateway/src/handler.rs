@@ -29,6 +29,8 @@ use crate::metrics::FromSource;
 use crate::signature::{Allowed, Distrust};
 use crate::{Gateway, access, body, case, intake, metrics};
 
+/// The route by which events come.
+const EVENTS: &str = "events";
 /// When to come again while the store is away.
 const RETRY_SECONDS: u64 = 5;
 /// Bodies above this size are taken apart on a thread of their own, so that others are not kept waiting.
@@ -36,7 +38,7 @@ const INLINE_BYTES_MAX: usize = 16 * 1024;
 
 pub(crate) fn router(gateway: &Arc<Gateway>, reads: Router) -> Router {
     let observed = |route| from_fn_with_state((Arc::clone(gateway), route), observe);
-    let events = Router::new().route("/v1/events", post(events)).route_layer(observed("events"));
+    let events = Router::new().route("/v1/events", post(events)).route_layer(observed(EVENTS));
     let cases = Router::new().route("/v1/cases/{id}", get(case::show)).route_layer(observed("cases"));
     let reads = if reads.has_routes() { reads.route_layer(observed("reads")) } else { reads };
     let reads = cases
@@ -59,18 +61,28 @@ async fn observe(
     next: Next,
 ) -> Response {
     let begun_at = Instant::now();
-    let mut response = match gateway.slots.try_acquire() {
-        Ok(_slot) => next.run(request).await,
-        Err(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many requests are at work")
-            .retry_after(1)
-            .closing()
-            .into_response(),
+    // Sending takes its place when the body is there: who only begins to send keeps nobody else out.
+    let sends = route == EVENTS;
+    let mut response = if sends {
+        next.run(request).await
+    } else {
+        match gateway.reads.try_acquire() {
+            Ok(_slot) => next.run(request).await,
+            Err(_) => busy().into_response(),
+        }
     };
     let code = response.extensions().get::<ProblemCode>().map_or("ok", |code| code.0);
     let source = response.extensions().get::<FromSource>().map_or(metrics::OTHER, |source| &source.0);
     metrics::request(route, source, code, begun_at.elapsed());
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// What to answer when there is no place.
+pub(crate) fn busy() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many requests are at work")
+        .retry_after(1)
+        .closing()
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -89,7 +101,10 @@ async fn events(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
     let mut source = None;
     let answered = async {
         let asked = asked(&head)?;
-        let body = body::read(&head.headers, body, gateway.config.body_bytes_max, deadline).await?;
+        gateway.keys.look_at(&head.headers, received_at).map_err(distrusted)?;
+        let bytes_max = gateway.config.body_bytes_max;
+        let (body, _share) = body::read(&head.headers, body, bytes_max, &gateway.bodies, deadline).await?;
+        let _slot = gateway.slots.try_acquire().map_err(|_| busy())?;
         metrics::body(body.len());
         let allowed = gateway.keys.verify(&head.headers, &body, received_at).map_err(distrusted)?;
         let rules = gateway.parts.rules.current().await.map_err(|error| unavailable(&error))?;
@@ -170,7 +185,8 @@ async fn take_apart(
     let tagger = gateway.parts.tagger.clone();
     let length = body.len();
     let Some(name) = &asked.source else {
-        let work = move || intake::events(&head.headers, &body, &tagger);
+        let events_max = gateway.config.events_max;
+        let work = move || intake::events(&head.headers, &body, &tagger, events_max);
         return apart(length, work).await;
     };
     let source = rules.rulebook.sources.get(name.as_str()).ok_or_else(unlisted)?;
@@ -179,7 +195,9 @@ async fn take_apart(
     }
     let adapter = gateway.adapters.of(source, rules)?;
     let source = source.id.clone();
-    apart(usize::MAX, move || intake::rows(&head.headers, &body, &adapter, &source, &tagger)).await
+    let events_max = gateway.config.events_max;
+    let work = move || intake::rows(&head.headers, &body, &adapter, &source, (&tagger, events_max));
+    apart(usize::MAX, work).await
 }
 
 async fn apart(

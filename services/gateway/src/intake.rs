@@ -72,7 +72,12 @@ fn content_type(headers: &HeaderMap) -> Result<&str, Problem> {
 }
 
 /// The events of a body. Err: it cannot be taken apart, and nothing in it is looked at.
-pub(crate) fn events(headers: &HeaderMap, body: &[u8], tagger: &Tagger) -> Result<Taken, Problem> {
+pub(crate) fn events(
+    headers: &HeaderMap,
+    body: &[u8],
+    tagger: &Tagger,
+    events_max: usize,
+) -> Result<Taken, Problem> {
     if is_binary(headers.keys().map(header::HeaderName::as_str)) {
         let pairs = || headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let event = decode_binary(pairs(), body, tagger, Keep::All).map_err(Refused::from);
@@ -81,12 +86,24 @@ pub(crate) fn events(headers: &HeaderMap, body: &[u8], tagger: &Tagger) -> Resul
     }
     let framing = Framing::of(content_type(headers)?, body).ok_or_else(unsupported)?;
     let items = decode_many(body, framing, tagger, Keep::All).map_err(|error| problem_of(&error.into()))?;
-    let items = items.map(|item| Item {
-        raw: item.raw.to_vec(),
-        line: None,
-        event: item.event.map_err(Refused::from),
-    });
-    Ok(Taken { single: framing == Framing::One, items: items.collect() })
+    let mut taken = Vec::new();
+    for item in items {
+        if taken.len() == events_max {
+            return Err(too_many(events_max));
+        }
+        let event = item.event.map_err(Refused::from);
+        taken.push(Item { raw: item.raw.to_vec(), line: None, event });
+    }
+    Ok(Taken { single: framing == Framing::One, items: taken })
+}
+
+fn too_many(events_max: usize) -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "too_many",
+        "The body holds more events than are taken at once",
+    )
+    .with("events_max", events_max.into())
 }
 
 /// An event of binary mode as it would stand in structured mode, for whoever reads its dead letter.
@@ -112,10 +129,13 @@ pub(crate) fn rows(
     body: &[u8],
     adapter: &Arc<Adapter>,
     source: &str,
-    tagger: &Tagger,
+    (tagger, events_max): (&Tagger, usize),
 ) -> Result<Taken, Problem> {
     let mut items = Vec::new();
     for row in table_of(headers, body)? {
+        if items.len() >= events_max {
+            return Err(too_many(events_max));
+        }
         let line = Some(row.line);
         match mapped(row, adapter, source, tagger) {
             Ok(events) => {

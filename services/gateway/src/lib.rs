@@ -63,8 +63,12 @@ struct Gateway {
     tokens: access::Tokens,
     throttle: throttle::Throttle,
     adapters: adapters::Adapters,
-    /// Requests in hand.
+    /// Requests whose events are in hand: their bodies have been read.
     slots: Semaphore,
+    /// Questions in hand: senders cannot take the places of readers.
+    reads: Semaphore,
+    /// Bytes of bodies that are being read or are in hand.
+    bodies: Arc<Semaphore>,
 }
 
 /// The gateway, bound and not yet serving: the address is known before anything starts.
@@ -119,6 +123,8 @@ impl Gateway {
         Ok(Self {
             throttle: throttle::Throttle::new(config.events_per_second_max, config.events_burst_max),
             slots: Semaphore::new(config.requests_max),
+            reads: Semaphore::new(config.requests_max),
+            bodies: Arc::new(Semaphore::new(config.bodies_bytes_max)),
             adapters: adapters::Adapters::default(),
             keys,
             tokens,

@@ -107,19 +107,17 @@ impl Keys {
         self.0.is_empty()
     }
 
+    /// What its head alone shows of a request that cannot be trusted: nothing of its body need be read.
+    pub fn look_at(&self, headers: &HeaderMap, now: Timestamp) -> Result<(), Distrust> {
+        if self.is_empty() { Ok(()) } else { fresh(headers, now).map(|_| ()) }
+    }
+
     /// Whose signature a request bears. Every secret is tried, in time that does not depend on where they differ.
     pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: Timestamp) -> Result<Allowed, Distrust> {
         if self.is_empty() {
             return Ok(Allowed::Anyone);
         }
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let (Some(id), Some(timestamp), Some(given)) = (text(ID), text(TIMESTAMP), text(SIGNATURE)) else {
-            return Err(Distrust::Missing);
-        };
-        let signed_at: i64 = timestamp.parse().map_err(|_| Distrust::Bad)?;
-        if signed_at.abs_diff(now.as_second()) > TOLERANCE_SECONDS {
-            return Err(Distrust::Stale);
-        }
+        let (id, timestamp, given) = fresh(headers, now)?;
         let given: Vec<Vec<u8>> = given
             .split_ascii_whitespace()
             .take(SIGNATURES_MAX)
@@ -134,4 +132,17 @@ impl Keys {
         }
         if sources.is_empty() { Err(Distrust::Bad) } else { Ok(Allowed::Sources(sources)) }
     }
+}
+
+/// Id, timestamp and signatures of a request, if it has them and its timestamp is near our clock.
+fn fresh(headers: &HeaderMap, now: Timestamp) -> Result<(&str, &str, &str), Distrust> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let (Some(id), Some(timestamp), Some(given)) = (text(ID), text(TIMESTAMP), text(SIGNATURE)) else {
+        return Err(Distrust::Missing);
+    };
+    let signed_at: i64 = timestamp.parse().map_err(|_| Distrust::Bad)?;
+    if signed_at.abs_diff(now.as_second()) > TOLERANCE_SECONDS {
+        return Err(Distrust::Stale);
+    }
+    Ok((id, timestamp, given))
 }

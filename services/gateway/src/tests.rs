@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use hotline_events::Tagger;
 use hotline_runtime::config::Section as _;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::GatewayConfig;
@@ -19,6 +21,9 @@ use crate::{body, intake};
 
 /// The example of the Standard Webhooks specification's own libraries.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// Events that the tests allow in one request.
+const EVENTS_MAX: usize = 50;
 const OTHER_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 fn at(seconds: i64) -> Timestamp {
@@ -115,8 +120,9 @@ fn a_bucket_lets_a_large_batch_through_and_pays_afterwards() {
 
 async fn read(bytes: usize, max: usize) -> Result<usize, (StatusCode, &'static str)> {
     let deadline = Instant::now() + Duration::from_secs(5);
-    let read = body::read(&HeaderMap::new(), Body::from(vec![b' '; bytes]), max, deadline).await;
-    read.map(|bytes| bytes.len()).map_err(|problem| (problem.status(), problem.code()))
+    let budget = Arc::new(Semaphore::new(500));
+    let read = body::read(&HeaderMap::new(), Body::from(vec![b' '; bytes]), max, &budget, deadline).await;
+    read.map(|(bytes, _)| bytes.len()).map_err(|problem| (problem.status(), problem.code()))
 }
 
 #[tokio::test]
@@ -124,12 +130,29 @@ async fn a_body_above_the_limit_is_too_large() {
     assert_eq!(read(100, 100).await, Ok(100));
     assert_eq!(read(101, 100).await, Err((StatusCode::PAYLOAD_TOO_LARGE, "too_large")));
     assert_eq!(read(1000, 100).await, Err((StatusCode::PAYLOAD_TOO_LARGE, "too_large")));
+    // The bodies of all senders together are bounded too.
+    assert_eq!(read(501, 600).await, Err((StatusCode::SERVICE_UNAVAILABLE, "busy")));
+}
+
+#[test]
+fn more_events_than_are_taken_at_once_are_not_even_looked_at() {
+    let body = format!("[{}]", vec!["{}"; EVENTS_MAX + 1].join(","));
+    assert_eq!(taken("application/cloudevents-batch+json", &body).map(|_| ()), Err("too_many"));
+    let lines = "{}\n".repeat(EVENTS_MAX + 1);
+    assert_eq!(taken("application/x-ndjson", &lines).map(|_| ()), Err("too_many"));
+}
+
+#[test]
+fn an_unsigned_head_is_refused_before_its_body() {
+    let keys = Keys::of(&[(SECRET, &["/a"])]);
+    assert_eq!(keys.look_at(&HeaderMap::new(), at(0)), Err(Distrust::Missing));
 }
 
 fn taken(content_type: &str, body: &str) -> Result<intake::Taken, &'static str> {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_str(content_type).unwrap());
-    intake::events(&headers, body.as_bytes(), &Tagger::unkeyed()).map_err(|problem| problem.code())
+    intake::events(&headers, body.as_bytes(), &Tagger::unkeyed(), EVENTS_MAX)
+        .map_err(|problem| problem.code())
 }
 
 const EVENT: &str = r#"{"specversion":"1.0","type":"hotline.case.signed.v1","source":"/a","id":"1","subject":"12345:1","time":"2026-01-05T09:00:00+08:00","data":{"department":"d"}}"#;
@@ -172,7 +195,7 @@ fn binary_mode_is_kept_as_it_would_stand_in_structured_mode() {
         headers.insert(name, HeaderValue::from_static(value));
     }
     let body = br#"{"department":"d"}"#;
-    let taken = intake::events(&headers, body, &Tagger::unkeyed()).unwrap();
+    let taken = intake::events(&headers, body, &Tagger::unkeyed(), EVENTS_MAX).unwrap();
     assert!(taken.single && taken.items[0].event.is_ok());
     let again = self::taken("application/json", std::str::from_utf8(&taken.items[0].raw).unwrap()).unwrap();
     assert!(again.items[0].event.is_ok());

@@ -163,8 +163,7 @@ async fn first_rulebook(config: &Config, writer: &CaseWriter, rules: &Rules) -> 
         }
     }
     let Some(dir) = config.rulebook_dir() else {
-        tracing::warn!("no rulebook is active and none is configured: run `hotline rulebook activate`");
-        return Ok(());
+        bail!("no rulebook is active yet: set [rulebook] dir, or run `hotline rulebook activate DIR` once");
     };
     let loaded = files::rulebook(&dir)?;
     let files = files::rulebook_files(&dir)?;

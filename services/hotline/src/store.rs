@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use hotline_postgres::{MasterKey, PgConnectOptions, PgPool, PoolConfig, pool, schema};
-use hotline_runtime::config::Config;
+use hotline_runtime::config::{Config, DataConfig, PostgresConfig};
 use hotline_runtime::database::{Connection, Database, Host, Target};
-use hotline_runtime::key;
+use hotline_runtime::{embedded, key};
 
 /// How long a database may take to accept connections after it was found.
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
@@ -26,9 +26,21 @@ impl Store {
     /// For commands: shares the cluster of a hotline that runs, else starts it for as long as the command takes.
     /// The schema is that of this program.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        let dir = config.section::<DataConfig>().dir;
+        if config.optional::<PostgresConfig>().is_none() && !embedded::exists(&dir) {
+            bail!(
+                "there is no database in {}: `hotline all` makes one; [data] dir or HOTLINE__DATA__DIR says where it is",
+                dir.display()
+            );
+        }
         let store = Self::open_unchecked(config).await?;
-        schema::check(&store.pool).await?;
-        Ok(store)
+        match schema::check(&store.pool).await {
+            Ok(()) => Ok(store),
+            Err(error) => {
+                store.close().await?;
+                Err(error.into())
+            }
+        }
     }
 
     /// As [`Store::open`], whatever the schema.

@@ -1,8 +1,8 @@
 //! Instants and days as PostgreSQL holds them: exact to the microsecond, without a detour through text.
 
+use hotline_core::calendar::Day;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::Offset;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
@@ -12,8 +12,7 @@ use sqlx::{Decode, Encode, Postgres, Type};
 /// 2000-01-01T00:00:00Z, where PostgreSQL begins to count, in microseconds of Unix time.
 const POSTGRES_EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 /// The same in days.
-const POSTGRES_EPOCH_DAYS: i64 = 10_957;
-const DAY_MICROSECONDS: i64 = 86_400_000_000;
+const POSTGRES_EPOCH_DAYS: i32 = 10_957;
 
 /// A `timestamptz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +32,7 @@ impl At {
 impl On {
     /// What a binary `date` holds.
     pub(crate) fn postgres(self) -> i32 {
-        let midnight = Offset::UTC.to_timestamp(self.0.at(0, 0, 0, 0));
-        let midnight = midnight.expect("years of tallies are within those of an instant in UTC");
-        let days = midnight.as_microsecond().div_euclid(DAY_MICROSECONDS) - POSTGRES_EPOCH_DAYS;
-        i32::try_from(days).expect("jiff's years are four digits, which is under 4 million days")
+        Day::of(self.0).0 - POSTGRES_EPOCH_DAYS
     }
 }
 
@@ -92,10 +88,9 @@ impl Encode<'_, Postgres> for On {
 
 impl Decode<'_, Postgres> for On {
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
-        let days = i64::from(i32::from_be_bytes(binary(&value)?.try_into()?)) + POSTGRES_EPOCH_DAYS;
-        let microseconds = days.checked_mul(DAY_MICROSECONDS).ok_or("infinite day")?;
-        let midnight = Timestamp::from_microsecond(microseconds)?;
-        Ok(Self(Offset::UTC.to_datetime(midnight).date()))
+        let days = i32::from_be_bytes(binary(&value)?.try_into()?);
+        let days = days.checked_add(POSTGRES_EPOCH_DAYS).ok_or("infinite day")?;
+        Ok(Self(Day(days).date()))
     }
 }
 

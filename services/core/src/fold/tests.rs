@@ -568,3 +568,14 @@ fn first_and_final_take_one_round_of_several() {
     check(&life, "first", "D1 1/1");
     check(&life, "final", "D2 1/1");
 }
+
+#[test]
+fn a_code_that_is_also_a_verdict_stays_a_code() {
+    let rulebook = rulebook(POLICIES);
+    let text = format!("{DISPATCHED}09-22 12:00 closed D1 outcome=met\n09-30 10:00 ruled close met");
+    let view = fold(CASE, &case(life(&text), &rulebook), &rulebook);
+    let score = crate::score::score(&view, &rulebook);
+    let read = crate::score::Score::decode(&score.encode()).expect("its own bytes");
+    assert_eq!(read, score);
+    assert!(score.tallies().keys().any(|key| key.measure == "outcome.met"));
+}

@@ -45,6 +45,10 @@ pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(dir) = config.rulebook_dir().filter(|dir| !dir.is_dir()) {
+        eprintln!("[rulebook] dir: {} is not a directory", dir.display());
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    }
     let mut out = std::io::stdout().lock();
     match args.action {
         Action::Check => writeln!(out, "{}", sound(global.lang()))?,

@@ -15,7 +15,7 @@ use crate::store;
 /// Letters read at once.
 const PAGE: i64 = 1_000;
 
-/// Shows input that was refused, and why.
+/// Shows input that was refused and kept, and why. What a sender over HTTP gets back as invalid is not kept.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  hotline dead-letters list --reason id_conflict\n  hotline dead-letters show 17 --bytes"

@@ -54,7 +54,10 @@ pub fn print_rows(rows: &[Row], query: &Query<'_>, format: Format) -> anyhow::Re
         Format::Csv => {
             writeln!(out, "rate,from,to,department,hotline,case_type,numerator,denominator,value")?;
             for row in rows {
-                writeln!(out, "{}", cells(row, query).map(|cell| quoted(&cell)).join(","))?;
+                let mut cells = cells(row, query);
+                // A spreadsheet wants a number, and an empty cell where there is none.
+                cells[8] = row.value().map(|value| value.to_string()).unwrap_or_default();
+                writeln!(out, "{}", cells.map(|cell| quoted(&cell)).join(","))?;
             }
         }
         Format::Table => table(rows, query, &mut out)?,
@@ -83,12 +86,14 @@ fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
 }
 
-/// Two decimals, cut off and never rounded up: 100 % is printed only where it is true.
+/// Two decimals, rounded half up; but 100 % is printed only where it is true.
 fn percent(row: &Row) -> String {
     if row.denominator == 0 {
         return "no data".to_owned();
     }
-    let hundredths = i128::from(row.numerator) * 10_000 / i128::from(row.denominator);
+    let (numerator, denominator) = (i128::from(row.numerator), i128::from(row.denominator));
+    let rounded = (numerator * 20_000 + denominator).div_euclid(2 * denominator);
+    let hundredths = if numerator < denominator { rounded.min(9_999) } else { rounded };
     format!("{}.{:02} %", hundredths / 100, (hundredths % 100).abs())
 }
 
@@ -113,4 +118,31 @@ fn table(rows: &[Row], query: &Query<'_>, out: &mut impl Write) -> std::io::Resu
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_percent_is_printed_only_where_it_is_true() {
+        let shown = |numerator, denominator| {
+            percent(&Row {
+                rate: "r".into(),
+                version: 1,
+                department: "D".into(),
+                hotline: None,
+                case_type: None,
+                numerator,
+                denominator,
+                scale: 1,
+            })
+        };
+        assert_eq!(shown(2, 3), "66.67 %");
+        assert_eq!(shown(597, 601), "99.33 %");
+        assert_eq!(shown(99_999, 100_000), "99.99 %");
+        assert_eq!(shown(1, 1), "100.00 %");
+        assert_eq!(shown(0, 5), "0.00 %");
+        assert_eq!(shown(0, 0), "no data");
+    }
 }

@@ -44,6 +44,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             bar.inc(line.len() as u64 + 1);
             if let Err(mut refusal) = cases.add(line, args.as_of) {
                 refused += 1;
+                refusal["file"] = file.display().to_string().into();
                 refusal["line"] = number.into();
                 eprintln!("{refusal}");
             }

@@ -150,7 +150,8 @@ impl Sender {
             bail!("--to is the address of a gateway, such as http://127.0.0.1:8080");
         }
         let url = args.to.trim_end_matches('/');
-        let url = if url.ends_with("/v1/events") { url.to_owned() } else { format!("{url}/v1/events") };
+        let url = url.strip_suffix("/v1/events").or_else(|| url.strip_suffix("/v1")).unwrap_or(url);
+        let url = format!("{url}/v1/events");
         let secret = match &args.secret_file {
             Some(path) => Some(Secret::parse(Text::read(path)?.expose()).with_context(|| {
                 format!("{} is not a secret of Standard Webhooks (whsec_…)", path.display())
@@ -233,7 +234,10 @@ impl Sender {
     fn until_answered(&self, body: &[u8]) -> anyhow::Result<Answer> {
         let mut wait = FIRST_WAIT;
         let mut last = String::new();
-        for _ in 0..ATTEMPTS_MAX {
+        for attempt in 0..ATTEMPTS_MAX {
+            if attempt == 1 {
+                eprintln!("{} does not answer ({last}): trying again for a while", self.url);
+            }
             let asked = match self.attempt(body) {
                 Ok(answer) if !matches!(answer.status, 408 | 429 | 502 | 503 | 504) => return Ok(answer),
                 Ok(answer) => {
