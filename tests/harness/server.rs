@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::root;
@@ -199,10 +200,18 @@ impl Drop for Server {
     }
 }
 
-/// An address that was free a moment ago.
+/// An address that was free a moment ago, below the ports that the system gives to outgoing connections: between
+/// now and its use none of those can take it.
 pub fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").to_string()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(37);
+    loop {
+        let nth = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 12_000 + u16::try_from(nth % 18_000).expect("less than 18,000");
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener.local_addr().expect("an address").to_string();
+        }
+    }
 }
 
 pub fn get(address: &str, path: &str) -> Option<(u16, String)> {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::samples::{all, boston, cn, cn_spec, windows};
 use super::{Calendar, DAY, Day, DayKind, DayStatus, Micros, Season, Spec, Wall};
+use crate::fact::Unit;
 
 fn at(calendar: &Calendar, text: &str) -> Timestamp {
     calendar.timezone().to_timestamp(text.parse::<DateTime>().unwrap()).unwrap()
@@ -269,4 +270,18 @@ proptest! {
             prop_assert!(calendar.round_clock_until(Wall(reached.0 - 1)) < amount);
         }
     }
+}
+
+#[test]
+fn counting_back_passes_over_what_is_not_worked() {
+    let calendar = cn();
+    let before =
+        |text: &str, count, unit| shown(&calendar, calendar.before(at(&calendar, text), count, unit));
+    // 1 to 7 October 2026 are off; 10 October is a Saturday that is worked.
+    assert_eq!(before("2026-10-12T16:00:00", 1, Unit::WorkingDay), "2026-10-10T16:00:00");
+    assert_eq!(before("2026-10-12T16:00:00", 4, Unit::WorkingDay), "2026-09-30T16:00:00");
+    assert_eq!(before("2026-10-12T16:00:00", 0, Unit::WorkingDay), "2026-10-12T16:00:00");
+    assert_eq!(before("2026-10-12T16:00:00", 2, Unit::CalendarDay), "2026-10-10T16:00:00");
+    assert_eq!(before("2026-10-12T16:00:00", 24, Unit::Hour), "2026-10-11T16:00:00");
+    assert_eq!(before("2026-10-12T06:00:00", 24, Unit::RoundClockHour), "2026-10-10T06:00:00");
 }
