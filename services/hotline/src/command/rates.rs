@@ -87,7 +87,7 @@ fn quoted(cell: &str) -> String {
 }
 
 /// Two decimals, rounded half up; but 100 % is printed only where it is true.
-fn percent(row: &Row) -> String {
+pub fn percent(row: &Row) -> String {
     if row.denominator == 0 {
         return "no data".to_owned();
     }
