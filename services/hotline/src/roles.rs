@@ -182,7 +182,7 @@ async fn only_rulebook(files: &Files, writer: &CaseWriter, rules: &Rules) -> any
         .map_err(|faults| anyhow::anyhow!("the rulebook has faults:\n{}", files::listed(&faults)))?;
     match rules.current().await {
         Ok(active) if active.rulebook.hash == loaded.rulebook.hash => Ok(()),
-        Ok(_) => bail!("this database is judged by another rulebook"),
+        Ok(_) => bail!("this database has another rulebook: it is not this one's; choose another directory"),
         Err(Error::NoRulebook) => {
             writer.activate(files, &loaded.rulebook, false, clock::now()).await?;
             Ok(())

@@ -103,7 +103,7 @@ impl Batch {
     }
 
     /// How many lines.
-    pub fn len(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.lines.len() as u64
     }
 

@@ -107,7 +107,7 @@ fn configuration(global: &Global, args: &Args) -> anyhow::Result<(Config, PathBu
     let mut ours: BTreeMap<String, String> = [
         ("gateway.listen", "127.0.0.1:0"),
         ("ops.listen", "127.0.0.1:0"),
-        ("log.filter", "warn,hotline_gateway=error"),
+        ("log.filter", "warn,hotline_gateway=error,sqlx=error"),
         ("log.format", "text"),
     ]
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -199,7 +199,7 @@ fn send_batches(
         let batch = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return Ok(sender.counts()) };
         sender.send(&batch)?;
-        bar.inc(batch.len());
+        bar.inc(batch.count());
     }
 }
 
