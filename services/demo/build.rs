@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 fn main() -> io::Result<()> {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy");
@@ -24,14 +24,14 @@ fn main() -> io::Result<()> {
 }
 
 /// The files below a folder by their path from the root, but for what is not part of a rulebook.
-fn list(root: &Path, folder: &Path, files: &mut BTreeMap<String, PathBuf>) -> io::Result<()> {
+fn list(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
             list(root, &path, files)?;
         } else if path.extension().is_some_and(|extension| extension != "md") {
             let name = path.strip_prefix(root).map_err(io::Error::other)?.to_string_lossy().into_owned();
-            files.insert(name, path.canonicalize()?);
+            files.insert(name, path.canonicalize()?.to_string_lossy().into_owned());
         }
     }
     Ok(())

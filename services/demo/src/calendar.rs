@@ -28,23 +28,12 @@ impl Office<'_> {
         self.0.instant(day, (hour * 60 + minute) * MINUTE)
     }
 
-    /// So many minutes later, from `first` to `last`, round the clock.
-    pub(crate) fn minutes_after(
-        self,
-        at: Timestamp,
-        (first, last): (i64, i64),
-        dice: &mut Dice,
-    ) -> Timestamp {
-        let seconds = dice.between(first * 60, last * 60);
-        at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(at)
-    }
-
     /// So many minutes later in which the office is open.
     pub(crate) fn open_minutes_after(self, at: Timestamp, minutes: (i64, i64), dice: &mut Dice) -> Timestamp {
-        let later = self.minutes_after(self.0.next_opening(at), minutes, dice);
+        let later = minutes_after(self.0.next_opening(at), minutes, dice);
         let opening = self.0.next_opening(later);
         // Whoever finds the office closed does it early the next morning.
-        if opening == later { later } else { self.minutes_after(opening, (1, 40), dice) }
+        if opening == later { later } else { minutes_after(opening, (1, 40), dice) }
     }
 
     /// Some time of the `n`-th working day after `at`, and after `at`.
@@ -70,6 +59,12 @@ impl Office<'_> {
         let seconds = time / 1_000_000;
         format!("{}T{:02}:{:02}:{:02}+08:00", day.date(), seconds / 3600, seconds / 60 % 60, seconds % 60)
     }
+}
+
+/// So many minutes later, from `first` to `last`, round the clock.
+pub(crate) fn minutes_after(at: Timestamp, (first, last): (i64, i64), dice: &mut Dice) -> Timestamp {
+    let seconds = dice.between(first * 60, last * 60);
+    at.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(at)
 }
 
 /// When in the year people call about something.

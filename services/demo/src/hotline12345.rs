@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use hotline_core::calendar::Day;
 
-use crate::calendar::Office;
+use crate::calendar::{Office, minutes_after};
 use crate::case::Case;
 use crate::dice::{Deck, Dice};
 use crate::world::{Lane, MARKET_BUREAU, MERGED};
@@ -75,7 +75,7 @@ impl<'r, 'd> Plan<'r, 'd> {
     pub(crate) fn live(mut self) -> Case<'r> {
         let at = self.receipt.at;
         self.receive();
-        let dispatched_at = self.office.minutes_after(at, (4, 75), self.dice);
+        let dispatched_at = minutes_after(at, (4, 75), self.dice);
         self.dispatch("first", dispatched_at);
         let taken = if self.lane.department != MARKET_BUREAU && self.dice.in_thousand(24) {
             self.give_back(dispatched_at)
@@ -151,7 +151,7 @@ impl<'r, 'd> Plan<'r, 'd> {
         }
         self.act("returned", answered_at, json!({ "reason": reason }));
         self.holder = if self.holder == "HBQ" { "CGJ" } else { "HBQ" };
-        let again_at = self.office.minutes_after(answered_at, (5, 40), self.dice);
+        let again_at = minutes_after(answered_at, (5, 40), self.dice);
         self.dispatch("redispatch", again_at);
         Taken { dispatched_at: again_at, from: again_at }
     }
@@ -281,7 +281,7 @@ impl<'r, 'd> Plan<'r, 'd> {
         }
         let reopened_at = self.office.working_day_after(rated_at, 1, self.dice);
         self.case.tell("reopened", reopened_at, &json!({ "reason": "dissatisfied" }));
-        let dispatched_at = self.office.minutes_after(reopened_at, (5, 60), self.dice);
+        let dispatched_at = minutes_after(reopened_at, (5, 60), self.dice);
         self.dispatch("first", dispatched_at);
         let closed_at = self.handle(Taken { dispatched_at, from: dispatched_at });
         let rated_at = self.office.working_day_after(closed_at, 1, self.dice);
@@ -318,7 +318,7 @@ impl<'r, 'd> Plan<'r, 'd> {
         if self.dice.in_thousand(6) {
             let wrong = answer(self.dice, !satisfied);
             let told = self.case.tell("rated", at, &wrong);
-            let corrected_at = self.office.minutes_after(at, (10, 120), self.dice);
+            let corrected_at = minutes_after(at, (10, 120), self.dice);
             self.case.correct(&told, corrected_at, &said);
         } else {
             self.case.tell("rated", at, &said);
@@ -328,19 +328,14 @@ impl<'r, 'd> Plan<'r, 'd> {
 }
 
 /// A question that the hotline's office answers during the call.
-pub(crate) fn answered_at_once<'r>(
-    mut case: Case<'r>,
-    office: Office<'_>,
-    at: Timestamp,
-    dice: &mut Dice,
-) -> Case<'r> {
+pub(crate) fn answered_at_once<'r>(mut case: Case<'r>, at: Timestamp, dice: &mut Dice) -> Case<'r> {
     let category = *dice.pick(&["government", "health", "labour", "transport"]);
     let data = json!({
         "case_type": "consult", "category": [category], "region": "411200", "number": case.number(),
         "channel": "phone", "reply_wanted": false, "title": "示例咨询", "content": "示例内容",
     });
     case.tell("received", at, &data);
-    let closed_at = office.minutes_after(at, (2, 12), dice);
+    let closed_at = minutes_after(at, (2, 12), dice);
     let data = json!({ "department": "HL12345", "by": "HL12345", "outcome": "explained" });
     case.tell("closed", closed_at, &data);
     case

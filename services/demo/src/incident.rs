@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::date;
 use serde_json::json;
 
-use crate::calendar::Office;
+use crate::calendar::{Office, minutes_after};
 use crate::case::Case;
 use crate::dice::Dice;
 
@@ -25,7 +25,7 @@ pub(crate) fn number() -> String {
 /// The case into which all are merged, under the two-hour limits of an outage.
 pub(crate) fn outage<'r>(mut case: Case<'r>, office: Office<'_>, dice: &mut Dice) -> Case<'r> {
     let at = began_at(office);
-    let after = |minutes: i64, dice: &mut Dice| office.minutes_after(at, (minutes, minutes + 1), dice);
+    let after = |minutes: i64, dice: &mut Dice| minutes_after(at, (minutes, minutes + 1), dice);
     let department = json!({ "department": "GDGS" });
     let received = json!({
         "case_type": "help", "category": ["utilities", "power"], "region": "411200", "number": case.number(),
@@ -60,7 +60,7 @@ pub(crate) fn calls_at(office: Office<'_>, nth: u32) -> Timestamp {
 }
 
 /// One of the callers; the case ends as soon as the operator sees what it is about.
-pub(crate) fn caller<'r>(mut case: Case<'r>, office: Office<'_>, at: Timestamp, dice: &mut Dice) -> Case<'r> {
+pub(crate) fn caller<'r>(mut case: Case<'r>, at: Timestamp, dice: &mut Dice) -> Case<'r> {
     let received = json!({
         "case_type": "help", "category": ["utilities", "power"], "region": "411200", "number": case.number(),
         "channel": "phone", "urgency": "urgent", "tags": ["area_outage"],
@@ -68,9 +68,9 @@ pub(crate) fn caller<'r>(mut case: Case<'r>, office: Office<'_>, at: Timestamp, 
         "reporter": { "name": "示例", "phone": "00000000000" },
     });
     case.tell("received", at, &received);
-    let linked_at = office.minutes_after(at, (2, 9), dice);
+    let linked_at = minutes_after(at, (2, 9), dice);
     case.tell("linked", linked_at, &json!({ "kind": "incident", "case": OUTAGE }));
-    let merged_at = office.minutes_after(linked_at, (1, 2), dice);
+    let merged_at = minutes_after(linked_at, (1, 2), dice);
     case.tell("merged", merged_at, &json!({ "into": OUTAGE, "reason": "incident" }));
     case
 }

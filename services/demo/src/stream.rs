@@ -138,9 +138,9 @@ impl<'r> Year<'r> {
                 let answers = &mut self.answers[lane][usize::from(case_type == "complaint")];
                 Plan::new(case, office, dice, answers, &LANES[lane], Receipt { at, case_type }).live()
             }
-            Kind::AnsweredAtOnce => answered_at_once(case, office, at, dice),
+            Kind::AnsweredAtOnce => answered_at_once(case, at, dice),
             Kind::Outage => incident::outage(case, office, dice),
-            Kind::Caller => incident::caller(case, office, at, dice),
+            Kind::Caller => incident::caller(case, at, dice),
             Kind::Market { lane, case_type } => {
                 let market = Market { case, office, dice, lane };
                 match case_type {
