@@ -1,4 +1,5 @@
 //! The release binary from outside: what is sent in any order, twice, through a kill, is what replay counts.
 
+mod demo;
 mod http;
 mod whole;

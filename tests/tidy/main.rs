@@ -16,6 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("hotline-gateway", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
     ("hotline-casework", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
     ("hotline-rates", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
+    ("hotline-demo", &["hotline-core"]),
 ];
 
 /// Where a library may be used at all.

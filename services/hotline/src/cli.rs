@@ -33,6 +33,7 @@ enum Command {
     #[command(after_help = "Example:\n  hotline rates --config /etc/hotline/hotline.toml")]
     Rates,
     Config(command::config::Args),
+    Demo(command::demo::Args),
     Due(command::due::Args),
     Import(command::import::Args),
     Replay(command::replay::Args),
@@ -53,6 +54,7 @@ impl Cli {
             Command::Casework => roles::run(&self.global, &[Role::Casework]),
             Command::Rates => roles::run(&self.global, &[Role::Rates]),
             Command::Config(args) => command::config::run(&self.global, args),
+            Command::Demo(args) => command::demo::run(&self.global, args),
             Command::Due(args) => command::due::run(args),
             Command::Import(args) => command::import::run(args),
             Command::Replay(args) => command::replay::run(&self.global, args),

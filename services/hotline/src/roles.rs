@@ -1,18 +1,19 @@
 //! Running roles: the shell around them, from the configuration to the exit code.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use hotline_casework::CaseworkConfig;
-use hotline_core::rulebook::load;
+use hotline_core::rulebook::{Files, load};
 use hotline_events::Tagger;
 use hotline_gateway::{GatewayConfig, Server};
 use hotline_postgres::{CaseWriter, Error, Rules, handover, schema};
 use hotline_rates::RatesConfig;
 use hotline_runtime::config::{Config, LogConfig, OpsConfig, PostgresConfig};
 use hotline_runtime::database::Database;
-use hotline_runtime::lifecycle::{EXIT_FAILED, Lifecycle};
+use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, Lifecycle};
 use hotline_runtime::ops::{OpsServer, Readiness};
 use hotline_runtime::{clock, logging, metrics};
 
@@ -39,40 +40,63 @@ impl Role {
     }
 }
 
+/// Where the roles of this process listen.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// None where the gateway is not among them.
+    pub gateway: Option<SocketAddr>,
+    pub ops: SocketAddr,
+}
+
 /// Runs the roles until a signal or a failure.
 pub fn run(global: &Global, roles: &[Role]) -> anyhow::Result<ExitCode> {
     let config = global.load()?;
+    let forever = async |_: &Store, _| std::future::pending::<()>().await;
+    Ok(run_around(&config, roles, None, forever)?.0)
+}
+
+/// Runs the roles around some work, until a signal or a failure, or until the work is done; then there is its result.
+/// With `rulebook` that one is in force: a database with another is refused.
+pub fn run_around<T>(
+    config: &Config,
+    roles: &[Role],
+    rulebook: Option<&Files>,
+    work: impl AsyncFnOnce(&Store, Addresses) -> T,
+) -> anyhow::Result<(ExitCode, Option<T>)> {
     let log = logging::install(&config.section::<LogConfig>())?;
     let metrics = metrics::install(env!("CARGO_PKG_VERSION"))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the process")?;
-    let code = runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let readiness = Readiness::default();
         let ready = readiness.condition("started");
         let mut lifecycle = Lifecycle::new(&readiness)?;
         let ops = OpsServer::bind(&config.section::<OpsConfig>(), readiness, metrics, log).await?;
+        let ops_address = ops.address();
         let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
         tracing::info!(
             process.version = env!("CARGO_PKG_VERSION"),
             process.roles = names.join(","),
-            ops.address = %ops.address(),
+            ops.address = %ops_address,
             "starting"
         );
         lifecycle.spawn_support("ops", ops.serve(lifecycle.support_token()));
 
-        let Some(store) = lifecycle.unless_stopped(Store::start(&config)).await else {
-            Database::abandon(&config).await?;
-            return Ok(0);
+        let Some(store) = lifecycle.unless_stopped(Store::start(config)).await else {
+            Database::abandon(config).await?;
+            return Ok((EXIT_OK, None));
         };
         let store = store?;
         watch(&mut lifecycle, &store);
-        let started = start(roles, &config, &store, &mut lifecycle).await;
+        let started = start(roles, config, rulebook, &store, &mut lifecycle).await;
+        let mut done = None;
         let code = match &started {
-            Ok(()) => {
+            Ok(gateway) => {
                 ready.set(true);
-                lifecycle.run().await
+                let addresses = Addresses { gateway: *gateway, ops: ops_address };
+                lifecycle.run_until(async { done = Some(work(&store, addresses).await) }).await
             }
             Err(_) => EXIT_FAILED,
         };
@@ -80,11 +104,12 @@ pub fn run(global: &Global, roles: &[Role]) -> anyhow::Result<ExitCode> {
         let closed = store.close().await;
         started?;
         closed?;
-        anyhow::Ok(code)
-    })?;
+        anyhow::Ok((code, done))
+    });
     // A blocking task that outlived the drain must not hold up the end.
     runtime.shutdown_background();
-    Ok(ExitCode::from(code))
+    let (code, done) = ended?;
+    Ok((ExitCode::from(code), done))
 }
 
 /// An embedded database that ends is a failure like a role's.
@@ -99,14 +124,15 @@ fn watch(lifecycle: &mut Lifecycle, store: &Store) {
     });
 }
 
-/// Starts each role under supervision. Without a broker the gateway hands batches to casework in this process, so
+/// Starts each role under supervision; returns where the gateway listens, if it is among them. Without a broker the gateway hands batches to casework in this process, so
 /// the two come together.
 async fn start(
     roles: &[Role],
     config: &Config,
+    rulebook: Option<&Files>,
     store: &Store,
     lifecycle: &mut Lifecycle,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<SocketAddr>> {
     if roles.contains(&Role::Gateway) != roles.contains(&Role::Casework) {
         bail!("gateway and casework meet in one process until they meet in a broker: run `hotline all`");
     }
@@ -118,10 +144,14 @@ async fn start(
     let in_force = Arc::new(Rules::new(store.pool.clone()));
     let rates =
         hotline_rates::Parts { pool: store.pool.clone(), rules: Arc::clone(&in_force), now: clock::now };
+    let mut listens = None;
     if roles.contains(&Role::Casework) {
         let writer = Arc::new(CaseWriter::new(store.pool.clone(), store.master.clone()));
         writer.prepare(clock::now()).await?;
-        first_rulebook(config, &writer, &in_force).await?;
+        match rulebook {
+            Some(files) => only_rulebook(files, &writer, &in_force).await?,
+            None => first_rulebook(config, &writer, &in_force).await?,
+        }
         let (handovers, requests) = handover::channel();
         let gateway = hotline_gateway::Parts {
             pool: store.pool.clone(),
@@ -131,6 +161,7 @@ async fn start(
             now: clock::now,
         };
         let server = Server::bind(config.section::<GatewayConfig>(), gateway).await?;
+        listens = Some(server.address());
         let reads = hotline_rates::router(rates.clone());
         let casework = config.section::<CaseworkConfig>();
         let casework =
@@ -142,7 +173,22 @@ async fn start(
         let run = hotline_rates::run(config.section::<RatesConfig>(), rates, lifecycle.token());
         lifecycle.spawn(Role::Rates.name(), run);
     }
-    Ok(())
+    Ok(listens)
+}
+
+/// A new installation takes this rulebook; one that has another is somebody else's.
+async fn only_rulebook(files: &Files, writer: &CaseWriter, rules: &Rules) -> anyhow::Result<()> {
+    let loaded = load(files)
+        .map_err(|faults| anyhow::anyhow!("the rulebook has faults:\n{}", files::listed(&faults)))?;
+    match rules.current().await {
+        Ok(active) if active.rulebook.hash == loaded.rulebook.hash => Ok(()),
+        Ok(_) => bail!("this database has another rulebook: it is not this one's; choose another directory"),
+        Err(Error::NoRulebook) => {
+            writer.activate(files, &loaded.rulebook, false, clock::now()).await?;
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A new installation takes the rulebook beside its configuration; later ones are activated by command.

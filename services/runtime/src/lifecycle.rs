@@ -98,8 +98,14 @@ impl Lifecycle {
     }
 
     /// Runs until a signal or a failure, drains, and says with which code to exit.
-    pub async fn run(mut self) -> u8 {
-        let mut failed = !self.until_stopped().await;
+    pub async fn run(self) -> u8 {
+        self.run_until(std::future::pending()).await
+    }
+
+    /// As [`Lifecycle::run`], around some work of this process's own: its end is taken as a signal, and at a signal
+    /// it is dropped where it stands.
+    pub async fn run_until(mut self, work: impl Future<Output = ()>) -> u8 {
+        let mut failed = !self.until_stopped(work).await;
         self.running.set(false);
         self.stop.cancel();
         failed |= !self.drain().await;
@@ -112,9 +118,10 @@ impl Lifecycle {
         if failed { EXIT_FAILED } else { EXIT_OK }
     }
 
-    /// True if a signal ended the wait, false if something ended that should not have.
-    async fn until_stopped(&mut self) -> bool {
+    /// True if a signal or the end of the work ended the wait, false if something ended that should not have.
+    async fn until_stopped(&mut self, work: impl Future<Output = ()>) -> bool {
         tokio::select! {
+            () = work => {}
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
             Some(ended) = self.components.join_next() => return unexpected(ended),

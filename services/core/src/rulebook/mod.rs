@@ -494,6 +494,7 @@ pub struct Class {
     pub id: Code,
     pub case_type: Vec<Code>,
     pub origin: Vec<Code>,
+    pub channel: Vec<Code>,
     pub tags: Vec<Code>,
     pub outcome: Vec<Code>,
     /// Whether the case was dispatched to anybody but the office.

@@ -181,7 +181,7 @@ fn received(wanted: &Match, case_type: &str, class: Option<&Class>) -> Received 
         },
         region: wanted.region.clone(),
         number: None,
-        channel: first(&wanted.channel),
+        channel: first(&wanted.channel).or_else(|| of_class(|class| &class.channel)),
         origin_hotline: first(&wanted.origin).or_else(|| of_class(|class| &class.origin)),
         origin_number: None,
         contact: None,

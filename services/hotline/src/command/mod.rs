@@ -3,6 +3,7 @@
 pub mod bulletin;
 pub mod config;
 pub mod dead_letters;
+pub mod demo;
 pub mod due;
 pub mod export;
 pub mod import;

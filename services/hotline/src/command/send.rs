@@ -1,7 +1,7 @@
 //! `hotline send`: events from files to a gateway.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn send(args: &Args, runtime: Handle) -> anyhow::Result<ExitCode> {
-    let mut sender = Sender::new(args, runtime)?;
+    let mut sender = Sender::new(&args.to, args.secret_file.as_deref(), runtime)?;
     let bar = progress::bytes(files::length(&args.files), "sending");
     for file in &args.files {
         let mut batch = Batch::of(file);
@@ -81,27 +81,34 @@ fn send(args: &Args, runtime: Handle) -> anyhow::Result<ExitCode> {
 
 /// Lines of one file, each with its number.
 #[derive(Clone, Debug)]
-struct Batch {
+pub struct Batch {
     file: String,
     lines: Vec<(u64, Vec<u8>)>,
     bytes: usize,
 }
 
 impl Batch {
-    fn of(file: &std::path::Path) -> Self {
+    pub fn of(file: &Path) -> Self {
         Self { file: file.display().to_string(), lines: Vec::new(), bytes: 0 }
     }
 
-    fn is_full(&self, more: usize) -> bool {
+    /// Whether a line of so many bytes must wait for the next batch.
+    pub fn is_full(&self, more: usize) -> bool {
         !self.lines.is_empty() && (self.lines.len() == EVENTS_MAX || self.bytes + more >= BYTES_MAX)
     }
 
-    fn push(&mut self, number: u64, line: &[u8]) {
+    pub fn push(&mut self, number: u64, line: &[u8]) {
         self.bytes += line.len() + 1;
         self.lines.push((number, line.to_vec()));
     }
 
-    fn take(&mut self) -> Self {
+    /// How many lines.
+    pub fn count(&self) -> u64 {
+        self.lines.len() as u64
+    }
+
+    /// What was pushed; the batch is empty again.
+    pub fn take(&mut self) -> Self {
         let empty = Self { file: self.file.clone(), lines: Vec::new(), bytes: 0 };
         std::mem::replace(self, empty)
     }
@@ -122,14 +129,14 @@ impl Batch {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    applied: u64,
-    duplicate: u64,
-    refused: u64,
+pub struct Counts {
+    pub applied: u64,
+    pub duplicate: u64,
+    pub refused: u64,
 }
 
 #[derive(Debug)]
-struct Sender {
+pub struct Sender {
     agent: Agent,
     url: String,
     secret: Option<Secret>,
@@ -145,14 +152,14 @@ struct Answer {
 }
 
 impl Sender {
-    fn new(args: &Args, runtime: Handle) -> anyhow::Result<Self> {
-        if !args.to.starts_with("http://") && !args.to.starts_with("https://") {
+    pub fn new(to: &str, secret_file: Option<&Path>, runtime: Handle) -> anyhow::Result<Self> {
+        if !to.starts_with("http://") && !to.starts_with("https://") {
             bail!("--to is the address of a gateway, such as http://127.0.0.1:8080");
         }
-        let url = args.to.trim_end_matches('/');
+        let url = to.trim_end_matches('/');
         let url = url.strip_suffix("/v1/events").or_else(|| url.strip_suffix("/v1")).unwrap_or(url);
         let url = format!("{url}/v1/events");
-        let secret = match &args.secret_file {
+        let secret = match secret_file {
             Some(path) => Some(Secret::parse(Text::read(path)?.expose()).with_context(|| {
                 format!("{} is not a secret of Standard Webhooks (whsec_…)", path.display())
             })?),
@@ -172,9 +179,13 @@ impl Sender {
         Ok(Self { agent: config.into(), url, secret, runtime, counts: Counts::default() })
     }
 
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Sends a batch until it is answered. One refused whole is sent again in halves, until the event that spoils
     /// it stands alone.
-    fn send(&mut self, batch: &Batch) -> anyhow::Result<()> {
+    pub fn send(&mut self, batch: &Batch) -> anyhow::Result<()> {
         if batch.lines.is_empty() {
             return Ok(());
         }

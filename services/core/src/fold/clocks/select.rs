@@ -48,6 +48,7 @@ pub(super) fn class_of(walked: &Walked<'_>, rulebook: &Rulebook) -> Code {
         .find(|class| {
             any(&class.case_type, Some(&case.case_type))
                 && any(&class.origin, case.origin.as_ref())
+                && any(&class.channel, case.channel.as_ref())
                 && any(&class.outcome, outcome)
                 && (class.tags.is_empty() || class.tags.iter().any(|tag| case.tags.contains(tag)))
                 && class.dispatched.is_none_or(|wanted| wanted == dispatched)

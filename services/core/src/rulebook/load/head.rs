@@ -64,6 +64,7 @@ fn read_class(reading: &Reading<'_>, mut class: Table<'_>) -> Option<Class> {
         id: id?,
         case_type: when.list("case_type", code),
         origin: when.list("origin", code),
+        channel: when.list("channel", code),
         tags: when.list("tags", code),
         outcome: when.list("outcome", code),
         dispatched: when.optional("dispatched", boolean),
