@@ -7,14 +7,17 @@
 //! record is found by halving the batch, and only that record is put aside.
 //!
 //! Beside the batches run the compactor of the tallies, the pass that folds again, and the dispatch decisions of
-//! ours that fall due without an event. It deliberately knows neither HTTP nor Kafka: batches come from whoever
-//! has them.
+//! ours that fall due without an event. It deliberately knows no HTTP: batches come from whoever
+//! has them: from a gateway in this process, or from the partitions of a topic.
 
+mod apply;
 pub mod config;
+mod error;
 mod handler;
 pub mod metrics;
 #[cfg(test)]
 mod tests;
+mod topic;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,10 +29,19 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use config::CaseworkConfig;
-pub use handler::{Casework, RunError};
+pub use error::RunError;
+pub use topic::{Opener, SEALED, Source};
 
 /// The system clock, or a test's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Where batches come from.
+#[derive(Debug)]
+pub enum Intake {
+    /// From a gateway in this process, which waits for each.
+    Handovers(mpsc::Receiver<Handover>),
+    Topic(Box<Source>),
+}
 
 /// Runs the role until `stop`: the batch under way is committed and answered, what waits is refused.
 ///
@@ -39,13 +51,22 @@ pub async fn run(
     writer: Arc<CaseWriter>,
     config: CaseworkConfig,
     clock: Clock,
-    handovers: mpsc::Receiver<Handover>,
+    intake: Intake,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     metrics::describe();
-    let casework = Casework::new(Arc::clone(&writer), config.clone());
+    let serve = async {
+        match intake {
+            Intake::Handovers(handovers) => {
+                handler::serve(Arc::clone(&writer), &config, handovers, &stop).await
+            }
+            Intake::Topic(source) => {
+                topic::serve(Arc::clone(&writer), &config, &clock, *source, &stop).await
+            }
+        }
+    };
     tokio::select! {
-        result = casework.serve(handovers, &stop) => result,
+        result = serve => result,
         result = compact(&writer, &config, &stop) => result,
         result = refold(&writer, &config, &clock, &stop) => result,
     }

@@ -1,6 +1,6 @@
 //! What casework measures. Labels are bounded: outcomes and reasons, never a case or a text.
 
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
 /// Events by `outcome`: applied, duplicate, ignored, or the reason of a dead letter.
 pub const EVENTS: &str = "hotline_casework_events_total";
@@ -17,6 +17,26 @@ pub const CASES_REFOLDED: &str = "hotline_casework_cases_refolded_total";
 /// 1 when every case is folded by the active rulebook and this program.
 pub const REFOLD_DONE: &str = "hotline_casework_refold_done";
 
+/// Partitions that this process reads.
+pub const PARTITIONS: &str = "hotline_casework_partitions";
+/// … and those that a person must look at.
+pub const PARTITIONS_HALTED: &str = "hotline_casework_partitions_halted";
+/// Records between what was committed and the ends of the logs that this process reads.
+pub const LAG_RECORDS: &str = "hotline_casework_lag_records";
+
+/// Records a batch's size.
+pub(crate) fn batch_of(records: usize) {
+    histogram!(BATCH_RECORDS).record(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
+}
+
+/// Records how the partitions of this process stand.
+pub(crate) fn partitions(owned: usize, halted: usize, lag: u64) {
+    let small = |count: u64| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    gauge!(PARTITIONS).set(small(owned as u64));
+    gauge!(PARTITIONS_HALTED).set(small(halted as u64));
+    gauge!(LAG_RECORDS).set(small(lag));
+}
+
 /// Tells the recorder what each is.
 pub fn describe() {
     describe_counter!(EVENTS, "Events by outcome");
@@ -25,5 +45,8 @@ pub fn describe() {
     describe_counter!(BATCH_FAILURES, "Batches that failed, by code");
     describe_counter!(DELTAS_MERGED, "Deltas merged into tallies");
     describe_counter!(CASES_REFOLDED, "Cases folded again in the background");
+    describe_gauge!(PARTITIONS, "Partitions that this process reads");
+    describe_gauge!(PARTITIONS_HALTED, "Partitions that a person must look at");
+    describe_gauge!(LAG_RECORDS, "Records between what was committed and the ends of the logs");
     describe_gauge!(REFOLD_DONE, "1 when every case is folded by the active rulebook and program");
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
+use serde_json::Value;
 
 use crate::decode::{EVENT_BYTES_MAX, Event, Keep, event, parse};
 use crate::error::{DecodeError, code};
@@ -46,6 +47,20 @@ pub fn decode_binary<'h>(
     }
     report_duplicates(&members, &Path::Root, &faults);
     event(&members, faults, tagger, keep)
+}
+
+/// An event of binary mode as it would stand in structured mode, for whoever reads its dead letter.
+pub fn structured<'h>(headers: impl IntoIterator<Item = (&'h str, &'h [u8])>, body: &[u8]) -> Vec<u8> {
+    let mut raw = b"{".to_vec();
+    for (name, value) in headers {
+        let Some((name, percent)) = attribute(name) else { continue };
+        let value = if percent { percent_decode(value).decode_utf8_lossy() } else { String::from_utf8_lossy(value) };
+        raw.extend_from_slice(format!("{}:{},", Value::from(name), Value::from(value.as_ref())).as_bytes());
+    }
+    raw.extend_from_slice(b"\"data\":");
+    raw.extend_from_slice(if body.trim_ascii().is_empty() { b"null" } else { body });
+    raw.push(b'}');
+    raw
 }
 
 /// The attribute that a header carries, if it does.

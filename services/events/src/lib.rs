@@ -27,7 +27,7 @@ mod tag;
 mod time;
 mod tree;
 
-pub use binary::{decode_binary, is_binary};
+pub use binary::{decode_binary, is_binary, structured};
 pub use canonical::canonical;
 pub use decode::{Decoded, EVENT_BYTES_MAX, Event, Figure, Keep, Personal, decode};
 pub use encode::{Identity, encode, encode_data};

@@ -7,10 +7,9 @@ use hotline_events::adapter::Adapter;
 use hotline_events::table::{self, Row};
 use hotline_events::{
     DecodeError, EVENT_BYTES_MAX, Event, Fault, Framing, Keep, Tagger, code, decode, decode_binary,
-    decode_many, is_binary,
+    decode_many, is_binary, structured,
 };
 use hotline_runtime::problem::Problem;
-use percent_encoding::percent_decode;
 use serde_json::Value;
 use smol_str::SmolStr;
 
@@ -81,7 +80,7 @@ pub(crate) fn events(
     if is_binary(headers.keys().map(header::HeaderName::as_str)) {
         let pairs = || headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let event = decode_binary(pairs(), body, tagger, Keep::All).map_err(Refused::from);
-        let item = Item { raw: structured(headers, body), line: None, event };
+        let item = Item { raw: structured(pairs(), body), line: None, event };
         return Ok(Taken { single: true, items: vec![item] });
     }
     let framing = Framing::of(content_type(headers)?, body).ok_or_else(unsupported)?;
@@ -104,23 +103,6 @@ fn too_many(events_max: usize) -> Problem {
         "The body holds more events than are taken at once",
     )
     .with("events_max", events_max.into())
-}
-
-/// An event of binary mode as it would stand in structured mode, for whoever reads its dead letter.
-fn structured(headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
-    let mut raw = b"{".to_vec();
-    for (name, value) in headers {
-        if let Some(name) = name.as_str().strip_prefix("ce-") {
-            let value = percent_decode(value.as_bytes()).decode_utf8_lossy();
-            raw.extend_from_slice(
-                format!("{}:{},", Value::from(name), Value::from(value.as_ref())).as_bytes(),
-            );
-        }
-    }
-    raw.extend_from_slice(b"\"data\":");
-    raw.extend_from_slice(if body.trim_ascii().is_empty() { b"null" } else { body });
-    raw.push(b'}');
-    raw
 }
 
 /// The events that an adapter makes of the rows of a body: all of a row, or none of them and a reason.

@@ -47,6 +47,13 @@ impl Rows {
         }
     }
 
+    pub(crate) fn optional_bytes(&mut self, value: Option<&[u8]>) -> &mut Self {
+        match value {
+            Some(value) => self.bytes(value),
+            None => self.null(),
+        }
+    }
+
     /// A `jsonb`, which has a version byte before its text.
     pub(crate) fn jsonb(&mut self, value: &serde_json::Value) -> &mut Self {
         let mut bytes = vec![1];

@@ -1,5 +1,6 @@
 //! Dead letters: input refused, kept with its bytes sealed, its origin and the reason.
 
+use hotline_core::fact::EventKey;
 use hotline_events::Fault;
 use hotline_events::intake::Reason;
 use jiff::Timestamp;
@@ -22,6 +23,8 @@ pub struct NewLetter<'l> {
     pub faults: &'l [Fault],
     /// Where the rulebook knows it.
     pub source: Option<&'l str>,
+    /// Of the event refused, where it could be told.
+    pub event_key: Option<EventKey>,
     pub sealed: Vec<u8>,
 }
 
@@ -76,7 +79,7 @@ pub struct Group {
 }
 
 pub async fn append(tx: &mut PgConnection, letters: &[NewLetter<'_>]) -> Result<(), Error> {
-    let mut rows = Rows::new(7);
+    let mut rows = Rows::new(8);
     for letter in letters {
         let fault = |fault: &Fault| json!({ "pointer": fault.pointer, "code": fault.code });
         rows.row()
@@ -86,12 +89,27 @@ pub async fn append(tx: &mut PgConnection, letters: &[NewLetter<'_>]) -> Result<
             .text(letter.reason.code())
             .jsonb(&letter.faults.iter().map(fault).collect())
             .optional_text(letter.source)
-            .bytes(&letter.sealed);
+            .bytes(&letter.sealed)
+            .optional_bytes(letter.event_key.as_ref().map(|key| key.0.as_slice()));
     }
     let statement =
         "/* dead_letters::append */ COPY dead_letters (origin, origin_offset, received_at, reason,
-        faults, source, sealed) FROM STDIN (FORMAT binary)";
+        faults, source, sealed, event_key) FROM STDIN (FORMAT binary)";
     rows.send(tx, "dead_letters::append", statement).await
+}
+
+/// The newest letter of an event, whatever its state; None if it never was refused.
+pub async fn of_event(tx: &mut PgConnection, key: EventKey) -> Result<Option<Letter>, Error> {
+    let row = sqlx::query(
+        "/* dead_letters::of_event */ SELECT id, origin, origin_offset, received_at, reason, faults::text, source,
+                state
+           FROM dead_letters WHERE event_key = $1 ORDER BY id DESC LIMIT 1",
+    )
+    .bind(key.0.as_slice())
+    .fetch_optional(tx)
+    .await
+    .map_err(Error::database("dead_letters::of_event"))?;
+    row.as_ref().map(letter).transpose()
 }
 
 /// The open letters by reason and source, the most first.

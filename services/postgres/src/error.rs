@@ -30,6 +30,9 @@ pub enum Error {
     PositionMoved { origin: String, expected: i64, found: i64 },
     #[error("a batch of {origin} begins at {found}, before the position {expected}")]
     OffsetGoesBack { origin: String, expected: i64, found: i64 },
+    /// The offsets of this database were read from another cluster.
+    #[error("{origin} was read from the cluster {known}, not from {found}")]
+    OtherCluster { origin: String, known: String, found: String },
     #[error("the schema lacks migrations {missing:?}: run `hotline migrate`")]
     MigrationsPending { missing: Vec<i64> },
     #[error("the schema has migrations {unknown:?} that this program does not know: run a newer program")]
@@ -87,6 +90,7 @@ impl Error {
             Self::Fenced { .. } => "fenced",
             Self::PositionMoved { .. } => "position_moved",
             Self::OffsetGoesBack { .. } => "offset_goes_back",
+            Self::OtherCluster { .. } => "other_cluster",
             Self::MigrationsPending { .. } => "migrations_pending",
             Self::MigrationsUnknown { .. } => "migrations_unknown",
             Self::MigrationsChanged { .. } => "migrations_changed",

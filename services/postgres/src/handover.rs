@@ -1,6 +1,5 @@
 //! How a role in the same process hands records to casework and waits for what became of them.
 
-use hotline_core::fold::View;
 use hotline_events::intake::{Outcome, Record};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
@@ -12,8 +11,6 @@ pub const HANDOVERS_MAX: usize = 256;
 #[derive(Debug)]
 pub struct Handover {
     pub records: Vec<Record>,
-    /// Answer with the views, store nothing.
-    pub dry_run: bool,
     pub reply: oneshot::Sender<Result<Reply, Refusal>>,
 }
 
@@ -22,8 +19,6 @@ pub struct Handover {
 pub struct Reply {
     /// Per record and per event, in order.
     pub outcomes: Vec<Vec<Outcome>>,
-    /// The touched cases as they would stand; of a dry run only.
-    pub views: Vec<View>,
 }
 
 /// Why nothing is acknowledged.

@@ -35,7 +35,7 @@ pub use batch::{Applied, CaseWriter, Commit, DryRun};
 pub use error::{Error, Sort};
 pub use pool::{PoolConfig, pool, run_snapshot_tx, run_tx};
 pub use rules::{InForce, Rules};
-pub use seal::{MasterKey, Personal};
+pub use seal::{MasterKey, Personal, TransitKey};
 
 /// What callers pass around, so that only this crate names the driver.
 pub use sqlx::postgres::PgConnectOptions;

@@ -3,7 +3,9 @@
 //! Law, held by the table itself: `next_offset - start_offset = records + gaps`, and
 //! `records = applied + duplicate + ignored + dead`.
 
+use aws_lc_rs::digest;
 use jiff::Timestamp;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{Error, expect_rows};
@@ -37,6 +39,14 @@ pub struct LastRecord {
     pub checksum: i64,
 }
 
+impl LastRecord {
+    /// The checksum of a record's bytes.
+    pub fn checksum_of(raw: &[u8]) -> i64 {
+        let hash = digest::digest(&digest::SHA256, raw);
+        i64::from_be_bytes(*hash.as_ref().first_chunk::<8>().expect("SHA-256 has 32 bytes"))
+    }
+}
+
 /// A position as it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
@@ -62,6 +72,39 @@ pub async fn claim(tx: &mut PgConnection, origin: &str, start_offset: i64) -> Re
     .await
     .map_err(Error::database("positions::claim"))?;
     Ok(Claim { origin: origin.to_owned(), epoch: row.get(0), next_offset: row.get(1) })
+}
+
+/// Takes a partition as [`claim`] does and says which record was read last. The first claim keeps the name of the
+/// cluster; [`Error::OtherCluster`] if the offsets belong to another.
+pub async fn claim_partition(
+    tx: &mut PgConnection,
+    origin: &str,
+    cluster_id: &str,
+) -> Result<(Claim, Option<LastRecord>), Error> {
+    let claim = claim(tx, origin, 0).await?;
+    let row = sqlx::query(
+        "/* positions::claim_partition */ UPDATE positions SET cluster_id = coalesce(cluster_id, $2)
+          WHERE origin = $1 RETURNING cluster_id, last_offset, last_received_at, last_checksum",
+    )
+    .bind(origin)
+    .bind(cluster_id)
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("positions::claim_partition"))?;
+    let known: String = row.get(0);
+    if known != cluster_id {
+        return Err(Error::OtherCluster { origin: origin.to_owned(), known, found: cluster_id.to_owned() });
+    }
+    Ok((claim, last_record(&row, 1)))
+}
+
+/// The last record read, whose three columns begin at `column`; None before the first.
+fn last_record(row: &PgRow, column: usize) -> Option<LastRecord> {
+    row.get::<Option<i64>, _>(column).map(|offset| LastRecord {
+        offset,
+        received_at: row.get::<At, _>(column + 1).0,
+        checksum: row.get(column + 2),
+    })
 }
 
 /// Compares `(epoch, next_offset)` and takes the lock on the position: the first thing a batch does, so that a
@@ -130,7 +173,7 @@ pub async fn list(tx: &mut PgConnection) -> Result<Vec<Position>, Error> {
     .fetch_all(tx)
     .await
     .map_err(Error::database("positions::list"))?;
-    let position = |row: &sqlx::postgres::PgRow| Position {
+    let position = |row: &PgRow| Position {
         claim: Claim { origin: row.get(0), epoch: row.get(1), next_offset: row.get(2) },
         start_offset: row.get(3),
         counts: Counts {
@@ -142,11 +185,7 @@ pub async fn list(tx: &mut PgConnection) -> Result<Vec<Position>, Error> {
             gaps: row.get(9),
         },
         cluster_id: row.get(10),
-        last: row.get::<Option<i64>, _>(11).map(|offset| LastRecord {
-            offset,
-            received_at: row.get::<At, _>(12).0,
-            checksum: row.get(13),
-        }),
+        last: last_record(row, 11),
     };
     Ok(rows.iter().map(position).collect())
 }

@@ -10,6 +10,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (2, "intake", include_str!("../migrations/0002_intake.sql")),
     (3, "cases", include_str!("../migrations/0003_cases.sql")),
     (4, "tallies", include_str!("../migrations/0004_tallies.sql")),
+    (5, "partitions", include_str!("../migrations/0005_partitions.sql")),
 ];
 
 /// The migrations by version and file name.

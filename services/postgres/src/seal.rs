@@ -120,12 +120,39 @@ impl MasterKey {
         open(&self.derive(salt, b"dead-letter"), &place(origin, offset), sealed, what).map(Personal)
     }
 
+    /// The key under which events travel through a broker.
+    pub fn transit_key(&self) -> TransitKey {
+        TransitKey(self.derive(&[], b"transit"))
+    }
+
     fn derive(&self, salt: &[u8], label: &'static [u8]) -> [u8; 32] {
         let proof = "HKDF-SHA256 gives up to 8,160 bytes";
         let mut key = [0; 32];
         let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&self.0);
         secret.expand(&[label], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key)).expect(proof);
         key
+    }
+}
+
+/// The key under which events travel through a broker, from the role that takes them in to the one that keeps them.
+#[derive(Clone)]
+pub struct TransitKey([u8; 32]);
+
+impl fmt::Debug for TransitKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TransitKey(***)")
+    }
+}
+
+impl TransitKey {
+    /// Seals a record's value; it opens only under the record's own key.
+    pub fn seal(&self, record_key: &[u8], value: &[u8]) -> Vec<u8> {
+        seal(&self.0, record_key, value)
+    }
+
+    /// Opens what [`TransitKey::seal`] sealed.
+    pub fn open(&self, record_key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, Error> {
+        open(&self.0, record_key, sealed, "a record")
     }
 }
 

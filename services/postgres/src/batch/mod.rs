@@ -29,7 +29,7 @@ pub use refold::Step as RefoldStep;
 use crate::error::Error;
 use crate::installation::{self, Installation};
 use crate::pool::run_tx;
-use crate::positions::{self, Claim, Counts};
+use crate::positions::{self, Claim, Counts, LastRecord};
 use crate::rulebooks::{self, Active};
 use crate::seal::MasterKey;
 use crate::{cases, figures, ledger};
@@ -115,6 +115,19 @@ impl CaseWriter {
     pub async fn claim(&self, origin: &str) -> Result<Claim, Error> {
         run_tx(&self.pool, "batch::claim", &mut origin.to_owned(), |tx, origin| {
             Box::pin(positions::claim(tx, origin, 0))
+        })
+        .await
+    }
+
+    /// Takes a partition over: see [`positions::claim_partition`].
+    pub async fn claim_partition(
+        &self,
+        origin: &str,
+        cluster_id: &str,
+    ) -> Result<(Claim, Option<LastRecord>), Error> {
+        let mut named = (origin.to_owned(), cluster_id.to_owned());
+        run_tx(&self.pool, "batch::claim_partition", &mut named, |tx, (origin, cluster_id)| {
+            Box::pin(positions::claim_partition(tx, origin, cluster_id))
         })
         .await
     }

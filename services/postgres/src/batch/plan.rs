@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest;
 use hotline_core::fact::EventKey;
 use hotline_events::intake::{Batch, Outcome, Record, RecordContent};
 use hotline_events::{Decoded, Event, Figure};
@@ -69,9 +68,8 @@ impl<'b> Plan<'b> {
 
     pub(crate) fn last(&self) -> Option<LastRecord> {
         let (record, offset) = (self.records.last()?, *self.offsets.last()?);
-        let hash = digest::digest(&digest::SHA256, &record.raw);
-        let first = hash.as_ref().first_chunk::<8>().expect("SHA-256 has 32 bytes");
-        Some(LastRecord { offset, received_at: record.received_at, checksum: i64::from_be_bytes(*first) })
+        let checksum = LastRecord::checksum_of(&record.raw);
+        Some(LastRecord { offset, received_at: record.received_at, checksum })
     }
 
     pub(crate) fn counts(&self, outcomes: &[Vec<Outcome>]) -> Counts {

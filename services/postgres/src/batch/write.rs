@@ -244,13 +244,14 @@ async fn bury(
             continue;
         };
         let record = &plan.records[at];
-        let source = match &record.content {
+        let event = match &record.content {
             RecordContent::Events(events) => Some(match &events[n] {
-                Event::Case(case) => case.fact.source.as_str(),
-                Event::Figure(figure) => figure.source.as_str(),
+                Event::Case(case) => (case.fact.source.as_str(), case.fact.key),
+                Event::Figure(figure) => (figure.source.as_str(), figure.key),
             }),
             _ => None,
         };
+        let source = event.map(|(source, _)| source);
         letters.push(NewLetter {
             origin: &plan.origin,
             origin_offset: plan.offsets[at],
@@ -259,6 +260,7 @@ async fn bury(
             faults,
             // Anybody may write anything into a source that nobody listed.
             source: source.filter(|source| active.rulebook.sources.contains_key(*source)),
+            event_key: event.map(|(_, key)| key),
             sealed: master.seal_letter(&plan.origin, plan.offsets[at], &record.raw)?,
         });
     }

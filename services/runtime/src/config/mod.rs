@@ -4,6 +4,7 @@
 //! [`Sections`]. Unknown sections and keys are faults, and loading checks every section, so a process
 //! that starts has no fault anywhere. A secret that stands in the file itself is a fault too.
 
+mod kafka;
 pub(crate) mod own;
 mod section;
 mod source;
@@ -11,6 +12,7 @@ pub mod units;
 
 use std::path::{Path, PathBuf};
 
+pub use kafka::{KafkaConfig, Mechanism};
 pub use own::{DataConfig, EmbeddedConfig, LogConfig, LogFormat, OpsConfig, PostgresConfig, RulebookConfig};
 pub use section::{Section, Sections};
 use source::Source;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::source::Source;
-use super::{DataConfig, Effective, EmbeddedConfig, LogConfig, OpsConfig, PostgresConfig, RulebookConfig};
+use super::{DataConfig, Effective, EmbeddedConfig, KafkaConfig, LogConfig, OpsConfig, PostgresConfig, RulebookConfig};
 use crate::secret::MASK;
 use crate::{Fault, Place};
 
@@ -41,6 +41,7 @@ impl Default for Sections {
             .with::<RulebookConfig>()
             .with::<PostgresConfig>()
             .with::<EmbeddedConfig>()
+            .with::<KafkaConfig>()
             .with::<OpsConfig>()
             .with::<LogConfig>()
     }

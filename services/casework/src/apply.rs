@@ -1,0 +1,187 @@
+//! Applying the batches of one origin, one after another, whatever fails on the way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotline_events::intake::{Batch, Origin, Outcome, Reason, Record, RecordContent};
+use hotline_postgres::positions::Claim;
+use hotline_postgres::{Applied, CaseWriter, Commit, Error, Sort};
+use tokio::time::sleep;
+
+use crate::config::CaseworkConfig;
+use crate::metrics;
+
+/// Why records were not committed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Try again later.
+    Unavailable,
+    /// Somebody else has taken the origin over.
+    Fenced,
+    /// The role must end.
+    Fatal(Error),
+}
+
+/// How long a sick environment is borne.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Somebody waits for an answer.
+    Attempts(u32),
+    /// The records wait in a log.
+    Endless,
+}
+
+/// The one that moves an origin's position.
+#[derive(Debug)]
+pub(crate) struct Applier {
+    writer: Arc<CaseWriter>,
+    config: CaseworkConfig,
+    origin: Origin,
+    claim: Option<Claim>,
+    patience: Patience,
+}
+
+impl Applier {
+    /// Claims the origin when it is first used, unless it is claimed already.
+    pub(crate) fn new(
+        writer: Arc<CaseWriter>,
+        config: CaseworkConfig,
+        origin: Origin,
+        claim: Option<Claim>,
+    ) -> Self {
+        let patience = match origin {
+            Origin::Partition { .. } => Patience::Endless,
+            Origin::Http | Origin::Redrive => Patience::Attempts(config.attempts_max),
+        };
+        Self { writer, config, origin, claim, patience }
+    }
+
+    /// Commits records and says what became of each event. What fails by a fault of its content is halved until
+    /// the one record is found.
+    pub(crate) async fn apply(&mut self, records: Vec<Record>) -> Result<Vec<Vec<Outcome>>, Failure> {
+        let mut outcomes = Vec::with_capacity(records.len());
+        let mut waiting = vec![records];
+        while let Some(records) = waiting.pop() {
+            let part = Batch { origin: self.origin.clone(), records };
+            match self.try_apply(&part).await {
+                Ok(applied) => outcomes.extend(applied.outcomes),
+                Err(error) => divide(error, part.records, &mut waiting)?,
+            }
+        }
+        for outcome in outcomes.iter().flatten() {
+            let code = match outcome {
+                Outcome::Dead { reason, .. } => reason.code(),
+                other => other.code(),
+            };
+            ::metrics::counter!(metrics::EVENTS, "outcome" => code).increment(1);
+        }
+        Ok(outcomes)
+    }
+
+    /// Tries a part until it is committed, fails by itself, or the environment stays sick.
+    async fn try_apply(&mut self, batch: &Batch) -> Result<Applied, Error> {
+        let mut attempts = 0;
+        // What would be the result if a commit of unknown outcome happened, and the claim it was made under.
+        let mut unknown: Option<(Claim, Applied)> = None;
+        loop {
+            attempts += 1;
+            match self.attempt(&mut unknown, batch).await {
+                Ok(Some(applied)) => return Ok(applied),
+                Ok(None) => {}
+                Err(error) if self.bears(&error, attempts) => {
+                    note(&error);
+                    sleep(pause_after(attempts, &self.config)).await;
+                }
+                Err(error) => {
+                    if unknown.is_some() {
+                        // Whether it happened is found when the position is claimed again. The sender sends again
+                        // what it was not answered for, and every event of it will be a duplicate.
+                        self.claim = None;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn bears(&self, error: &Error, attempts: u32) -> bool {
+        match (self.patience, error.sort()) {
+            (Patience::Attempts(max), Sort::Environment) => attempts < max,
+            (Patience::Endless, Sort::Environment | Sort::Race) => true,
+            _ => false,
+        }
+    }
+
+    /// One attempt; None: the outcome is unknown and must be looked up.
+    async fn attempt(
+        &mut self,
+        unknown: &mut Option<(Claim, Applied)>,
+        batch: &Batch,
+    ) -> Result<Option<Applied>, Error> {
+        if let Some((lost, applied)) = unknown.as_ref() {
+            let found = self.writer.reclaim(lost).await?;
+            let happened = found.next_offset == applied.claim.next_offset;
+            self.claim = Some(found);
+            let applied = applied.clone();
+            *unknown = None;
+            if happened {
+                return Ok(Some(applied));
+            }
+        }
+        let held = match self.claim.take() {
+            Some(held) => held,
+            None => self.writer.claim(&batch.origin.name()).await?,
+        };
+        let result = self.writer.apply(&held, batch).await;
+        match result {
+            Ok(Commit::Done(applied)) => {
+                self.claim = Some(applied.claim.clone());
+                Ok(Some(applied))
+            }
+            Ok(Commit::Unknown(applied)) => {
+                *unknown = Some((held, applied));
+                Ok(None)
+            }
+            Err(error) => {
+                self.claim = Some(held);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Doubles with every attempt, between half and all of it, so that several do not come back at once.
+pub(crate) fn pause_after(attempts: u32, config: &CaseworkConfig) -> Duration {
+    let pause = config.back_off.saturating_mul(1 << attempts.min(16)).min(config.back_off_max);
+    let jitter = hotline_postgres::seal::random::<4>().map_or(0, u32::from_le_bytes);
+    pause.mul_f64(1.0 - f64::from(jitter) / f64::from(u32::MAX) / 2.0)
+}
+
+/// What to try instead of a part that failed; the next to try is last.
+fn divide(error: Error, mut records: Vec<Record>, waiting: &mut Vec<Vec<Record>>) -> Result<(), Failure> {
+    note(&error);
+    let is_of_content = error.sort() == Sort::Data || matches!(error, Error::Panicked { .. });
+    match (error.sort(), records.as_mut_slice()) {
+        (Sort::Environment | Sort::Race, _) => Err(Failure::Unavailable),
+        (_, [one])
+            if is_of_content && !matches!(one.content, RecordContent::Refused(Reason::InternalError)) =>
+        {
+            one.content = RecordContent::Refused(Reason::InternalError);
+            waiting.push(records);
+            Ok(())
+        }
+        (_, [_, _, ..]) if is_of_content => {
+            let second = records.split_off(records.len() / 2);
+            waiting.push(second);
+            waiting.push(records);
+            Ok(())
+        }
+        _ if matches!(error, Error::Fenced { .. }) => Err(Failure::Fenced),
+        _ => Err(Failure::Fatal(error)),
+    }
+}
+
+pub(crate) fn note(error: &Error) {
+    ::metrics::counter!(metrics::BATCH_FAILURES, "code" => error.code()).increment(1);
+    tracing::warn!(code = error.code(), error = %error, "a batch failed");
+}

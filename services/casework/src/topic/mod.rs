@@ -1,0 +1,252 @@
+//! Casework over Kafka: a task for each partition that the group gives to this process.
+//!
+//! The loop here owns the consumer and never waits for a database, except when a partition is taken away: what of it
+//! is in hand is committed first. The position in PostgreSQL says where a partition is read on; what Kafka has
+//! committed is advice to people.
+
+mod record;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotline_kafka::{Consumer, ConsumerSettings, Input, Partition, RawBatch, Settings, Sort};
+use hotline_postgres::CaseWriter;
+use tokio::sync::{OnceCell, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::{interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+pub use record::{Opener, SEALED};
+use worker::{Said, Worker};
+
+use crate::Clock;
+use crate::apply::pause_after;
+use crate::config::CaseworkConfig;
+use crate::error::RunError;
+use crate::metrics;
+
+/// How long a batch in hand may take when its partition is taken away; then it is left to the next owner.
+const FINISH_FOR: Duration = Duration::from_secs(8);
+/// How long leaving the group may take.
+const LEAVE_FOR: Duration = Duration::from_secs(3);
+/// How often the lag is looked at.
+const LAG_EVERY: Duration = Duration::from_secs(5);
+
+/// The topic, and how its records are read.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub settings: Settings,
+    pub consumer: ConsumerSettings,
+    pub opener: Opener,
+}
+
+/// What all workers share.
+pub(crate) struct Shared {
+    pub(crate) writer: Arc<CaseWriter>,
+    pub(crate) config: CaseworkConfig,
+    pub(crate) clock: Clock,
+    pub(crate) opener: Opener,
+    pub(crate) source: Source,
+}
+
+/// Reads the topic until `stop`; a client that failed for good is replaced.
+pub(crate) async fn serve(
+    writer: Arc<CaseWriter>,
+    config: &CaseworkConfig,
+    clock: &Clock,
+    source: Source,
+    stop: &CancellationToken,
+) -> Result<(), RunError> {
+    let opener = source.opener.clone();
+    let (config, clock) = (config.clone(), Arc::clone(clock));
+    let shared = Arc::new(Shared { writer, config, clock, opener, source });
+    let mut attempts = 0;
+    loop {
+        let consumer = Consumer::start(&shared.source.settings, &shared.source.consumer).map_err(RunError::Broker)?;
+        let mut reading = Reading::new(Arc::clone(&shared), consumer);
+        let ended = reading.run(stop).await;
+        reading.leave().await;
+        match ended {
+            Err(RunError::Broker(error)) if error.sort() == Sort::Client && !stop.is_cancelled() => {
+                attempts += 1;
+                tracing::warn!(code = error.code(), %error, "the consumer has failed for good: it is made anew");
+                sleep(pause_after(attempts, &shared.config)).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// A partition in the hands of its worker.
+struct Owned {
+    batches: mpsc::Sender<RawBatch>,
+    worker: JoinHandle<Result<(), RunError>>,
+}
+
+/// A consumer and its workers.
+struct Reading {
+    shared: Arc<Shared>,
+    consumer: Option<Consumer>,
+    cluster: Arc<OnceCell<String>>,
+    owned: BTreeMap<Partition, Owned>,
+    say: mpsc::UnboundedSender<Said>,
+    said: mpsc::UnboundedReceiver<Said>,
+    halted: usize,
+}
+
+impl Reading {
+    fn new(shared: Arc<Shared>, consumer: Consumer) -> Self {
+        let (say, said) = mpsc::unbounded_channel();
+        let cluster = Arc::new(OnceCell::new());
+        Self { shared, consumer: Some(consumer), cluster, owned: BTreeMap::new(), say, said, halted: 0 }
+    }
+
+    async fn run(&mut self, stop: &CancellationToken) -> Result<(), RunError> {
+        let mut lag = interval(LAG_EVERY);
+        loop {
+            let consumer = self.consumer.as_mut().expect("it is taken when leaving");
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return Ok(()),
+                said = self.said.recv() => {
+                    if let Some(said) = said {
+                        self.hear(said).await?;
+                    }
+                }
+                input = consumer.next() => {
+                    let input = input.map_err(RunError::Broker)?;
+                    self.take(input).await?;
+                }
+                _ = lag.tick() => self.measure(),
+            }
+        }
+    }
+
+    fn consumer(&self) -> &Consumer {
+        self.consumer.as_ref().expect("it is taken when leaving")
+    }
+
+    async fn hear(&mut self, said: Said) -> Result<(), RunError> {
+        match said {
+            Said::Begin(partition, offset) => self.consumer().begin(vec![(partition, offset)]),
+            Said::Finished(partition, next_offset) => self.consumer().finished(&partition, next_offset),
+            Said::Halted(partition) => {
+                self.halted += 1;
+                self.owned.remove(&partition);
+            }
+        }
+        self.look_for_failures().await
+    }
+
+    /// A worker ends by itself only when it failed or lost its partition.
+    async fn look_for_failures(&mut self) -> Result<(), RunError> {
+        let ended: Vec<Partition> = self
+            .owned
+            .iter()
+            .filter(|(_, owned)| owned.worker.is_finished())
+            .map(|(partition, _)| partition.clone())
+            .collect();
+        for partition in ended {
+            if let Some(owned) = self.owned.remove(&partition) {
+                owned.worker.await.map_err(|_| RunError::Panicked)??;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, input: Input) -> Result<(), RunError> {
+        match input {
+            Input::Assigned(partitions) => {
+                self.halted = 0;
+                for partition in partitions {
+                    self.employ(partition);
+                }
+            }
+            Input::Revoked { partitions, is_lost } => {
+                for partition in &partitions {
+                    self.dismiss(partition, is_lost).await?;
+                }
+                self.consumer().release(partitions);
+            }
+            Input::Batch(batch) => {
+                self.look_for_failures().await?;
+                if let Some(owned) = self.owned.get(&batch.partition) {
+                    // One batch is out at a time, so there is room; a worker that ended is found above.
+                    let _ = owned.batches.try_send(batch);
+                }
+            }
+            Input::Halted { partition, reason } => {
+                self.halted += 1;
+                tracing::error!(kafka.partition = %partition, code = reason.code(), %reason, "the partition is halted");
+            }
+            Input::Trouble(error) => {
+                tracing::warn!(code = error.code(), %error, "the broker is away or ill");
+            }
+        }
+        Ok(())
+    }
+
+    fn employ(&mut self, partition: Partition) {
+        let (batches, receiver) = mpsc::channel(1);
+        let worker = Worker {
+            shared: Arc::clone(&self.shared),
+            cluster: Arc::clone(&self.cluster),
+            partition: partition.clone(),
+            batches: receiver,
+            say: self.say.clone(),
+        };
+        tracing::info!(kafka.partition = %partition, "partition assigned");
+        let worker = tokio::spawn(worker.run());
+        if let Some(before) = self.owned.insert(partition, Owned { batches, worker }) {
+            before.worker.abort();
+        }
+    }
+
+    /// Lets the worker finish what it has in hand, or drops it where others have the partition already.
+    async fn dismiss(&mut self, partition: &Partition, is_lost: bool) -> Result<(), RunError> {
+        let Some(owned) = self.owned.remove(partition) else { return Ok(()) };
+        tracing::info!(kafka.partition = %partition, is_lost, "partition revoked");
+        finish(owned, is_lost).await
+    }
+
+    fn measure(&self) {
+        let lag = self.consumer().lag();
+        let sum: u64 = lag.iter().filter_map(|(_, lag)| *lag).sum();
+        metrics::partitions(self.owned.len(), self.halted, sum);
+    }
+
+    /// Finishes what is in hand and leaves the group.
+    async fn leave(&mut self) {
+        let owned = std::mem::take(&mut self.owned);
+        // All at once: their batches end together.
+        let ending: Vec<_> = owned.into_values().map(|owned| tokio::spawn(finish(owned, false))).collect();
+        for ended in ending {
+            if let Ok(Err(error)) = ended.await {
+                tracing::warn!(code = error.code(), %error, "a partition did not end well");
+            }
+        }
+        while let Ok(said) = self.said.try_recv() {
+            if let Said::Finished(partition, next_offset) = said {
+                self.consumer().finished(&partition, next_offset);
+            }
+        }
+        if let Some(consumer) = self.consumer.take()
+            && let Err(error) = consumer.stop(LEAVE_FOR).await
+        {
+            tracing::warn!(code = error.code(), %error, "the group was not left in time");
+        }
+    }
+}
+
+async fn finish(owned: Owned, at_once: bool) -> Result<(), RunError> {
+    let Owned { batches, mut worker } = owned;
+    drop(batches);
+    if !at_once && let Ok(ended) = timeout(FINISH_FOR, &mut worker).await {
+        return ended.map_err(|_| RunError::Panicked)?;
+    }
+    // What it has under way rolls back, or is found committed by the next owner.
+    worker.abort();
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! One partition from its assignment to its revocation.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hotline_events::intake::Origin;
+use hotline_kafka::{Inspection, Partition, RawBatch, cluster_id, inspect};
+use hotline_postgres::positions::{Claim, LastRecord};
+use hotline_postgres::{Error, Sort};
+use tokio::sync::{OnceCell, mpsc};
+use tokio::time::sleep;
+
+use super::Shared;
+use crate::apply::{Applier, Failure, pause_after};
+use crate::error::RunError;
+use crate::metrics;
+
+/// How long the broker may take to show a log's ends and one record.
+const LOOK_FOR: Duration = Duration::from_secs(20);
+
+/// What a worker says to the loop that owns the consumer.
+#[derive(Debug)]
+pub(super) enum Said {
+    Begin(Partition, i64),
+    Finished(Partition, i64),
+    /// A person must look: the partition is not read until it is assigned again.
+    Halted(Partition),
+}
+
+/// Why a partition is not read on: going on would leave records out or count others twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halted {
+    /// The position was made of another cluster's log.
+    OtherCluster,
+    /// The log ends before the position: it was made anew, or the database is newer than the broker's backup.
+    PastTheEnd,
+    /// The log begins after the position: retention ran past us.
+    Retention,
+    /// Another record stands where the last one was read.
+    Replaced,
+}
+
+impl Halted {
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Halted::OtherCluster => "other_cluster",
+            Halted::PastTheEnd => "past_the_end",
+            Halted::Retention => "retention",
+            Halted::Replaced => "replaced",
+        }
+    }
+}
+
+pub(super) struct Worker {
+    pub(super) shared: Arc<Shared>,
+    pub(super) cluster: Arc<OnceCell<String>>,
+    pub(super) partition: Partition,
+    pub(super) batches: mpsc::Receiver<RawBatch>,
+    pub(super) say: mpsc::UnboundedSender<Said>,
+}
+
+impl Worker {
+    /// Takes the partition over, then commits its batches until they end or somebody else takes it.
+    pub(super) async fn run(mut self) -> Result<(), RunError> {
+        let Some(claim) = self.take_over().await? else {
+            self.tell(Said::Halted(self.partition.clone()));
+            return Ok(());
+        };
+        self.tell(Said::Begin(self.partition.clone(), claim.next_offset));
+        let origin = self.origin();
+        let (writer, config) = (Arc::clone(&self.shared.writer), self.shared.config.clone());
+        let mut applier = Applier::new(writer, config, origin, Some(claim));
+        while let Some(batch) = self.batches.recv().await {
+            let started = Instant::now();
+            metrics::batch_of(batch.records.len());
+            let now = (self.shared.clock)();
+            let records = batch.records.iter().map(|raw| self.shared.opener.open(raw, now)).collect();
+            match applier.apply(records).await {
+                Ok(_) => {}
+                Err(Failure::Fatal(error)) => return Err(RunError::Store(error)),
+                Err(Failure::Fenced) => {
+                    tracing::warn!(kafka.partition = %self.partition, "another owner has the partition");
+                    return Ok(());
+                }
+                Err(Failure::Unavailable) => unreachable!("a log waits for as long as it takes"),
+            }
+            ::metrics::histogram!(metrics::BATCH_SECONDS).record(started.elapsed());
+            self.tell(Said::Finished(self.partition.clone(), batch.next_offset()));
+        }
+        Ok(())
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Partition { topic: self.partition.topic.to_string(), partition: self.partition.number }
+    }
+
+    fn tell(&self, said: Said) {
+        // The loop that listens outlives its workers, unless the process ends.
+        let _ = self.say.send(said);
+    }
+
+    /// The claim, when the log is the one that the position was made of; None: it is not.
+    async fn take_over(&self) -> Result<Option<Claim>, RunError> {
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.try_take_over().await {
+                Ok(Ok(claim)) => return Ok(Some(claim)),
+                Ok(Err(halted)) => {
+                    tracing::error!(
+                        kafka.partition = %self.partition,
+                        code = halted.code(),
+                        "the partition is halted: its log is not the one that was read before"
+                    );
+                    return Ok(None);
+                }
+                Err(Trouble::Store(error)) if error.sort() != Sort::Environment && error.sort() != Sort::Race => {
+                    return Err(RunError::Store(error));
+                }
+                Err(Trouble::Broker(error)) if error.sort() == hotline_kafka::Sort::Halt => {
+                    return Err(RunError::Broker(error));
+                }
+                Err(trouble) => {
+                    tracing::warn!(kafka.partition = %self.partition, error = %trouble, "taking a partition over waits");
+                    sleep(pause_after(attempts, &self.shared.config)).await;
+                }
+            }
+        }
+    }
+
+    async fn try_take_over(&self) -> Result<Result<Claim, Halted>, Trouble> {
+        let source = &self.shared.source;
+        let cluster = self.cluster.get_or_try_init(|| cluster_id(&source.settings, LOOK_FOR)).await?;
+        let claimed = self.shared.writer.claim_partition(&self.origin().name(), cluster).await;
+        let (claim, last) = match claimed {
+            Ok(claimed) => claimed,
+            Err(Error::OtherCluster { .. }) => return Ok(Err(Halted::OtherCluster)),
+            Err(error) => return Err(error.into()),
+        };
+        let wanted = vec![(self.partition.clone(), last.map(|last| last.offset))];
+        let seen = inspect(&source.settings, &source.consumer.group, wanted, LOOK_FOR).await?;
+        let verdict = seen.first().map_or(Ok(()), |seen| {
+            judge(seen, claim.next_offset, last, |raw| self.shared.opener.bytes(raw))
+        });
+        Ok(verdict.map(|()| claim))
+    }
+}
+
+/// Whether the log is the one that was read up to `next_offset`.
+fn judge(
+    seen: &Inspection,
+    next_offset: i64,
+    last: Option<LastRecord>,
+    bytes: impl Fn(&hotline_kafka::RawRecord) -> Vec<u8>,
+) -> Result<(), Halted> {
+    if next_offset > seen.high {
+        return Err(Halted::PastTheEnd);
+    }
+    if next_offset < seen.low {
+        return Err(Halted::Retention);
+    }
+    let Some(last) = last else { return Ok(()) };
+    match &seen.record {
+        Some(record) if LastRecord::checksum_of(&bytes(record)) != last.checksum => Err(Halted::Replaced),
+        // Gone with time, while all that follows is there.
+        None if last.offset >= seen.low => Err(Halted::Replaced),
+        _ => Ok(()),
+    }
+}
+
+/// What keeps a partition from being taken over.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("{0}")]
+    Store(#[from] Error),
+    #[error("{0}")]
+    Broker(#[from] hotline_kafka::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(low: i64, high: i64, record: Option<&[u8]>) -> Inspection {
+        let record = record.map(|payload| hotline_kafka::RawRecord {
+            offset: 9,
+            timestamp_ms: None,
+            append_time: false,
+            key: None,
+            payload: Some(payload.to_vec()),
+            headers: Vec::new(),
+        });
+        Inspection { partition: Partition::new("t", 0), low, high, record }
+    }
+
+    fn check(seen: &Inspection, next_offset: i64, last: Option<&[u8]>) -> Result<(), Halted> {
+        let last = last.map(|bytes| LastRecord {
+            offset: 9,
+            received_at: jiff::Timestamp::UNIX_EPOCH,
+            checksum: LastRecord::checksum_of(bytes),
+        });
+        judge(seen, next_offset, last, |raw| raw.payload.clone().unwrap_or_default())
+    }
+
+    #[test]
+    fn only_the_log_that_was_read_is_read_on() {
+        assert_eq!(check(&seen(0, 0, None), 0, None), Ok(()), "never seen");
+        assert_eq!(check(&seen(5, 9, None), 0, None), Err(Halted::Retention), "its log begins later");
+        assert_eq!(check(&seen(0, 20, Some(b"a")), 10, Some(b"a")), Ok(()));
+        assert_eq!(check(&seen(10, 20, None), 10, Some(b"a")), Ok(()), "what was read may go");
+        assert_eq!(check(&seen(11, 20, None), 10, Some(b"a")), Err(Halted::Retention));
+        assert_eq!(check(&seen(0, 20, Some(b"b")), 10, Some(b"a")), Err(Halted::Replaced));
+        assert_eq!(check(&seen(0, 20, None), 10, Some(b"a")), Err(Halted::Replaced), "compacted away");
+        assert_eq!(check(&seen(0, 9, None), 10, Some(b"a")), Err(Halted::PastTheEnd));
+    }
+}
