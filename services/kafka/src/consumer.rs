@@ -149,7 +149,8 @@ impl Consumer {
         self.board.lock().values().map(|progress| progress.fetched_bytes).sum()
     }
 
-    /// Leaves the group. What was not finished is not committed.
+    /// Leaves the group. What was not finished is not committed. Without a broker librdkafka takes seconds, at times
+    /// more than a minute, to give up: after `at_most` this is [`Error::TimedOut`], and the thread is left to itself.
     pub async fn stop(mut self, at_most: Duration) -> Result<(), Error> {
         self.tell(Command::Stop);
         let Some(ended) = self.ended.take() else { return Ok(()) };
