@@ -25,7 +25,8 @@ has_postgres() {
 
 install_missing() {
     local missing=()
-    command -v cc >/dev/null || missing+=(build-essential)
+    # librdkafka and others are built from source.
+    { command -v cc && command -v c++ && command -v make; } >/dev/null || missing+=(build-essential)
     command -v pkg-config >/dev/null || missing+=(pkg-config)
     command -v curl >/dev/null || missing+=(curl)
     command -v git >/dev/null || missing+=(git)

@@ -122,9 +122,6 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-# A broker that comes back waits until its former self is taken for gone: nine seconds if not told.
-broker.session.timeout.ms=3000
-broker.heartbeat.interval.ms=500
 PROPERTIES
 }
 

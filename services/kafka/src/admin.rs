@@ -6,9 +6,9 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, Top
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::client::Logging;
+use crate::config::ClusterConfig;
 use crate::error::Error;
 use crate::inspect::blocking;
-use crate::settings::Settings;
 
 /// What matters of a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Topic {
 
 /// Makes a topic whose records the broker stamps; false: there is one already, whatever it is like.
 pub async fn create_topic(
-    settings: &Settings,
+    cluster: &ClusterConfig,
     name: &str,
     partitions: i32,
     replicas: i32,
@@ -29,7 +29,7 @@ pub async fn create_topic(
     const WHAT: &str = "making a topic";
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas))
         .set("message.timestamp.type", "LogAppendTime");
-    let results = client(settings)?
+    let results = client(cluster)?
         .create_topics([&topic], &options(at_most))
         .await
         .map_err(|error| Error::from_kafka(WHAT, error))?;
@@ -42,9 +42,9 @@ pub async fn create_topic(
 }
 
 /// Looks at a topic; None: there is none of this name.
-pub async fn topic(settings: &Settings, name: &str, at_most: Duration) -> Result<Option<Topic>, Error> {
+pub async fn topic(cluster: &ClusterConfig, name: &str, at_most: Duration) -> Result<Option<Topic>, Error> {
     const WHAT: &str = "looking at a topic";
-    let admin = client(settings)?;
+    let admin = client(cluster)?;
     let topic = name.to_owned();
     let (admin, partitions) = blocking(at_most, move |_| {
         let metadata = admin
@@ -73,8 +73,8 @@ pub async fn topic(settings: &Settings, name: &str, at_most: Duration) -> Result
     Ok(Some(Topic { partitions, append_time: stamped_by == Some("LogAppendTime") }))
 }
 
-fn client(settings: &Settings) -> Result<AdminClient<Logging>, Error> {
-    settings
+fn client(cluster: &ClusterConfig) -> Result<AdminClient<Logging>, Error> {
+    cluster
         .client_config()
         .create_with_context(Logging)
         .map_err(|error| Error::from_kafka("starting an admin client", error))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 
@@ -29,8 +29,6 @@ impl ClientContext for Logging {
             L::Debug => tracing::debug!(facility, line, "librdkafka says"),
         }
     }
-
-    fn stats(&self, _: Statistics) {}
 
     /// Errors that call for something come back from the call, or from polling, too.
     fn error(&self, error: KafkaError, reason: &str) {
@@ -129,13 +127,6 @@ impl ConsumerContext for Callbacks {
             _ => Change::Revoked { partitions, is_lost: consumer.assignment_lost() },
         };
         self.changes.lock().unwrap_or_else(PoisonError::into_inner).push_back(change);
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            // Advisory: the next one says the same and more.
-            tracing::debug!(error = %error, "an advisory commit failed");
-        }
     }
 }
 

@@ -10,15 +10,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::client::{Bell, Board, Callbacks};
+use crate::config::ClusterConfig;
 use crate::error::{Error, Halt};
 use crate::gathering::Limits;
 use crate::reader::{Command, Reader};
 use crate::record::{Partition, RawBatch};
-use crate::settings::Settings;
 
 /// What a member of a group reads, and how much of it at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsumerSettings {
+pub struct ConsumerConfig {
     pub group: String,
     pub topics: Vec<String>,
     pub batch_records_max: usize,
@@ -32,7 +32,7 @@ pub struct ConsumerSettings {
     pub session_timeout: Duration,
 }
 
-impl ConsumerSettings {
+impl ConsumerConfig {
     pub fn new(group: &str, topics: &[&str]) -> Self {
         Self {
             group: group.to_owned(),
@@ -74,11 +74,11 @@ pub struct Consumer {
 
 impl Consumer {
     /// Joins the group, in the background: without a broker it goes on trying.
-    pub fn start(settings: &Settings, consumer: &ConsumerSettings) -> Result<Self, Error> {
+    pub fn start(cluster: &ClusterConfig, consumer: &ConsumerConfig) -> Result<Self, Error> {
         let board = Arc::new(Board::default());
         let bell = Arc::new(Bell::default());
         let mut client: BaseConsumer<Callbacks> = consumer
-            .client_config(settings)
+            .client_config(cluster)
             .create_with_context(Callbacks::new(Arc::clone(&board)))
             .map_err(|error| Error::from_kafka("starting a consumer", error))?;
         let topics: Vec<&str> = consumer.topics.iter().map(String::as_str).collect();
@@ -149,7 +149,8 @@ impl Consumer {
         self.board.lock().values().map(|progress| progress.fetched_bytes).sum()
     }
 
-    /// Leaves the group. What was not finished is not committed.
+    /// Leaves the group. What was not finished is not committed. Without a broker librdkafka takes seconds, at times
+    /// more than a minute, to give up: after `at_most` this is [`Error::TimedOut`], and the thread is left to itself.
     pub async fn stop(mut self, at_most: Duration) -> Result<(), Error> {
         self.tell(Command::Stop);
         let Some(ended) = self.ended.take() else { return Ok(()) };
@@ -176,10 +177,10 @@ impl fmt::Debug for Consumer {
     }
 }
 
-impl ConsumerSettings {
-    fn client_config(&self, settings: &Settings) -> rdkafka::ClientConfig {
+impl ConsumerConfig {
+    fn client_config(&self, cluster: &ClusterConfig) -> rdkafka::ClientConfig {
         let kilobytes = (self.fetch_bytes_max / 1024).max(1);
-        let mut config = settings.client_config();
+        let mut config = cluster.client_config();
         config
             .set("group.id", &self.group)
             .set("partition.assignment.strategy", "cooperative-sticky")

@@ -9,9 +9,9 @@ use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::client::Logging;
+use crate::config::ClusterConfig;
 use crate::error::Error;
 use crate::record::{Partition, RawRecord};
-use crate::settings::Settings;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,12 @@ pub struct Inspection {
 /// is being read is disturbed, the group does not notice. `group` is the one that the records are read as, because
 /// the permission to read may hang on it.
 pub async fn inspect(
-    settings: &Settings,
+    cluster: &ClusterConfig,
     group: &str,
     wanted: Vec<(Partition, Option<i64>)>,
     at_most: Duration,
 ) -> Result<Vec<Inspection>, Error> {
-    let mut config = settings.client_config();
+    let mut config = cluster.client_config();
     config
         .set("group.id", group)
         .set("auto.offset.reset", "error")
@@ -55,8 +55,8 @@ pub async fn inspect(
 }
 
 /// The cluster's own name. Another name: another cluster, whatever the addresses say.
-pub async fn cluster_id(settings: &Settings, at_most: Duration) -> Result<String, Error> {
-    let config = settings.client_config();
+pub async fn cluster_id(cluster: &ClusterConfig, at_most: Duration) -> Result<String, Error> {
+    let config = cluster.client_config();
     blocking(at_most, move |deadline| {
         let what = "asking for the cluster's id";
         let client: BaseConsumer<Logging> =

@@ -18,6 +18,7 @@
 
 pub mod admin;
 mod client;
+mod config;
 mod consumer;
 mod error;
 mod gathering;
@@ -25,12 +26,11 @@ mod inspect;
 mod producer;
 mod reader;
 mod record;
-mod settings;
 
-pub use consumer::{Consumer, ConsumerSettings, Input};
+pub use config::{ClusterConfig, Password, Scram, ScramMechanism, Tls, TlsIdentity};
+pub use consumer::{Consumer, ConsumerConfig, Input};
 pub use error::{Error, Halt, Sort};
 pub use inspect::{Inspection, cluster_id, inspect};
-pub use producer::{Delivered, Delivery, Outgoing, Producer, ProducerSettings};
+pub use producer::{Delivered, Delivery, Outgoing, Producer, ProducerConfig};
 pub use rdkafka::types::RDKafkaErrorCode as KafkaCode;
 pub use record::{Partition, RawBatch, RawRecord};
-pub use settings::{Password, Scram, ScramMechanism, Settings, Tls, TlsIdentity};

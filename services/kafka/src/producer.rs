@@ -12,16 +12,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::client::Logging;
+use crate::config::ClusterConfig;
 use crate::error::Error;
 use crate::inspect::blocking;
-use crate::settings::Settings;
 
 /// The unit of what is held: a permit of the semaphore.
 const HELD_UNIT_BYTES: usize = 1024;
 
 /// How long records wait, and how many may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ProducerSettings {
+pub struct ProducerConfig {
     /// From sending to the answer, retries included. Shorter than those wait for whom the record is sent.
     pub delivery_timeout: Duration,
     /// What is sent and not answered; who sends more waits.
@@ -36,7 +36,7 @@ pub struct ProducerSettings {
     pub compress: bool,
 }
 
-impl Default for ProducerSettings {
+impl Default for ProducerConfig {
     fn default() -> Self {
         Self {
             delivery_timeout: Duration::from_secs(20),
@@ -70,7 +70,7 @@ pub struct Delivered {
 pub struct Producer {
     client: FutureProducer<Logging>,
     room: Arc<Semaphore>,
-    settings: ProducerSettings,
+    config: ProducerConfig,
 }
 
 /// A record under way. Dropping it does not take the record back.
@@ -83,9 +83,9 @@ pub struct Delivery {
 
 impl Producer {
     /// Connects in the background.
-    pub fn start(settings: &Settings, producer: &ProducerSettings) -> Result<Self, Error> {
+    pub fn start(cluster: &ClusterConfig, producer: &ProducerConfig) -> Result<Self, Error> {
         let milliseconds = |duration: Duration| duration.as_millis().max(1).to_string();
-        let mut config = settings.client_config();
+        let mut config = cluster.client_config();
         config
             .set("partitioner", "murmur2_random")
             .set("acks", "all")
@@ -100,7 +100,7 @@ impl Producer {
             .create_with_context(Logging)
             .map_err(|error| Error::from_kafka("starting a producer", error))?;
         let units = (producer.queue_bytes_max / HELD_UNIT_BYTES).max(1);
-        Ok(Self { client, room: Arc::new(Semaphore::new(units)), settings: *producer })
+        Ok(Self { client, room: Arc::new(Semaphore::new(units)), config: *producer })
     }
 
     /// Sends a record and waits until it is delivered, or for good not. A time-out leaves open whether it is.
@@ -127,14 +127,14 @@ impl Producer {
     /// Puts a record into the queue, in the order of the calls; waits for room, but not for ever.
     pub async fn enqueue(&self, record: Outgoing<'_>) -> Result<Delivery, Error> {
         let bytes = record.bytes();
-        if bytes > self.settings.record_bytes_max {
+        if bytes > self.config.record_bytes_max {
             return Err(Error::RecordTooLarge { bytes });
         }
-        let all = (self.settings.queue_bytes_max / HELD_UNIT_BYTES).max(1);
+        let all = (self.config.queue_bytes_max / HELD_UNIT_BYTES).max(1);
         let units = bytes.div_ceil(HELD_UNIT_BYTES).clamp(1, all);
         let units = u32::try_from(units).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.room).acquire_many_owned(units);
-        let room = timeout(self.settings.queue_wait, room)
+        let room = timeout(self.config.queue_wait, room)
             .await
             .map_err(|_| Error::QueueFull)?
             .map_err(|_| Error::Stopped)?;
@@ -187,7 +187,7 @@ fn failed(error: KafkaError, bytes: usize) -> Error {
 
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Producer").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Producer").field("config", &self.config).finish_non_exhaustive()
     }
 }
 

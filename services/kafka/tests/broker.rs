@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use hotline_kafka::admin::{Topic, create_topic, topic};
 use hotline_kafka::{
-    Consumer, ConsumerSettings, Halt, Input, Outgoing, Partition, Producer, ProducerSettings, RawBatch,
-    RawRecord, Settings, cluster_id, inspect,
+    ClusterConfig, Consumer, ConsumerConfig, Halt, Input, Outgoing, Partition, Producer, ProducerConfig,
+    RawBatch, RawRecord, cluster_id, inspect,
 };
 use tokio::time::timeout;
 
@@ -18,7 +18,7 @@ const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A topic on the broker under test; None: there is none.
 struct Bench {
-    settings: Settings,
+    settings: ClusterConfig,
     topic: String,
     producer: Producer,
 }
@@ -29,7 +29,7 @@ impl Bench {
             eprintln!("left out: no broker in HOTLINE_TEST_KAFKA");
             return None;
         };
-        let settings = Settings::plaintext(&brokers.1);
+        let settings = ClusterConfig::plaintext(&brokers.1);
         // Of a process id that comes again the topic may be there: it would hold records.
         let mut n = 0;
         let topic = loop {
@@ -39,7 +39,7 @@ impl Bench {
             }
             n += 1;
         };
-        let producer = Producer::start(&settings, &ProducerSettings::default()).unwrap();
+        let producer = Producer::start(&settings, &ProducerConfig::default()).unwrap();
         Some(Self { settings, topic, producer })
     }
 
@@ -64,7 +64,7 @@ impl Bench {
     }
 
     fn consumer(&self) -> Consumer {
-        Consumer::start(&self.settings, &ConsumerSettings::new(&self.topic, &[&self.topic])).unwrap()
+        Consumer::start(&self.settings, &ConsumerConfig::new(&self.topic, &[&self.topic])).unwrap()
     }
 }
 

@@ -8,7 +8,7 @@ use rdkafka::config::RDKafkaLogLevel;
 
 /// What every client of one cluster shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct ClusterConfig {
     /// `host:port`, several separated by commas. A few are enough: the others are learnt.
     pub brokers: String,
     /// What the brokers' logs and quotas call this client.
@@ -59,7 +59,7 @@ impl fmt::Debug for Password {
     }
 }
 
-impl Settings {
+impl ClusterConfig {
     /// Without encryption and without a name: a broker on this machine.
     pub fn plaintext(brokers: &str) -> Self {
         Self { brokers: brokers.to_owned(), client_id: "hotline".to_owned(), tls: None, scram: None }
@@ -119,10 +119,10 @@ mod tests {
 
     #[test]
     fn a_password_is_never_printed() {
-        let mut settings = Settings::plaintext("127.0.0.1:1");
+        let mut cluster = ClusterConfig::plaintext("127.0.0.1:1");
         let password = Password("secret words".to_owned());
-        settings.scram = Some(Scram { mechanism: ScramMechanism::Sha512, user: "u".to_owned(), password });
-        let printed = format!("{settings:?}");
+        cluster.scram = Some(Scram { mechanism: ScramMechanism::Sha512, user: "u".to_owned(), password });
+        let printed = format!("{cluster:?}");
         assert!(printed.contains("***") && !printed.contains("secret"), "{printed}");
     }
 
@@ -132,8 +132,9 @@ mod tests {
             for mechanism in [ScramMechanism::Sha256, ScramMechanism::Sha512] {
                 let password = Password("p".to_owned());
                 let scram = Some(Scram { mechanism, user: "u".to_owned(), password });
-                let settings = Settings { tls: tls.clone(), scram, ..Settings::plaintext("127.0.0.1:1") };
-                settings.client_config().create::<BaseConsumer>().unwrap();
+                let cluster =
+                    ClusterConfig { tls: tls.clone(), scram, ..ClusterConfig::plaintext("127.0.0.1:1") };
+                cluster.client_config().create::<BaseConsumer>().unwrap();
             }
         }
     }
