@@ -13,8 +13,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("hotline-postgres", &["hotline-core", "hotline-events"]),
     ("hotline-runtime", &[]),
     ("hotline-kafka", &[]),
-    ("hotline-gateway", &["hotline-core", "hotline-events", "hotline-kafka", "hotline-postgres", "hotline-runtime"]),
-    ("hotline-casework", &["hotline-core", "hotline-events", "hotline-kafka", "hotline-postgres", "hotline-runtime"]),
+    (
+        "hotline-gateway",
+        &["hotline-core", "hotline-events", "hotline-kafka", "hotline-postgres", "hotline-runtime"],
+    ),
+    (
+        "hotline-casework",
+        &["hotline-core", "hotline-events", "hotline-kafka", "hotline-postgres", "hotline-runtime"],
+    ),
     ("hotline-rates", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
     ("hotline-demo", &["hotline-core"]),
 ];

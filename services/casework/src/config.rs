@@ -14,6 +14,9 @@ pub struct CaseworkConfig {
     /// acknowledgement.
     #[serde(with = "units::duration")]
     pub batch_wait: Duration,
+    /// How long the first record of a batch from a topic waits for others: nobody waits for an answer.
+    #[serde(with = "units::duration")]
+    pub topic_wait: Duration,
     /// Records of a batch. Too few: a commit each few events; too many: others wait for the rows.
     pub batch_records_max: usize,
     #[serde(with = "units::bytes")]
@@ -44,6 +47,7 @@ impl Default for CaseworkConfig {
     fn default() -> Self {
         Self {
             batch_wait: Duration::from_millis(2),
+            topic_wait: Duration::from_millis(50),
             batch_records_max: Batch::RECORDS_MAX,
             batch_bytes_max: Batch::BYTES_MAX,
             attempts_max: 5,
@@ -69,6 +73,9 @@ impl Section for CaseworkConfig {
         }
         if !(1..=bytes).contains(&self.batch_bytes_max) {
             faults.push(format!("batch_bytes_max must be 1 to {bytes} bytes"));
+        }
+        if self.topic_wait > Duration::from_secs(10) {
+            faults.push("topic_wait must be at most 10 s: figures are as old as that".to_owned());
         }
         if self.batch_wait > Duration::from_secs(1) {
             faults.push("batch_wait must be at most 1 s: callers wait for it".to_owned());

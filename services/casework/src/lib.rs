@@ -60,9 +60,7 @@ pub async fn run(
             Intake::Handovers(handovers) => {
                 handler::serve(Arc::clone(&writer), &config, handovers, &stop).await
             }
-            Intake::Topic(source) => {
-                topic::serve(Arc::clone(&writer), &config, &clock, *source, &stop).await
-            }
+            Intake::Topic(source) => topic::serve(Arc::clone(&writer), &config, &clock, *source, &stop).await,
         }
     };
     tokio::select! {

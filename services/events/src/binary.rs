@@ -54,7 +54,8 @@ pub fn structured<'h>(headers: impl IntoIterator<Item = (&'h str, &'h [u8])>, bo
     let mut raw = b"{".to_vec();
     for (name, value) in headers {
         let Some((name, percent)) = attribute(name) else { continue };
-        let value = if percent { percent_decode(value).decode_utf8_lossy() } else { String::from_utf8_lossy(value) };
+        let value =
+            if percent { percent_decode(value).decode_utf8_lossy() } else { String::from_utf8_lossy(value) };
         raw.extend_from_slice(format!("{}:{},", Value::from(name), Value::from(value.as_ref())).as_bytes());
     }
     raw.extend_from_slice(b"\"data\":");

@@ -13,6 +13,9 @@ use smol_str::SmolStr;
 use crate::intake::{Refused, event_too_large, fault, problem_of, source_of};
 use crate::metrics;
 
+/// What is answered when a topic has the event.
+const ACCEPTED: &str = "accepted";
+
 /// How an event is named in its result; of a part that is no event nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Name {
@@ -55,6 +58,11 @@ impl EventResult {
         Self { name, status: "refused", reason: Some(refused.reason), faults }
     }
 
+    /// Durable, and not folded yet: what became of it is asked for later.
+    pub(crate) fn accepted(name: Name) -> Self {
+        Self { name, status: ACCEPTED, reason: None, faults: Vec::new() }
+    }
+
     pub(crate) fn of(name: Name, outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Dead { reason, faults } => {
@@ -84,7 +92,9 @@ pub(crate) fn answer(single: bool, results: &[EventResult], cases: Option<Vec<Va
     if let Some(cases) = cases {
         body["cases"] = Value::Array(cases);
     }
-    Json(body).into_response()
+    let is_waiting = results.iter().any(|result| result.status == ACCEPTED);
+    let status = if is_waiting { StatusCode::ACCEPTED } else { StatusCode::OK };
+    (status, Json(body)).into_response()
 }
 
 /// The problem of a single event that was refused.

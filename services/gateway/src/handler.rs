@@ -12,22 +12,23 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use hotline_core::fact::PIPELINE_SOURCE;
-use hotline_events::intake::{Batch, Outcome, Record, RecordContent};
-use hotline_events::show;
+use hotline_core::fold::View;
+use hotline_events::intake::{Batch, Origin, Outcome, Record, RecordContent};
+use hotline_events::{Event, show};
 use hotline_postgres::handover::{Handover, Refusal, Reply};
 use hotline_postgres::{Error as StoreError, InForce, Sort};
 use hotline_runtime::problem::{Problem, ProblemCode};
 use jiff::Timestamp;
 use serde::Deserialize;
 use smol_str::SmolStr;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::answer::{EventResult, Name, answer};
 use crate::intake::{Item, Taken, source_of};
 use crate::metrics::FromSource;
 use crate::signature::{Allowed, Distrust};
-use crate::{Gateway, access, body, case, intake, metrics};
+use crate::{Gateway, Sink, access, body, case, event, intake, metrics};
 
 /// The route by which events come.
 const EVENTS: &str = "events";
@@ -40,8 +41,11 @@ pub(crate) fn router(gateway: &Arc<Gateway>, reads: Router) -> Router {
     let observed = |route| from_fn_with_state((Arc::clone(gateway), route), observe);
     let events = Router::new().route("/v1/events", post(events)).route_layer(observed(EVENTS));
     let cases = Router::new().route("/v1/cases/{id}", get(case::show)).route_layer(observed("cases"));
+    let outcomes =
+        Router::new().route("/v1/events/{source}/{id}", get(event::show)).route_layer(observed("event"));
     let reads = if reads.has_routes() { reads.route_layer(observed("reads")) } else { reads };
     let reads = cases
+        .merge(outcomes)
         .with_state(Arc::clone(gateway))
         .merge(reads)
         .route_layer(from_fn_with_state(Arc::clone(gateway), access::check));
@@ -169,6 +173,15 @@ fn away() -> Problem {
     .retry_after(RETRY_SECONDS)
 }
 
+fn broker_away() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "broker_unavailable",
+        "The broker is away; nothing was acknowledged",
+    )
+    .retry_after(RETRY_SECONDS)
+}
+
 fn internal() -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "The request failed by a fault of ours")
 }
@@ -247,17 +260,16 @@ struct Work<'g> {
 }
 
 impl Work<'_> {
-    /// Hands the events over and answers when all of them are settled.
+    /// Hands the events on and answers when all of them are settled, or durable where a topic takes them.
     async fn settle(&self, taken: Taken, dry_run: bool) -> Result<Response, Problem> {
         let mut results = Vec::with_capacity(taken.items.len());
-        let (mut places, mut records) = (Vec::new(), Vec::new());
+        let (mut places, mut events) = (Vec::new(), Vec::new());
         for Item { raw, line, event } in taken.items {
             match event {
                 Ok(event) => {
                     places.push(results.len());
-                    results.push(EventResult::of(Name::of(&event, line), &Outcome::Ignored));
-                    let content = RecordContent::Events(vec![event]);
-                    records.push(Record { raw, received_at: self.received_at, offset: None, content });
+                    results.push(EventResult::accepted(Name::of(&event, line)));
+                    events.push((raw, event));
                 }
                 Err(refused) => {
                     let name = Name { line, ..Name::default() };
@@ -265,38 +277,93 @@ impl Work<'_> {
                 }
             }
         }
-        let mut chunks = chunks(records);
-        if dry_run && chunks.len() > 1 {
-            return Err(body::too_large(Batch::BYTES_MAX).with("events_max", Batch::RECORDS_MAX.into()));
-        }
-        let mut places = places.into_iter();
-        let mut views = Vec::new();
-        for records in chunks.drain(..) {
-            let count = records.len();
-            let reply = self.hand_over(records, dry_run).await?;
-            if reply.outcomes.len() != count {
-                return Err(internal());
+        let mut settled = Settled { results, places: places.into_iter() };
+        match &self.gateway.parts.sink {
+            _ if dry_run => {
+                let views = self.dry_run(events, &mut settled).await?;
+                let show = |view| show::view(view, &self.rules.rulebook, self.received_at);
+                Ok(answer(taken.single, &settled.results, Some(views.iter().map(show).collect())))
             }
-            for (place, outcomes) in places.by_ref().take(count).zip(reply.outcomes) {
-                let name = std::mem::take(&mut results[place].name);
-                results[place] = EventResult::of(name, &Outcome::worst(outcomes));
+            Sink::Casework(handovers) => {
+                for records in chunks(self.records(events)) {
+                    let reply = self.hand_over(handovers, records).await?;
+                    settled.set(reply.outcomes)?;
+                }
+                Ok(answer(taken.single, &settled.results, None))
             }
-            views.extend(reply.views);
+            Sink::Topic(topic) => {
+                timeout_at(self.deadline, topic.send(&events)).await.map_err(|_| broker_away())?.map_err(
+                    |error| {
+                        tracing::warn!(error.code = error.code(), %error, "the broker did not take events");
+                        broker_away()
+                    },
+                )?;
+                Ok(answer(taken.single, &settled.results, None))
+            }
         }
-        let show = |view| show::view(view, &self.rules.rulebook, self.received_at);
-        Ok(answer(taken.single, &results, dry_run.then(|| views.iter().map(show).collect())))
     }
 
-    async fn hand_over(&self, records: Vec<Record>, dry_run: bool) -> Result<Reply, Problem> {
+    fn records(&self, events: Vec<(Vec<u8>, Event)>) -> Vec<Record> {
+        let record = |(raw, event)| Record {
+            raw,
+            received_at: self.received_at,
+            offset: None,
+            content: RecordContent::Events(vec![event]),
+        };
+        events.into_iter().map(record).collect()
+    }
+
+    /// What the events would come to; folded here, since casework may be elsewhere.
+    async fn dry_run(
+        &self,
+        events: Vec<(Vec<u8>, Event)>,
+        settled: &mut Settled,
+    ) -> Result<Vec<View>, Problem> {
+        let mut chunks = chunks(self.records(events));
+        if chunks.len() > 1 {
+            return Err(body::too_large(Batch::BYTES_MAX).with("events_max", Batch::RECORDS_MAX.into()));
+        }
+        let Some(records) = chunks.pop() else { return Ok(Vec::new()) };
+        let batch = Batch { origin: Origin::Http, records };
+        let dry =
+            timeout_at(self.deadline, self.gateway.parts.writer.dry_run(&batch)).await.map_err(|_| away())?;
+        let dry = dry.map_err(|error| unavailable(&error))?;
+        settled.set(dry.outcomes)?;
+        Ok(dry.views)
+    }
+
+    async fn hand_over(
+        &self,
+        handovers: &mpsc::Sender<Handover>,
+        records: Vec<Record>,
+    ) -> Result<Reply, Problem> {
         let (reply, outcome) = oneshot::channel();
-        let handover = Handover { records, dry_run, reply };
-        self.gateway.parts.handovers.try_send(handover).map_err(|_| away())?;
+        let handover = Handover { records, reply };
+        handovers.try_send(handover).map_err(|_| away())?;
         match timeout_at(self.deadline, outcome).await {
             Ok(Ok(Ok(reply))) => Ok(reply),
             Ok(Ok(Err(Refusal::Internal))) => Err(internal()),
             // Whatever became of them, they are not acknowledged: sent again they are duplicates at worst.
             Ok(Ok(Err(Refusal::Unavailable)) | Err(_)) | Err(_) => Err(away()),
         }
+    }
+}
+
+/// The results of a request, and where those stand that are still to come.
+struct Settled {
+    results: Vec<EventResult>,
+    places: std::vec::IntoIter<usize>,
+}
+
+impl Settled {
+    /// Sets the next results.
+    fn set(&mut self, outcomes: Vec<Vec<Outcome>>) -> Result<(), Problem> {
+        for outcomes in outcomes {
+            let place = self.places.next().ok_or_else(internal)?;
+            let name = std::mem::take(&mut self.results[place].name);
+            self.results[place] = EventResult::of(name, &Outcome::worst(outcomes));
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! The gateway: the one door for events over HTTP, and for questions about cases and rates.
 //!
 //! ```text
-//! POST /v1/events          one event, an array or NDJSON; signed; answered after the commit
+//! POST /v1/events          one event, an array or NDJSON; signed; answered when stored
+//! GET  /v1/events/{source}/{id}  what became of one
 //! GET  /v1/cases/{id}      one case: masked view, clocks, how each deadline was counted
 //! …                        what other roles let be read, under the same token
 //! ```
@@ -9,7 +10,7 @@
 //! Guarantees: an event is acknowledged only when it is stored; a request is either refused whole, with nothing
 //! stored, or every event in it has a result of its own, in order; no answer and no log repeats a value that came
 //! in. It deliberately speaks HTTP/1.1 without TLS: a proxy in front does both better. It decides nothing about
-//! a case and writes nothing: casework does, behind the channel of [`hotline_postgres::handover`].
+//! a case and writes nothing: casework does, behind the channel of [`hotline_postgres::handover`] or behind a topic.
 
 mod access;
 mod adapters;
@@ -18,6 +19,7 @@ mod body;
 mod case;
 mod config;
 mod error;
+mod event;
 mod handler;
 mod intake;
 mod metrics;
@@ -26,6 +28,7 @@ pub mod signature;
 #[cfg(test)]
 mod tests;
 mod throttle;
+mod topic;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +36,7 @@ use std::sync::Arc;
 use axum::Router;
 use hotline_events::Tagger;
 use hotline_postgres::handover::Handover;
-use hotline_postgres::{PgPool, Rules};
+use hotline_postgres::{CaseWriter, PgPool, Rules};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -41,6 +44,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::GatewayConfig;
 pub use error::Error;
+pub use topic::Topic;
 
 /// What the gateway works with.
 #[derive(Clone, Debug)]
@@ -49,9 +53,19 @@ pub struct Parts {
     pub rules: Arc<Rules>,
     /// With the installation's key: what it tags is stored.
     pub tagger: Tagger,
-    /// To casework in this process.
-    pub handovers: mpsc::Sender<Handover>,
+    /// Folds for dry runs; nothing is written through it.
+    pub writer: Arc<CaseWriter>,
+    pub sink: Sink,
     pub now: fn() -> Timestamp,
+}
+
+/// Where events go.
+#[derive(Clone, Debug)]
+pub enum Sink {
+    /// To casework in this process: answered after the commit, with 200.
+    Casework(mpsc::Sender<Handover>),
+    /// To a topic: answered when the brokers have them, with 202.
+    Topic(Topic),
 }
 
 /// What every request shares.

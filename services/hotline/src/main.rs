@@ -1,5 +1,6 @@
 //! `hotline`: one binary, a subcommand for each role and command.
 
+mod broker;
 mod cli;
 mod command;
 mod files;

@@ -5,18 +5,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use hotline_casework::CaseworkConfig;
+use hotline_casework::{CaseworkConfig, Intake};
 use hotline_core::rulebook::{Files, load};
 use hotline_events::Tagger;
-use hotline_gateway::{GatewayConfig, Server};
+use hotline_gateway::{GatewayConfig, Server, Sink};
 use hotline_postgres::{CaseWriter, Error, Rules, handover, schema};
 use hotline_rates::RatesConfig;
-use hotline_runtime::config::{Config, LogConfig, OpsConfig, PostgresConfig};
+use hotline_runtime::config::{Config, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
 use hotline_runtime::database::Database;
 use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, Lifecycle};
 use hotline_runtime::ops::{OpsServer, Readiness};
 use hotline_runtime::{clock, logging, metrics};
 
+use crate::broker;
 use crate::files;
 use crate::global::Global;
 use crate::store::Store;
@@ -124,8 +125,8 @@ fn watch(lifecycle: &mut Lifecycle, store: &Store) {
     });
 }
 
-/// Starts each role under supervision; returns where the gateway listens, if it is among them. Without a broker the gateway hands batches to casework in this process, so
-/// the two come together.
+/// Starts each role under supervision; returns where the gateway listens, if it is among them. Without a broker the
+/// gateway hands batches to casework in this process, so the two come together.
 async fn start(
     roles: &[Role],
     config: &Config,
@@ -133,8 +134,12 @@ async fn start(
     store: &Store,
     lifecycle: &mut Lifecycle,
 ) -> anyhow::Result<Option<SocketAddr>> {
-    if roles.contains(&Role::Gateway) != roles.contains(&Role::Casework) {
-        bail!("gateway and casework meet in one process until they meet in a broker: run `hotline all`");
+    let kafka = config.optional::<KafkaConfig>();
+    let (takes_in, folds) = (roles.contains(&Role::Gateway), roles.contains(&Role::Casework));
+    if kafka.is_none() && takes_in != folds {
+        bail!(
+            "without [kafka] gateway and casework meet in one process: run `hotline all`, or name a broker in [kafka]"
+        );
     }
     if config.optional::<PostgresConfig>().is_none() {
         // A private cluster belongs to this program; a server of one's own is migrated by `hotline migrate`.
@@ -145,29 +150,41 @@ async fn start(
     let rates =
         hotline_rates::Parts { pool: store.pool.clone(), rules: Arc::clone(&in_force), now: clock::now };
     let mut listens = None;
-    if roles.contains(&Role::Casework) {
-        let writer = Arc::new(CaseWriter::new(store.pool.clone(), store.master.clone()));
+    let writer = Arc::new(CaseWriter::new(store.pool.clone(), store.master.clone()));
+    let (handovers, requests) = handover::channel();
+    if folds {
         writer.prepare(clock::now()).await?;
         match rulebook {
             Some(files) => only_rulebook(files, &writer, &in_force).await?,
             None => first_rulebook(config, &writer, &in_force).await?,
         }
-        let (handovers, requests) = handover::channel();
+    }
+    if takes_in {
+        let sink = match &kafka {
+            Some(kafka) => Sink::Topic(broker::sink(kafka, &store.master)?),
+            None => Sink::Casework(handovers),
+        };
         let gateway = hotline_gateway::Parts {
             pool: store.pool.clone(),
-            rules: in_force,
+            rules: Arc::clone(&in_force),
             tagger: Tagger::keyed(&store.master.tag_key()),
-            handovers,
+            writer: Arc::clone(&writer),
+            sink,
             now: clock::now,
         };
         let server = Server::bind(config.section::<GatewayConfig>(), gateway).await?;
         listens = Some(server.address());
         let reads = hotline_rates::router(rates.clone());
-        let casework = config.section::<CaseworkConfig>();
-        let casework =
-            hotline_casework::run(writer, casework, Arc::new(clock::now), requests, lifecycle.token());
-        lifecycle.spawn(Role::Casework.name(), casework);
         lifecycle.spawn(Role::Gateway.name(), server.run(reads, lifecycle.token()));
+    }
+    if folds {
+        let casework = config.section::<CaseworkConfig>();
+        let intake = match &kafka {
+            Some(kafka) => Intake::Topic(Box::new(broker::source(kafka, &casework, &store.master)?)),
+            None => Intake::Handovers(requests),
+        };
+        let run = hotline_casework::run(writer, casework, Arc::new(clock::now), intake, lifecycle.token());
+        lifecycle.spawn(Role::Casework.name(), run);
     }
     if roles.contains(&Role::Rates) {
         let run = hotline_rates::run(config.section::<RatesConfig>(), rates, lifecycle.token());

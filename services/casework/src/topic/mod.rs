@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotline_kafka::{Consumer, ConsumerSettings, Input, Partition, RawBatch, Settings, Sort};
+use hotline_kafka::{ClusterConfig, Consumer, ConsumerConfig, Input, Partition, RawBatch, Sort};
 use hotline_postgres::CaseWriter;
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinHandle;
@@ -37,8 +37,8 @@ const LAG_EVERY: Duration = Duration::from_secs(5);
 /// The topic, and how its records are read.
 #[derive(Clone, Debug)]
 pub struct Source {
-    pub settings: Settings,
-    pub consumer: ConsumerSettings,
+    pub cluster: ClusterConfig,
+    pub consumer: ConsumerConfig,
     pub opener: Opener,
 }
 
@@ -64,7 +64,8 @@ pub(crate) async fn serve(
     let shared = Arc::new(Shared { writer, config, clock, opener, source });
     let mut attempts = 0;
     loop {
-        let consumer = Consumer::start(&shared.source.settings, &shared.source.consumer).map_err(RunError::Broker)?;
+        let consumer =
+            Consumer::start(&shared.source.cluster, &shared.source.consumer).map_err(RunError::Broker)?;
         let mut reading = Reading::new(Arc::clone(&shared), consumer);
         let ended = reading.run(stop).await;
         reading.leave().await;

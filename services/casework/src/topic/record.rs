@@ -34,7 +34,8 @@ impl Opener {
 
     fn content(&self, raw: &RawRecord) -> (Vec<u8>, RecordContent) {
         let value = raw.payload.as_deref().unwrap_or_default();
-        let headers = || raw.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default()));
+        let headers =
+            || raw.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref().unwrap_or_default()));
         if content_type(raw) == Some(SEALED.as_bytes()) {
             return match self.transit.open(raw.key.as_deref().unwrap_or_default(), value) {
                 Ok(opened) => {

@@ -114,7 +114,9 @@ impl Worker {
                     );
                     return Ok(None);
                 }
-                Err(Trouble::Store(error)) if error.sort() != Sort::Environment && error.sort() != Sort::Race => {
+                Err(Trouble::Store(error))
+                    if error.sort() != Sort::Environment && error.sort() != Sort::Race =>
+                {
                     return Err(RunError::Store(error));
                 }
                 Err(Trouble::Broker(error)) if error.sort() == hotline_kafka::Sort::Halt => {
@@ -130,7 +132,7 @@ impl Worker {
 
     async fn try_take_over(&self) -> Result<Result<Claim, Halted>, Trouble> {
         let source = &self.shared.source;
-        let cluster = self.cluster.get_or_try_init(|| cluster_id(&source.settings, LOOK_FOR)).await?;
+        let cluster = self.cluster.get_or_try_init(|| cluster_id(&source.cluster, LOOK_FOR)).await?;
         let claimed = self.shared.writer.claim_partition(&self.origin().name(), cluster).await;
         let (claim, last) = match claimed {
             Ok(claimed) => claimed,
@@ -138,10 +140,10 @@ impl Worker {
             Err(error) => return Err(error.into()),
         };
         let wanted = vec![(self.partition.clone(), last.map(|last| last.offset))];
-        let seen = inspect(&source.settings, &source.consumer.group, wanted, LOOK_FOR).await?;
-        let verdict = seen.first().map_or(Ok(()), |seen| {
-            judge(seen, claim.next_offset, last, |raw| self.shared.opener.bytes(raw))
-        });
+        let seen = inspect(&source.cluster, &source.consumer.group, wanted, LOOK_FOR).await?;
+        let verdict = seen
+            .first()
+            .map_or(Ok(()), |seen| judge(seen, claim.next_offset, last, |raw| self.shared.opener.bytes(raw)));
         Ok(verdict.map(|()| claim))
     }
 }

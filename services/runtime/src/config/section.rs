@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::source::Source;
-use super::{DataConfig, Effective, EmbeddedConfig, KafkaConfig, LogConfig, OpsConfig, PostgresConfig, RulebookConfig};
+use super::{
+    DataConfig, Effective, EmbeddedConfig, KafkaConfig, LogConfig, OpsConfig, PostgresConfig, RulebookConfig,
+};
 use crate::secret::MASK;
 use crate::{Fault, Place};
 
