@@ -12,6 +12,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("hotline-events", &["hotline-core"]),
     ("hotline-postgres", &["hotline-core", "hotline-events"]),
     ("hotline-runtime", &[]),
+    ("hotline-kafka", &[]),
     ("hotline-gateway", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
     ("hotline-casework", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
     ("hotline-rates", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),

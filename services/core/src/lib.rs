@@ -10,6 +10,7 @@
 //! Nothing in this crate reads a clock, a file, a socket or a random number. Time, where it matters, is an
 //! argument. The words are those of DESIGN.md, section 5; the rules those of sections 7 to 9.
 
+pub mod alarm;
 pub mod anomaly;
 pub mod calendar;
 pub mod case;
@@ -18,6 +19,7 @@ pub mod encoding;
 pub mod fact;
 pub mod fold;
 pub mod measure;
+pub mod rank;
 pub mod rate;
 pub mod routing;
 pub mod rulebook;

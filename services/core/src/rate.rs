@@ -11,7 +11,8 @@ use jiff::civil::Date;
 
 use crate::fact::Code;
 use crate::measure::{Measure, Part, Population, State, parse_tally_name, parse_term, tally_name};
-use crate::rulebook::{Basis, Rate, Term, Where};
+use crate::rank::{self, Standing};
+use crate::rulebook::{Basis, Composite, Rate, Rulebook, Term, Where};
 use crate::score::{Contribution, Score, TallyKey};
 
 /// By what a table is broken down, besides the department.
@@ -44,6 +45,8 @@ impl By {
 #[derive(Clone, Debug)]
 pub struct Query<'a> {
     pub rates: Vec<&'a Rate>,
+    /// Scores made of several rates, which need not be among the above.
+    pub scores: Vec<&'a Composite>,
     pub by: By,
     pub from: Date,
     pub to: Date,
@@ -61,6 +64,17 @@ pub struct Row {
     pub numerator: i64,
     pub denominator: i64,
     pub scale: i64,
+    /// Its place among the departments of its group; None where the rate is not ranked or the denominator too small.
+    pub rank: Option<u32>,
+}
+
+/// What a query is answered with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Of each rate asked for: a row for every combination with a denominator, and a row `*` over all departments.
+    pub rows: Vec<Row>,
+    /// Of each score asked for, best first within a group.
+    pub standings: Vec<Standing>,
 }
 
 impl Row {
@@ -103,8 +117,16 @@ pub struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    pub fn new(query: &Query<'a>) -> Self {
-        let columns = query.rates.iter().map(|rate| Column::new(rate)).collect();
+    /// A table of the rates asked for and of those that the scores need.
+    pub fn new(query: &Query<'a>, rulebook: &'a Rulebook) -> Self {
+        let terms = query.scores.iter().flat_map(|score| &score.terms);
+        let of_scores = terms.filter_map(|term| rulebook.rates.get(&term.rate));
+        let mut columns: Vec<Column<'a>> = Vec::new();
+        for rate in query.rates.iter().copied().chain(of_scores) {
+            if !columns.iter().any(|column| column.rate.id == rate.id) {
+                columns.push(Column::new(rate));
+            }
+        }
         Self { by: query.by, from: query.from, to: query.to, columns }
     }
 
@@ -167,6 +189,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The version of every rate in the table.
+    pub fn definitions(&self) -> BTreeMap<Code, u32> {
+        self.columns.iter().map(|column| (column.rate.id.clone(), column.rate.version)).collect()
+    }
+
     /// The names of the tallies that the query needs, by basis.
     pub fn needs(&self) -> BTreeMap<Basis, BTreeSet<Code>> {
         let mut needs: BTreeMap<Basis, BTreeSet<Code>> = BTreeMap::new();
@@ -194,9 +221,19 @@ impl<'a> Table<'a> {
         self.columns.iter().any(|column| column.numerator.iter().chain(&column.denominator).any(open))
     }
 
+    /// Rows with their ranks, and scores.
+    pub fn answer(&self, query: &Query<'_>, rulebook: &Rulebook) -> Answer {
+        let mut rows = self.rows();
+        let standings =
+            query.scores.iter().flat_map(|score| rank::standings(score, &rows, rulebook)).collect();
+        rows.retain(|row| query.rates.iter().any(|rate| rate.id == row.rate));
+        rank::set_ranks(&mut rows, query, rulebook);
+        Answer { rows, standings }
+    }
+
     /// A row for every combination with a denominator, and for each combination of the other dimensions a row
     /// over all departments.
-    pub fn rows(&self) -> Vec<Row> {
+    pub(crate) fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
         for column in &self.columns {
             let mut totals: BTreeMap<(Option<Code>, Option<Code>), (i64, i64)> = BTreeMap::new();
@@ -269,6 +306,7 @@ impl<'a> Column<'a> {
             numerator: sums.0 / divisor,
             denominator: sums.1 / divisor,
             scale: self.scale / divisor,
+            rank: None,
         }
     }
 }

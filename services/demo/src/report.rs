@@ -123,7 +123,7 @@ const RATES: [&str; 6] = [
 pub fn query(rulebook: &Rulebook, by_case_type: bool) -> Option<Query<'_>> {
     let rates = RATES.iter().map(|id| rulebook.rates.get(*id)).collect::<Option<_>>()?;
     let by = By { hotline: true, case_type: by_case_type };
-    Some(Query { rates, by, from: date(2023, 1, 1), to: date(2024, 1, 1) })
+    Some(Query { rates, scores: Vec::new(), by, from: date(2023, 1, 1), to: date(2024, 1, 1) })
 }
 
 impl Figure {

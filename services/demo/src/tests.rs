@@ -12,7 +12,7 @@ use hotline_core::score::score;
 use hotline_events::{Event, Keep, Tagger, decode};
 use jiff::Timestamp;
 
-use crate::report::{self, FIGURES};
+use crate::report::{self, FIGURES, Side};
 use crate::{SEED, Year, incident, rulebook_files};
 
 fn rulebook() -> Rulebook {
@@ -60,7 +60,7 @@ fn fold(rulebook: &Rulebook, seed: u64) -> Folded {
         }
     }
     let queries = [false, true].map(|by_case_type| report::query(rulebook, by_case_type).unwrap());
-    let mut tables = queries.each_ref().map(Table::new);
+    let mut tables = queries.each_ref().map(|query| Table::new(query, rulebook));
     let mut views = Vec::with_capacity(cases.len());
     for (case, facts) in &mut cases {
         let (view, _) = settle(case, facts, rulebook, as_of());
@@ -70,7 +70,8 @@ fn fold(rulebook: &Rulebook, seed: u64) -> Folded {
         }
         views.push(view);
     }
-    let rows = tables.iter().flat_map(Table::rows).collect();
+    let answers = tables.iter().zip(&queries).map(|(table, query)| table.answer(query, rulebook));
+    let rows = answers.flat_map(|answer| answer.rows).collect();
     Folded { views, kinds, duplicates, out_of_order, recorded_late, rows }
 }
 
@@ -88,6 +89,10 @@ fn the_rules_make_the_reports_figures_of_the_year() {
     let folded = fold(&rulebook, SEED);
     for figure in FIGURES {
         let read = figure.read(&folded.rows, &rulebook);
+        if figure.side == Side::Place {
+            let rank = figure.row(&folded.rows).and_then(|row| row.rank);
+            assert_eq!(rank, Some(1), "first in its group, too");
+        }
         assert_eq!(read, Some(figure.reported), "{} {:?}", figure.name_en, figure.row(&folded.rows));
     }
     everything_is_in_the_year(&folded);

@@ -3,12 +3,13 @@
 //! Only codes, numbers and instants: a view holds nothing personal. Words for people are added by whoever shows
 //! it, from the codes given here.
 
+use hotline_core::alarm::{Alarm, alarms};
 use hotline_core::anomaly::Anomaly;
 use hotline_core::calendar::Calendar;
 use hotline_core::deadline::{Amount, ExtensionFrom, Piece, Skip, explain};
 use hotline_core::fact::Grant;
 use hotline_core::fold::{Clock, Custody, CustodyEnd, Outcome, Round, Verdict, View};
-use hotline_core::rulebook::{Policy, Rulebook, Tier};
+use hotline_core::rulebook::{Policy, Rulebook};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -40,6 +41,7 @@ pub fn view(view: &View, rulebook: &Rulebook, as_of: Timestamp) -> Value {
     let rounds = view.rounds.iter().enumerate().map(|(place, one)| round(view, place, one, rulebook, as_of));
     put("rounds", Value::Array(rounds.collect()));
     put("anomalies", Value::Array(view.anomalies.iter().map(|one| anomaly(one, rulebook)).collect()));
+    put("alarms", Value::Array(alarms(view, rulebook).iter().map(|one| alarm(one, rulebook)).collect()));
     if let Some(proposal) = &view.proposal {
         put(
             "proposal",
@@ -67,6 +69,18 @@ fn anomaly(anomaly: &Anomaly, rulebook: &Rulebook) -> Value {
         "meaning": anomaly.code.meaning(),
         "at": at(Some(anomaly.at), rulebook),
         "fact": anomaly.fact.map(|key| key.to_string()),
+    })
+}
+
+fn alarm(alarm: &Alarm, rulebook: &Rulebook) -> Value {
+    json!({
+        "id": alarm.id().as_str(),
+        "level": alarm.level.name(),
+        "at": at(Some(alarm.at), rulebook),
+        "deliver_at": at(Some(alarm.deliver_at), rulebook),
+        "department": alarm.to.as_deref(),
+        "stage": alarm.stage.as_str(),
+        "due_at": at(Some(alarm.due_at), rulebook),
     })
 }
 
@@ -142,7 +156,7 @@ fn clock(view: &View, clock: &Clock, rulebook: &Rulebook, as_of: Timestamp) -> V
     let deadline = clock.deadline.as_ref();
     json!({
         "stage": clock.stage.as_str(),
-        "tier": match clock.tier { Tier::Statutory => "statutory", Tier::Promise => "promise" },
+        "tier": clock.tier.name(),
         "policy": clock.policy.as_deref(),
         "basis": policy.map(|policy| policy.basis.as_str()),
         "department": clock.department.as_deref(),

@@ -57,7 +57,7 @@ impl Cli {
             Command::Demo(args) => command::demo::run(&self.global, args),
             Command::Due(args) => command::due::run(args),
             Command::Import(args) => command::import::run(args),
-            Command::Replay(args) => command::replay::run(args),
+            Command::Replay(args) => command::replay::run(&self.global, args),
             Command::Rulebook(args) => wait(command::rulebook::run(&self.global, args)),
             Command::Send(args) => wait(command::send::run(args.clone())),
             Command::Bulletin(args) => wait(command::bulletin::run(&self.global, args)),

@@ -1,4 +1,4 @@
-//! The question: which rates, of whom, for which days.
+//! The question: which rates and scores, of whom, for which days.
 
 use hotline_core::rate::{By, Query};
 use hotline_core::rulebook::Rulebook;
@@ -9,8 +9,8 @@ use crate::error::Error;
 /// A question that no rulebook has been asked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// Ids of rates.
-    pub rates: Vec<String>,
+    /// Ids of rates and scores, the rulebook tells which.
+    pub ids: Vec<String>,
     pub by: By,
     pub from: Date,
     /// Not included.
@@ -20,26 +20,32 @@ pub struct Ask {
 impl Ask {
     /// Reads ids separated by commas, `department[,hotline][,case_type]` and `FROM..TO`.
     pub fn parse(rates: &str, by: &str, period: &str) -> Result<Self, Error> {
-        let rates: Vec<String> =
+        let ids: Vec<String> =
             rates.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
-        if rates.is_empty() {
+        if ids.is_empty() {
             return Err(Error::NoRate);
         }
         let by = By::parse(by).map_err(Error::By)?;
         let (from, to) = self::period(period).ok_or(Error::Period)?;
-        Ok(Self { rates, by, from, to })
+        Ok(Self { ids, by, from, to })
     }
 
     /// The question as a rulebook understands it.
     pub fn query<'r>(&self, rulebook: &'r Rulebook) -> Result<Query<'r>, Error> {
-        let rate = |id: &String| {
-            rulebook.rates.get(id.as_str()).ok_or_else(|| {
-                let known: Vec<&str> = rulebook.rates.keys().map(smol_str::SmolStr::as_str).collect();
-                Error::UnknownRate { id: id.clone(), known: known.join(", ") }
-            })
-        };
-        let rates = self.rates.iter().map(rate).collect::<Result<_, _>>()?;
-        Ok(Query { rates, by: self.by, from: self.from, to: self.to })
+        let mut query =
+            Query { rates: Vec::new(), scores: Vec::new(), by: self.by, from: self.from, to: self.to };
+        for id in &self.ids {
+            match (rulebook.rates.get(id.as_str()), rulebook.scores.get(id.as_str())) {
+                (Some(rate), _) => query.rates.push(rate),
+                (None, Some(score)) => query.scores.push(score),
+                (None, None) => {
+                    let known = rulebook.rates.keys().chain(rulebook.scores.keys());
+                    let known: Vec<&str> = known.map(smol_str::SmolStr::as_str).collect();
+                    return Err(Error::UnknownRate { id: id.clone(), known: known.join(", ") });
+                }
+            }
+        }
+        Ok(query)
     }
 }
 

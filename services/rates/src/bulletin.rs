@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hotline_core::fold::FOLD_VERSION;
-use hotline_core::rate::{Row, Table};
+use hotline_core::rate::{Answer, Table};
 use hotline_postgres::tallies::Range;
 use hotline_postgres::{PgConnection, PgPool, Rules, cases, positions, refolds, run_snapshot_tx, tallies};
 use jiff::Timestamp;
@@ -14,11 +14,11 @@ use crate::ask::Ask;
 use crate::error::Error;
 use crate::row;
 
-/// Rows and what they were made of.
+/// An answer and what it was made of.
 #[derive(Clone, Debug)]
 pub struct Bulletin {
     pub ask: Ask,
-    pub rows: Vec<Row>,
+    pub answer: Answer,
     pub stamp: Stamp,
 }
 
@@ -30,7 +30,7 @@ pub struct Stamp {
     pub fold_version: u32,
     /// What open clocks were doing is as of this instant.
     pub as_of: Timestamp,
-    /// By rate, the version of its definition.
+    /// By rate, those that scores are made of included, the version of its definition.
     pub definitions: BTreeMap<SmolStr, u32>,
     /// By origin, the next offset to read.
     pub positions: BTreeMap<String, i64>,
@@ -41,7 +41,7 @@ pub struct Stamp {
 impl Bulletin {
     /// The rows as section 15 of the design has them.
     pub fn rows_json(&self) -> Value {
-        self.rows.iter().map(|row| row::json(row, self.ask.from, self.ask.to)).collect()
+        row::answer(&self.answer, self.ask.from, self.ask.to)
     }
 
     /// `{"rows":[…],"stamp":{…}}`.
@@ -76,8 +76,8 @@ pub async fn bulletin(pool: &PgPool, rules: &Rules, ask: Ask, as_of: Timestamp) 
     let mut asked = Asked { ask: &ask, rules, as_of };
     let read =
         run_snapshot_tx(pool, "rates::bulletin", &mut asked, |tx, asked| Box::pin(asked.read(tx))).await?;
-    let (rows, stamp) = read?;
-    Ok(Bulletin { ask, rows, stamp })
+    let (answer, stamp) = read?;
+    Ok(Bulletin { ask, answer, stamp })
 }
 
 impl Asked<'_> {
@@ -85,13 +85,13 @@ impl Asked<'_> {
     async fn read(
         &self,
         tx: &mut PgConnection,
-    ) -> Result<Result<(Vec<Row>, Stamp), Error>, hotline_postgres::Error> {
+    ) -> Result<Result<(Answer, Stamp), Error>, hotline_postgres::Error> {
         let rules = self.rules.within(tx).await?;
         let query = match self.ask.query(&rules.rulebook) {
             Ok(query) => query,
             Err(error) => return Ok(Err(error)),
         };
-        let mut table = Table::new(&query);
+        let mut table = Table::new(&query, &rules.rulebook);
         for (basis, names) in table.needs() {
             let names: Vec<SmolStr> = names.into_iter().collect();
             let range = Range { basis, from: query.from, to: query.to, measures: Some(&names) };
@@ -108,10 +108,10 @@ impl Asked<'_> {
             rulebook_seq: rules.seq,
             fold_version: FOLD_VERSION,
             as_of: self.as_of,
-            definitions: query.rates.iter().map(|rate| (rate.id.clone(), rate.version)).collect(),
+            definitions: table.definitions(),
             positions: positions.into_iter().map(|one| (one.claim.origin, one.claim.next_offset)).collect(),
             refold_pending: !refolds::is_done(tx).await?,
         };
-        Ok(Ok((table.rows(), stamp)))
+        Ok(Ok((table.answer(&query, &rules.rulebook), stamp)))
     }
 }

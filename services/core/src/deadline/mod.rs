@@ -11,8 +11,11 @@ mod count;
 mod explain;
 #[cfg(test)]
 mod laws;
+mod share;
 #[cfg(test)]
 mod tests;
+
+pub use share::share_reached;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -138,6 +141,13 @@ impl Deadline {
             Precision::Second => !self.is_past(stop),
             Precision::Day => self.due_on.is_none_or(|due_on| calendar.local(stop).0 <= Day::of(due_on)),
         }
+    }
+
+    /// The last instant in time; None: held without an end.
+    pub fn last_moment(&self) -> Option<Timestamp> {
+        let due_at = self.due_at?;
+        let before = || due_at.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(due_at);
+        Some(if self.end_of_day { before() } else { due_at })
     }
 
     /// Whether at this instant the deadline has passed.

@@ -338,8 +338,8 @@ proptest! {
         RULEBOOK.with(|rulebook| {
             let rate = &rulebook.rates["close.due"];
             let day = |text: &str| text.parse().expect("a date");
-            let query = Query { rates: vec![rate], by: By::default(), from: day("2026-01-01"), to: day("2027-01-01") };
-            let (mut from_scores, mut from_tallies) = (Table::new(&query), Table::new(&query));
+            let query = Query { rates: vec![rate], scores: Vec::new(), by: By::default(), from: day("2026-01-01"), to: day("2027-01-01") };
+            let (mut from_scores, mut from_tallies) = (Table::new(&query, rulebook), Table::new(&query, rulebook));
             for facts in &lives {
                 let mut case = CaseFacts::default();
                 add_all(&mut case, facts, rulebook);

@@ -195,6 +195,12 @@ pub(crate) fn at(text: &str) -> Timestamp {
     TimeZone::get("Asia/Shanghai").expect("bundled").to_timestamp(local).expect("no gap in Shanghai")
 }
 
+/// An instant as the samples write it, to the minute.
+pub(crate) fn local(at: Timestamp) -> String {
+    let zone = TimeZone::get("Asia/Shanghai").expect("bundled");
+    zone.to_datetime(at).strftime("%m-%d %H:%M").to_string()
+}
+
 /// One fact told as `09-21 09:00 dispatched D1 role=co`; words with `=` are options, the others stand in the order
 /// of the event's required members. `src=`, `id=`, `recorded=` and `seq=` belong to the event itself.
 pub(crate) fn fact(line: &str) -> Fact {
@@ -418,10 +424,15 @@ pub(crate) fn snapshot(source: &str, taken_at: Timestamp, id: &str, facts: &[Fac
 pub(crate) fn rows(case: &mut CaseFacts, rulebook: &Rulebook, rate: &str, as_of: Timestamp) -> String {
     let rate = rulebook.rates.get(rate).unwrap_or_else(|| panic!("no rate {rate}"));
     let day = |text: &str| text.parse().expect("a date");
-    let query =
-        Query { rates: vec![rate], by: By::default(), from: day("2026-01-01"), to: day("2028-01-01") };
+    let query = Query {
+        rates: vec![rate],
+        scores: Vec::new(),
+        by: By::default(),
+        from: day("2026-01-01"),
+        to: day("2028-01-01"),
+    };
     let (view, _) = super::settle(CASE, case, rulebook, as_of);
-    let mut table = Table::new(&query);
+    let mut table = Table::new(&query, rulebook);
     table.add_score(&score(&view, rulebook), as_of);
     let rows = table.rows();
     let rows = rows.iter().filter(|row| row.department != "*" && row.denominator > 0);

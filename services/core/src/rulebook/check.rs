@@ -28,6 +28,7 @@ fn exists(rulebook: &Rulebook, section: Section, id: &Code) -> bool {
     let found = match section {
         Section::Hotline => rulebook.hotlines.contains_key(id),
         Section::Department => rulebook.departments.contains_key(id),
+        Section::Rate => rulebook.rates.contains_key(id),
         Section::Class => id == ORDINARY || rulebook.classes.iter().any(|class| class.id == *id),
         _ => false,
     };

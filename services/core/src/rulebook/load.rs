@@ -42,7 +42,7 @@ pub fn load(files: &Files) -> Result<Loaded, Vec<Fault>> {
     let calendars = calendars::read(&reading);
     let policies = policies::read(&reading, &calendars);
     let general_holds = holds::read(&reading);
-    let rates = rates::read(&reading);
+    let (rates, scores) = rates::read(&reading);
     let sources = sources::read(&reading, &head.timezone);
     let calendar = calendars.default(&reading, &head);
     let (mut faults, places) = reading.into_parts();
@@ -56,6 +56,7 @@ pub fn load(files: &Files) -> Result<Loaded, Vec<Fault>> {
         policies,
         routes,
         rates,
+        scores,
         sources,
         hotlines,
         departments,

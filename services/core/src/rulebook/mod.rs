@@ -11,6 +11,7 @@ mod load;
 mod measure;
 mod raw;
 mod select;
+mod span;
 #[cfg(test)]
 mod tests;
 mod wired;
@@ -19,6 +20,7 @@ pub use check::check;
 pub use fault::{Fault, Place, Places, Section, Severity};
 pub use load::{Loaded, load};
 pub use raw::Files;
+pub use span::Span;
 pub use wired::wired;
 
 use std::collections::BTreeMap;
@@ -49,6 +51,7 @@ pub struct Rulebook {
     pub policies: Vec<Policy>,
     pub routes: Vec<Route>,
     pub rates: BTreeMap<Code, Rate>,
+    pub scores: BTreeMap<Code, Composite>,
     pub sources: BTreeMap<SmolStr, Source>,
     pub hotlines: BTreeMap<Code, Hotline>,
     pub departments: BTreeMap<Code, Department>,
@@ -80,6 +83,15 @@ pub enum Tier {
     #[default]
     Statutory,
     Promise,
+}
+
+impl Tier {
+    pub fn name(self) -> &'static str {
+        match self {
+            Tier::Statutory => "statutory",
+            Tier::Promise => "promise",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -188,21 +200,6 @@ pub struct ReturnRule {
     pub pending: PendingReturn,
 }
 
-/// A length of time as people write it: `"24 hour"`, `"1 working_day"`, `"30 minute"`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
-    /// Exact time: minutes and hours.
-    Exact(SignedDuration),
-    /// A number of units that only a calendar can count.
-    Counted(u32, Unit),
-}
-
-impl Default for Span {
-    fn default() -> Self {
-        Span::Exact(SignedDuration::ZERO)
-    }
-}
-
 /// When a rung of the ladder falls due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RungAt {
@@ -218,6 +215,17 @@ pub enum Level {
     Warning,
     Breach,
     Escalation,
+}
+
+impl Level {
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Notice => "notice",
+            Level::Warning => "warning",
+            Level::Breach => "breach",
+            Level::Escalation => "escalation",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -383,6 +391,38 @@ pub struct Rate {
     pub denominator: Vec<Term>,
     /// Smaller denominators are shown, not ranked; None: never ranked.
     pub rank_from: Option<u32>,
+    pub best: Best,
+}
+
+/// Which value of a rate ranks first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Best {
+    #[default]
+    Highest,
+    Lowest,
+}
+
+/// A score made of several rates (综合得分).
+#[derive(Clone, Debug)]
+pub struct Composite {
+    pub id: Code,
+    pub version: u32,
+    pub name_zh: String,
+    pub name_en: String,
+    /// The groups of departments that it is made for; empty: all.
+    pub groups: Vec<Code>,
+    pub terms: Vec<Weighted>,
+    /// A department is ranked only if every rate has at least this denominator.
+    pub rank_from: u32,
+}
+
+/// A rate within a score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Weighted {
+    pub rate: Code,
+    pub weight: u32,
+    /// In percent; a rate below it counts nothing.
+    pub floor: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

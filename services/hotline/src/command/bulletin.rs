@@ -6,7 +6,7 @@ use hotline_postgres::Rules;
 use hotline_rates::bulletin;
 use hotline_runtime::clock;
 
-use super::rates::{Ask, print_rows};
+use super::rates::{Ask, print_answer};
 use crate::global::Global;
 use crate::store;
 
@@ -27,7 +27,9 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         let rules = Rules::new(store.pool.clone());
         let bulletin = bulletin(&store.pool, &rules, ask, clock::now()).await?;
         let in_force = rules.current().await?;
-        print_rows(&bulletin.rows, &bulletin.ask.query(&in_force.rulebook)?, args.ask.format)?;
+        let rulebook = &in_force.rulebook;
+        let query = bulletin.ask.query(rulebook)?;
+        print_answer(&bulletin.answer, &query, rulebook, (args.ask.format, global.lang()))?;
         Ok(bulletin)
     })
     .await?;

@@ -7,9 +7,10 @@ use anyhow::Context;
 use hotline_core::rate::Table;
 use jiff::Timestamp;
 
-use super::rates::{Ask, print_rows};
+use super::rates::{Ask, print_answer};
 use crate::files;
 use crate::folding::Cases;
+use crate::global::Global;
 use crate::progress;
 
 /// Folds files of events under a rulebook and prints rates: no database, no server.
@@ -33,7 +34,7 @@ pub struct Args {
     files: Vec<PathBuf>,
 }
 
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let rulebook = files::rulebook(&args.rulebook)?.rulebook;
     let query = args.ask.query(&rulebook)?;
     let bar = progress::bytes(files::length(&args.files), "reading");
@@ -53,11 +54,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("reading {}", file.display()))?;
     }
     bar.finish_and_clear();
-    let mut table = Table::new(&query);
+    let mut table = Table::new(&query, &rulebook);
     cases.scores(args.as_of, |score| table.add_score(score, args.as_of));
     if refused > 0 {
         eprintln!("{refused} events were refused and are in no figure");
     }
-    print_rows(&table.rows(), &query, args.ask.format)?;
+    print_answer(&table.answer(&query, &rulebook), &query, &rulebook, (args.ask.format, global.lang()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! How long a clock runs: its own or the policy's limit, the holds it heeds, the extensions it takes.
 
+use jiff::Timestamp;
 use jiff::civil::Time;
-use jiff::{SignedDuration, Timestamp};
 
 use super::{Found, Running, StageOfRound, judged_at_submission, select};
 use crate::anomaly::{Anomaly, AnomalyCode};
@@ -11,7 +11,7 @@ use crate::deadline::{
 };
 use crate::fact::{Body, Code, EventKey, Grant, Kind, OwnLimit, Precision, Role};
 use crate::fold::view::{Custody, Step};
-use crate::rulebook::{ExtensionRule, GrantedLate, OwnLimitUse, PendingReturn, Policy, ReviewTime, Span};
+use crate::rulebook::{ExtensionRule, GrantedLate, OwnLimitUse, PendingReturn, Policy, ReviewTime};
 
 impl StageOfRound<'_> {
     /// The limit of a clock; None where the policy wants an own limit and none came.
@@ -191,7 +191,9 @@ fn grant_of(
     if !before.in_time(ask.granted_at, Precision::Second, calendar) {
         match rule.granted_late {
             // As if granted in time: at the latest, on the old last day.
-            GrantedLate::Backdated => extension.granted_at = ask.granted_at.min(last_moment(&before, ask)),
+            GrantedLate::Backdated => {
+                extension.granted_at = ask.granted_at.min(before.last_moment().unwrap_or(ask.granted_at))
+            }
             GrantedLate::FromGrant => extension.from = ExtensionFrom::Grant,
             GrantedLate::Void => return Err(AnomalyCode::ExtensionGrantedLate),
         }
@@ -200,16 +202,6 @@ fn grant_of(
         return Err(AnomalyCode::ExtensionExcess);
     }
     Ok(extension)
-}
-
-/// The last instant in time; a clock held without an end has none before the grant.
-fn last_moment(deadline: &Deadline, ask: Ask) -> Timestamp {
-    let Some(due_at) = deadline.due_at else { return ask.granted_at };
-    if deadline.end_of_day { just_before(due_at) } else { due_at }
-}
-
-fn just_before(at: Timestamp) -> Timestamp {
-    at.checked_sub(SignedDuration::from_micros(1)).unwrap_or(at)
 }
 
 /// Whether more is granted than the policy allows at once: in one unit by number, else by where it ends.
@@ -242,9 +234,8 @@ fn asked_in_time(before: &Deadline, rule: &ExtensionRule, asked_at: Timestamp, c
     if !before.in_time(asked_at, Precision::Second, calendar) {
         return false;
     }
-    let Some(due_at) = before.due_at else { return true };
-    let due_at = if before.end_of_day { just_before(due_at) } else { due_at };
-    let latest = ahead_of(rule.ask_before, due_at, calendar);
+    let Some(last_moment) = before.last_moment() else { return true };
+    let latest = rule.ask_before.before(last_moment, calendar);
     asked_at <= latest && rule.ask_by.is_none_or(|ask_by| asked_at <= at_time_of(latest, ask_by, calendar))
 }
 
@@ -253,32 +244,6 @@ fn at_time_of(at: Timestamp, time: Time, calendar: &Calendar) -> Timestamp {
     let (day, _) = calendar.local(at);
     let micros = time.duration_since(Time::midnight()).as_micros();
     calendar.instant(day, i64::try_from(micros).unwrap_or(0))
-}
-
-/// The instant a span before another.
-fn ahead_of(span: Span, at: Timestamp, calendar: &Calendar) -> Timestamp {
-    match span {
-        Span::Exact(exact) => at.checked_sub(exact).unwrap_or(Timestamp::MIN),
-        Span::Counted(count, unit) => calendar.before(at, count, unit),
-    }
-}
-
-/// The instant a span after another.
-pub(super) fn after(span: Span, at: Timestamp, calendar: &Calendar) -> Timestamp {
-    match span {
-        Span::Exact(exact) => at.checked_add(exact).unwrap_or(Timestamp::MAX),
-        Span::Counted(count, unit) => {
-            let rule = Rule {
-                calendar,
-                limit: (count, unit),
-                count_from: CountFrom::Instant,
-                outside_hours: OutsideHours::AsIs,
-                ends_at: EndsAt::SameTime,
-                roll: Roll::None,
-            };
-            due(&Limit::Rule(rule), at, &[], &[]).due_at.unwrap_or(Timestamp::MAX)
-        }
-    }
 }
 
 /// What a clock of this policy counts, with an own limit or without; None where the policy wants one.

@@ -336,7 +336,7 @@ impl Found {
             let custody = &round.custodies[custody];
             for (nth, (asked_at, _)) in custody.return_requests.iter().enumerate() {
                 let late = rule.ask_within.is_some_and(|within| {
-                    limits::after(within, custody.from_at, clock_calendar(rulebook, clock)) < *asked_at
+                    within.after(custody.from_at, clock_calendar(rulebook, clock)) < *asked_at
                 });
                 let excess = rule.times_max.is_some_and(|max| nth >= max as usize);
                 let code = if late { AnomalyCode::ReturnAskedLate } else { AnomalyCode::ReturnExcess };

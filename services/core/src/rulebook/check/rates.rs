@@ -1,4 +1,6 @@
-//! Rates that count what nothing produces.
+//! Rates that count what nothing produces, and scores of rates that do not exist.
+
+use crate::fact::Code;
 
 use super::{dangling, unknown_codes, unknown_stage};
 use crate::rulebook::fault::{Fault, Place, Section};
@@ -13,6 +15,29 @@ pub(super) fn check(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
             for term in terms {
                 check_term(rulebook, (&place, field), term, faults);
             }
+        }
+    }
+    check_scores(rulebook, faults);
+}
+
+fn check_scores(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
+    for score in rulebook.scores.values() {
+        let place = rulebook.places.of(Section::Score, &score.id);
+        for (n, term) in score.terms.iter().enumerate() {
+            let field = format!("terms[{n}].rate");
+            dangling(rulebook, (&place, &field), Section::Rate, [&term.rate], faults);
+            if score.terms[..n].iter().any(|before| before.rate == term.rate) {
+                let message = format!("\"{}\" is weighed twice", term.rate);
+                faults.push(place.error(&field, "duplicate_id", message));
+            }
+        }
+        let known = |group: &&Code| {
+            rulebook.departments.values().any(|department| department.group.as_ref() == Some(*group))
+        };
+        let unread = rulebook.places.is_unread(Section::Department);
+        for group in score.groups.iter().filter(|group| !unread && !known(group)) {
+            let message = format!("no department is of the group \"{group}\"");
+            faults.push(place.error("groups", "dangling_id", message));
         }
     }
 }

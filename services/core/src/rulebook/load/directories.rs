@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::fact::Code;
+use crate::rate::ALL;
 use crate::rulebook::fault::Section;
 use crate::rulebook::raw::{
     Columns, Reading, Row, Table, Wrong, code, code_text, codes_text, date_text, integer_text, text,
 };
 use crate::rulebook::{Department, Hotline, Route};
+use crate::score::NOBODY;
 
 pub(super) fn hotlines(reading: &Reading<'_>) -> BTreeMap<Code, Hotline> {
     let mut hotlines = BTreeMap::new();
@@ -57,6 +59,9 @@ fn read_department(reading: &Reading<'_>, row: &Row<'_>) -> Option<Department> {
     let id = row.required("code", code_text);
     if let Some(id) = &id {
         reading.declare(Section::Department, id, "code", row.place());
+        if id == ALL || id == NOBODY {
+            row.error("code", "reserved_id", "is what tables call all departments, or none");
+        }
     }
     let name_zh = row.required("name_zh", plain);
     let department = Department {

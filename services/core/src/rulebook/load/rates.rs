@@ -1,4 +1,4 @@
-//! `rates/*.toml`: named ratios of sums of tallies.
+//! `rates/*.toml`: named ratios of sums of tallies, and scores made of them.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,69 @@ use crate::fact::{Code, Role};
 use crate::rulebook::fault::Section;
 use crate::rulebook::measure;
 use crate::rulebook::raw::{Reading, Table, code, integer, text, weight, word};
-use crate::rulebook::{Basis, Rate, Term, Where};
+use crate::rulebook::{Basis, Best, Composite, Rate, Term, Weighted, Where};
 
-pub(super) fn read(reading: &Reading<'_>) -> BTreeMap<Code, Rate> {
-    let mut rates = BTreeMap::new();
-    each_toml(reading, "rates/", &[Section::Rate], |mut root| {
+pub(super) fn read(reading: &Reading<'_>) -> (BTreeMap<Code, Rate>, BTreeMap<Code, Composite>) {
+    let (mut rates, mut scores) = (BTreeMap::new(), BTreeMap::new());
+    each_toml(reading, "rates/", &[Section::Rate, Section::Score], |mut root| {
         for entry in root.entries("rate") {
             if let Some(rate) = reading.kept(Section::Rate, read_rate(reading, entry)) {
                 rates.entry(rate.id.clone()).or_insert(rate);
             }
         }
+        for entry in root.entries("score") {
+            if let Some(score) = reading.kept(Section::Score, read_score(reading, entry)) {
+                scores.entry(score.id.clone()).or_insert(score);
+            }
+        }
         root.finish();
     });
-    rates
+    (rates, scores)
+}
+
+/// The names in Chinese and English.
+fn read_name(entry: &mut Table<'_>) -> (Option<String>, Option<String>) {
+    entry.require("name");
+    entry.table("name").map_or((None, None), |mut name| {
+        let names = (name.required("zh", text), name.required("en", text));
+        name.finish();
+        names
+    })
+}
+
+fn read_score(reading: &Reading<'_>, mut entry: Table<'_>) -> Option<Composite> {
+    let id = entry.required("id", code);
+    if let Some(id) = &id {
+        reading.declare(Section::Score, id, "id", entry.place());
+    }
+    let version = entry.required("version", integer(1, u32::MAX));
+    let (name_zh, name_en) = read_name(&mut entry);
+    let groups = entry.list("groups", code);
+    entry.require("terms");
+    let written = entry.tables("terms");
+    if entry.has("terms") && written.is_empty() {
+        entry.error("terms", "invalid_value", "must weigh at least one rate");
+    }
+    let terms: Option<Vec<Weighted>> = written.into_iter().map(read_weighted).collect();
+    let rank_from = entry.optional("rank_from", integer(0, u32::MAX)).unwrap_or_default();
+    entry.finish();
+    Some(Composite {
+        id: id?,
+        version: version?,
+        name_zh: name_zh?,
+        name_en: name_en?,
+        groups,
+        terms: terms?,
+        rank_from,
+    })
+}
+
+fn read_weighted(mut table: Table<'_>) -> Option<Weighted> {
+    let rate = table.required("rate", code);
+    let weight = table.required("weight", integer(1, 1_000));
+    let floor = table.optional("floor", integer(0, 100)).unwrap_or_default();
+    table.finish();
+    Some(Weighted { rate: rate?, weight: weight?, floor })
 }
 
 fn read_rate(reading: &Reading<'_>, mut entry: Table<'_>) -> Option<Rate> {
@@ -28,17 +78,15 @@ fn read_rate(reading: &Reading<'_>, mut entry: Table<'_>) -> Option<Rate> {
         reading.declare(Section::Rate, id, "id", entry.place());
     }
     let version = entry.required("version", integer(1, u32::MAX));
-    entry.require("name");
-    let (name_zh, name_en) = entry.table("name").map_or((None, None), |mut name| {
-        let names = (name.required("zh", text), name.required("en", text));
-        name.finish();
-        names
-    });
+    let (name_zh, name_en) = read_name(&mut entry);
     let basis = entry.required("basis", word(&Basis::ALL.map(|basis| (basis.name(), basis))));
     let filter = entry.table("where").map(read_where).unwrap_or_default();
     let numerator = read_terms(&mut entry, "numerator");
     let denominator = read_terms(&mut entry, "denominator");
     let rank_from = entry.optional("rank_from", integer(0, u32::MAX));
+    let best = entry
+        .optional("best", word(&[("highest", Best::Highest), ("lowest", Best::Lowest)]))
+        .unwrap_or_default();
     entry.finish();
     Some(Rate {
         id: id?,
@@ -50,6 +98,7 @@ fn read_rate(reading: &Reading<'_>, mut entry: Table<'_>) -> Option<Rate> {
         numerator: numerator?,
         denominator: denominator?,
         rank_from,
+        best,
     })
 }
 

@@ -211,12 +211,12 @@ async fn rows(store: &Store, rulebook: &Rulebook) -> anyhow::Result<Vec<Row>> {
         let query =
             report::query(rulebook, by_case_type).context("the rulebook lacks a rate of the report")?;
         let ask = hotline_rates::Ask {
-            rates: query.rates.iter().map(|rate| rate.id.to_string()).collect(),
+            ids: query.rates.iter().map(|rate| rate.id.to_string()).collect(),
             by: query.by,
             from: query.from,
             to: query.to,
         };
-        rows.extend(bulletin(&store.pool, &rules, ask, clock::now()).await?.rows);
+        rows.extend(bulletin(&store.pool, &rules, ask, clock::now()).await?.answer.rows);
     }
     Ok(rows)
 }

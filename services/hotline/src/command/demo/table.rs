@@ -81,7 +81,11 @@ fn shown(figure: &Figure, value: Option<i64>, lang: Lang) -> String {
 
 fn quotient(row: &Row) -> String {
     let side = |value: i64| thousands(u64::try_from(value / row.scale).unwrap_or(0));
-    format!("{} / {} = {}", side(row.numerator), side(row.denominator), percent(row))
+    format!("{} / {} = {}", side(row.numerator), side(row.denominator), share(row))
+}
+
+fn share(row: &Row) -> String {
+    percent(row).unwrap_or_default()
 }
 
 /// Which row of a bulletin it is.
@@ -123,9 +127,9 @@ fn ranking(rows: &[Row], rulebook: &Rulebook, lang: Lang) -> Vec<Vec<String>> {
             (higher + 1).to_string(),
             name.unwrap_or(&row.department).to_owned(),
             sides(row),
-            percent(row),
+            share(row),
             on_time.map_or_else(String::new, sides),
-            on_time.map_or_else(String::new, percent),
+            on_time.map_or_else(String::new, share),
         ]);
     }
     lines

@@ -1,0 +1,238 @@
+//! When departments are to be told of a deadline: before it, at it, after it.
+//!
+//! [`alarms`] is a pure function of a view. It says what should have been told by when; what was told is kept by
+//! whoever tells it, and rates never read it. A rung that is no longer listed, because its deadline moved or its
+//! clock stopped before it, is to be withdrawn; a moved deadline gives the rung another key, so it is armed anew.
+
+use jiff::{SignedDuration, Timestamp};
+use smol_str::{SmolStr, format_smolstr};
+
+use crate::calendar::Calendar;
+use crate::deadline::share_reached;
+use crate::fact::{Body, Code};
+use crate::fold::{Clock, View};
+use crate::rulebook::{Level, Policy, Rulebook, Rung, RungAt, Tier};
+
+/// One rung of the ladder of one clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alarm {
+    /// 1 is the first.
+    pub round: u32,
+    pub stage: Code,
+    pub tier: Tier,
+    /// Place of the custody in the round, for a custody clock.
+    pub custody: Option<usize>,
+    /// Place of the rung in its policy.
+    pub rung: usize,
+    /// The deadline that it speaks of.
+    pub due_at: Timestamp,
+    /// When it falls due.
+    pub at: Timestamp,
+    /// When it may be delivered: later than `at` only where the rung waits for office hours.
+    pub deliver_at: Timestamp,
+    pub level: Level,
+    /// The department that is told; None where nobody answers for the clock.
+    pub to: Option<Code>,
+}
+
+impl Alarm {
+    /// Its name within the case, by which it is acknowledged: `1.close.statutory.0.2.1760284800`, where `-` stands
+    /// for no custody and the last number is `due_at` in seconds since 1970.
+    pub fn id(&self) -> SmolStr {
+        format_smolstr!("{}{}.{}", self.ladder(), self.rung, self.due_at.as_second())
+    }
+
+    /// The part of the id that all rungs of a clock share.
+    fn ladder(&self) -> SmolStr {
+        let tier = self.tier.name();
+        match self.custody {
+            Some(custody) => format_smolstr!("{}.{}.{tier}.{custody}.", self.round, self.stage),
+            None => format_smolstr!("{}.{}.{tier}.-.", self.round, self.stage),
+        }
+    }
+}
+
+/// All rungs that are true of a case: those before the end of their clock, in the order in which they fall due.
+///
+/// A clock that is held without an end, or was submitted in time and waits for review, has none from then on. An
+/// acknowledgement ends the ladder of the alarm that it names: later rungs are not raised.
+pub fn alarms(view: &View, rulebook: &Rulebook) -> Vec<Alarm> {
+    let mut alarms = Vec::new();
+    for clock in &view.clocks {
+        let policy = clock.policy.as_ref().and_then(|id| rulebook.policy(id));
+        if let Some(policy) = policy.filter(|policy| !policy.alarms.is_empty()) {
+            of_clock(view, clock, policy, rulebook, &mut alarms);
+        }
+    }
+    end_acknowledged(view, &mut alarms);
+    alarms.sort_by(|a, b| (a.at, a.round, &a.stage, a.rung).cmp(&(b.at, b.round, &b.stage, b.rung)));
+    alarms
+}
+
+fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, alarms: &mut Vec<Alarm>) {
+    let round = &view.rounds[clock.round];
+    let calendar = rulebook.calendar_for(policy, &round.attributes.region);
+    let (Some(start_at), Some(due_at)) = (clock.start_at, clock.due_at()) else { return };
+    let end =
+        [clock.stop.map(|(at, _)| at), clock.ended_at, clock.in_review_since].into_iter().flatten().min();
+    for (place, rung) in policy.alarms.iter().enumerate() {
+        let Some(at) = falls_due(rung, clock, policy, calendar) else { continue };
+        // What would be told before the clock has started is told at its start.
+        let at = at.max(start_at);
+        if end.is_some_and(|end| end <= at) {
+            continue;
+        }
+        alarms.push(Alarm {
+            round: round.number,
+            stage: clock.stage.clone(),
+            tier: clock.tier,
+            custody: clock.custody,
+            rung: place,
+            due_at,
+            at,
+            deliver_at: if rung.office_hours { calendar.next_opening(at) } else { at },
+            level: rung.level,
+            to: rung.to.clone().or_else(|| clock.department.clone()).or_else(|| view.office.clone()),
+        });
+    }
+}
+
+/// Spans are counted from the last instant in time, so that five working days after a Friday's end are the end of
+/// the next Friday.
+fn falls_due(rung: &Rung, clock: &Clock, policy: &Policy, calendar: &Calendar) -> Option<Timestamp> {
+    let deadline = clock.deadline.as_ref()?;
+    let (due_at, last_moment) = (deadline.due_at?, deadline.last_moment()?);
+    // 24:00 is a day's end, not the last instant before it.
+    let rest = SignedDuration::from_micros(due_at.as_microsecond() - last_moment.as_microsecond());
+    match rung.at {
+        RungAt::Percent(percent) => {
+            let limit = clock.limit(policy, calendar)?;
+            share_reached(&limit, clock.start_at?, &clock.holds, &clock.extensions, percent)
+        }
+        RungAt::Before(span) => span.before(last_moment, calendar).checked_add(rest).ok(),
+        RungAt::After(span) => span.after(last_moment, calendar).checked_add(rest).ok(),
+    }
+}
+
+/// Takes away the rungs that an acknowledgement came before.
+fn end_acknowledged(view: &View, alarms: &mut Vec<Alarm>) {
+    let acknowledged =
+        view.rounds.iter().flat_map(|round| &round.steps).filter_map(|step| match &step.body {
+            Body::Acknowledged { alarm } => Some((step.counted_at, alarm)),
+            _ => None,
+        });
+    let ends: Vec<(Timestamp, SmolStr)> = acknowledged
+        .filter_map(|(at, id)| {
+            let named = alarms.iter().find(|alarm| alarm.id() == *id && alarm.at <= at)?;
+            Some((at, named.ladder()))
+        })
+        .collect();
+    if !ends.is_empty() {
+        alarms.retain(|alarm| !ends.iter().any(|(at, ladder)| *at < alarm.at && alarm.ladder() == *ladder));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::fold;
+    use crate::fold::samples::{CASE, POLICIES, case, life, local, rulebook};
+
+    const LADDER: &str = r#"basis = "sample"
+alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = "warning" }, { after = "0 hour", level = "breach" }, { after = "5 working_day", level = "escalation", to = "HL", deliver = "office_hours" }]
+"#;
+
+    fn shown(policies: &str, text: &str) -> Vec<String> {
+        let rulebook = rulebook(policies);
+        let view = fold(CASE, &case(life(text), &rulebook), &rulebook);
+        alarms(&view, &rulebook)
+            .iter()
+            .map(|alarm| {
+                let (at, to) = (local(alarm.at), alarm.to.as_deref().unwrap_or("-"));
+                let waits = if alarm.deliver_at > alarm.at {
+                    format!(", told {}", local(alarm.deliver_at))
+                } else {
+                    String::new()
+                };
+                format!("{} {at} to {to}{waits}", alarm.level.name())
+            })
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(text: &str, expect: &[&str]) {
+        check_under(&POLICIES.replacen("basis = \"sample\"\n", LADDER, 1), text, expect);
+    }
+
+    #[track_caller]
+    fn check_under(policies: &str, text: &str, expect: &[&str]) {
+        assert_eq!(shown(policies, text), expect);
+    }
+
+    const DISPATCHED: &str = "09-21 09:00 received\n09-21 09:30 dispatched D1\n";
+
+    #[test]
+    fn a_ladder_climbs_on_working_days() {
+        // Ten working days from 21 September end with 12 October; half of them with 29 September.
+        check(
+            DISPATCHED,
+            &[
+                "notice 09-30 00:00 to D1",
+                "warning 10-11 00:00 to D1",
+                "breach 10-13 00:00 to D1",
+                "escalation 10-20 00:00 to HL, told 10-20 08:30",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_stops_the_clock_stops_the_ladder() {
+        check(&format!("{DISPATCHED}09-30 10:00 closed D1"), &["notice 09-30 00:00 to D1"]);
+        check(&format!("{DISPATCHED}09-28 10:00 closed D1"), &[]);
+    }
+
+    #[test]
+    fn under_review_nothing_is_told_until_the_closing_is_refused() {
+        check(&format!("{DISPATCHED}09-30 10:00 submitted D1"), &["notice 09-30 00:00 to D1"]);
+        let refused = format!("{DISPATCHED}09-30 10:00 submitted D1\n10-08 10:00 close_refused D1");
+        assert_eq!(shown(&POLICIES.replacen("basis = \"sample\"\n", LADDER, 1), &refused).len(), 4);
+    }
+
+    #[test]
+    fn a_hold_without_an_end_has_no_ladder_and_a_released_one_moves_it() {
+        check(&format!("{DISPATCHED}09-22 10:00 held inspection"), &[]);
+        check(
+            &format!("{DISPATCHED}09-22 10:00 held inspection\n09-24 10:00 released inspection"),
+            &[
+                "notice 10-09 00:00 to D1",
+                "warning 10-14 00:00 to D1",
+                "breach 10-15 00:00 to D1",
+                "escalation 10-22 00:00 to HL, told 10-22 08:30",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_acknowledgement_ends_the_ladder_it_names() {
+        let due_at = crate::fold::samples::at("10-13 00:00").as_second();
+        let text = |custody: &str| {
+            format!("{DISPATCHED}10-14 09:00 acknowledged 1.close.statutory.{custody}.2.{due_at}")
+        };
+        let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1);
+        assert_eq!(shown(&policies, &text("0")).len(), 3, "no escalation after it");
+        assert_eq!(shown(&policies, &text("1")).len(), 4, "another custody's ladder goes on");
+    }
+
+    #[test]
+    fn a_percentage_of_hours_is_time_and_of_an_odd_number_of_days_half_a_day() {
+        let sign = "alarms = [{ at = \"50%\", level = \"notice\" }]\nbasis = \"sample\"\n";
+        let policies = POLICIES.replace(
+            "unit = \"round_clock_hour\"\nbasis = \"sample\"\n",
+            &format!("unit = \"round_clock_hour\"\n{sign}"),
+        );
+        check_under(&policies, DISPATCHED, &["notice 09-21 21:30 to D1"]);
+        let policies =
+            POLICIES.replacen("limit = 10\n", "limit = 3\n", 1).replacen("basis = \"sample\"\n", sign, 1);
+        check_under(&policies, DISPATCHED, &["notice 09-23 12:00 to D1"]);
+    }
+}
