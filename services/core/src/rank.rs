@@ -60,8 +60,8 @@ pub(crate) fn set_ranks(rows: &mut [Row], query: &Query<'_>, rulebook: &Rulebook
         }
         for mut places in ranked.into_values() {
             let better = |a: &usize, b: &usize| match rate.best {
-                Best::Highest => compare(&rows[*b], &rows[*a]),
-                Best::Lowest => compare(&rows[*a], &rows[*b]),
+                Best::Highest => rows[*b].compare(&rows[*a]),
+                Best::Lowest => rows[*a].compare(&rows[*b]),
             };
             places.sort_by(better);
             let ranks = shared_ranks(&places, |a, b| better(a, b) == Ordering::Equal);
@@ -70,12 +70,6 @@ pub(crate) fn set_ranks(rows: &mut [Row], query: &Query<'_>, rulebook: &Rulebook
             }
         }
     }
-}
-
-/// A rate is a fraction of small integers: the products fit.
-fn compare(a: &Row, b: &Row) -> Ordering {
-    let product = |numerator: i64, denominator: i64| i128::from(numerator) * i128::from(denominator);
-    product(a.numerator, b.denominator).cmp(&product(b.numerator, a.denominator))
 }
 
 /// Of sorted things the rank of each: equal ones share it.

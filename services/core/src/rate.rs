@@ -4,6 +4,7 @@
 //! same rows for both. Numerator and denominator are integers; the value is their quotient, and none without
 //! data.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -82,6 +83,12 @@ impl Row {
     pub fn value(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^53")]
         (self.denominator != 0).then(|| self.numerator as f64 / self.denominator as f64)
+    }
+
+    /// Which of two rows with data has the higher rate, exactly: as fractions, never as decimals.
+    pub fn compare(&self, other: &Row) -> Ordering {
+        let cross = |of: &Row, by: &Row| i128::from(of.numerator) * i128::from(by.denominator);
+        cross(self, other).cmp(&cross(other, self))
     }
 }
 

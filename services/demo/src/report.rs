@@ -4,8 +4,6 @@
 //! whose callers 91 % are satisfied, the first place in the city; 43,482 cases by 12315, all closed on time; 206
 //! petition letters and 80 visitors.
 
-use std::cmp::Ordering;
-
 use hotline_core::rate::{By, Query, Row};
 use hotline_core::rulebook::Rulebook;
 use jiff::civil::date;
@@ -163,15 +161,9 @@ impl Figure {
     /// One more than there are departments with a higher share, among those large enough to be ranked; whoever else
     /// has the bureau's share shares its place.
     fn place(&self, own: &Row, rows: &[Row], rulebook: &Rulebook) -> Option<i64> {
-        let higher = self.ranked(rows, rulebook).filter(|row| by_share(row, own).is_gt()).count();
+        let higher = self.ranked(rows, rulebook).filter(|row| row.compare(own).is_gt()).count();
         i64::try_from(higher + 1).ok()
     }
-}
-
-/// Which of two rows has the higher share, exactly.
-pub fn by_share(a: &Row, b: &Row) -> Ordering {
-    let cross = |of: &Row, by: &Row| i128::from(of.numerator) * i128::from(by.denominator);
-    cross(a, b).cmp(&cross(b, a))
 }
 
 /// Rounded half up; but 100 only where it is true.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use hotline_core::rate::Row;
 use hotline_core::rulebook::Rulebook;
-use hotline_demo::report::{self, DEPARTMENT, FIGURES, Figure, Side};
+use hotline_demo::report::{DEPARTMENT, FIGURES, Figure, Side};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::said;
@@ -81,11 +81,7 @@ fn shown(figure: &Figure, value: Option<i64>, lang: Lang) -> String {
 
 fn quotient(row: &Row) -> String {
     let side = |value: i64| thousands(u64::try_from(value / row.scale).unwrap_or(0));
-    format!("{} / {} = {}", side(row.numerator), side(row.denominator), share(row))
-}
-
-fn share(row: &Row) -> String {
-    percent(row).unwrap_or_default()
+    format!("{} / {} = {}", side(row.numerator), side(row.denominator), percent(row).unwrap_or_default())
 }
 
 /// Which row of a bulletin it is.
@@ -104,14 +100,14 @@ fn definition(figure: &Figure, lang: Lang) -> String {
 fn ranking(rows: &[Row], rulebook: &Rulebook, lang: Lang) -> Vec<Vec<String>> {
     let place = FIGURES.iter().find(|figure| figure.side == Side::Place).expect("the report has a place");
     let mut ranked: Vec<&Row> = place.ranked(rows, rulebook).collect();
-    ranked.sort_by(|a, b| report::by_share(b, a).then_with(|| a.department.cmp(&b.department)));
+    ranked.sort_by(|a, b| b.compare(a).then_with(|| a.department.cmp(&b.department)));
     let heading = match lang {
         Lang::Zh => ["名次", "单位", "满意 / 评价", "满意率", "按时 / 应办结", "按时办结率"],
         Lang::En => ["rank", "department", "satisfied", "share", "closed on time", "share"],
     };
     let mut lines = vec![heading.map(str::to_owned).to_vec()];
     for row in ranked.iter().take(RANKED) {
-        let higher = ranked.iter().filter(|other| report::by_share(other, row).is_gt()).count();
+        let higher = ranked.iter().filter(|other| other.compare(row).is_gt()).count();
         let name = rulebook.departments.get(&row.department).map(|department| match lang {
             Lang::Zh => department.name_zh.as_str(),
             Lang::En => department.name_en.as_str(),
@@ -127,9 +123,9 @@ fn ranking(rows: &[Row], rulebook: &Rulebook, lang: Lang) -> Vec<Vec<String>> {
             (higher + 1).to_string(),
             name.unwrap_or(&row.department).to_owned(),
             sides(row),
-            share(row),
+            percent(row).unwrap_or_default(),
             on_time.map_or_else(String::new, sides),
-            on_time.map_or_else(String::new, share),
+            on_time.and_then(percent).unwrap_or_default(),
         ]);
     }
     lines
