@@ -12,7 +12,7 @@ use hotline_core::score::score;
 use hotline_events::{Event, Keep, Tagger, decode};
 use jiff::Timestamp;
 
-use crate::report::{self, FIGURES};
+use crate::report::{self, FIGURES, Side};
 use crate::{SEED, Year, incident, rulebook_files};
 
 fn rulebook() -> Rulebook {
@@ -89,6 +89,10 @@ fn the_rules_make_the_reports_figures_of_the_year() {
     let folded = fold(&rulebook, SEED);
     for figure in FIGURES {
         let read = figure.read(&folded.rows, &rulebook);
+        if figure.side == Side::Place {
+            let rank = figure.row(&folded.rows).and_then(|row| row.rank);
+            assert_eq!(rank, Some(1), "first in its group, too");
+        }
         assert_eq!(read, Some(figure.reported), "{} {:?}", figure.name_en, figure.row(&folded.rows));
     }
     everything_is_in_the_year(&folded);
