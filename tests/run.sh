@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need, then runs all of them: formatting, lints, unit and property tests, tests on a
-# private PostgreSQL, system tests of the release binary, and the acceptance checks where they are at hand.
+# private PostgreSQL, on a real Kafka, system tests of the release binary, and the acceptance checks where they are at
+# hand. Without a Kafka the tests that need one are left out, loudly; in continuous integration that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,6 +15,29 @@ cargo fmt --all --check
 
 say "lints"
 cargo clippy --workspace --all-targets --locked -- -D warnings
+
+say "a real Kafka"
+kafka_data=$(mktemp -d)
+stop_kafka() { bash deploy/local/kafka.sh stop --data "$kafka_data" >/dev/null 2>&1 || true; rm -rf "$kafka_data"; }
+trap stop_kafka EXIT
+free_port() {
+  local port
+  while :; do
+    port=$((12000 + RANDOM % 18000))
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+  done
+}
+if started=$(bash deploy/local/kafka.sh start --fast-start --data "$kafka_data" --port "$(free_port)"); then
+  eval "$started"
+  export HOTLINE_TEST_KAFKA=$HOTLINE__KAFKA__BROKERS
+  # Tests name their broker themselves.
+  unset HOTLINE__KAFKA__BROKERS
+elif [ -n "${CI:-}" ]; then
+  echo "no Kafka could be started, and continuous integration needs one" >&2
+  exit 1
+else
+  printf '\n!! NO KAFKA: the tests of everything over a broker are LEFT OUT !!\n\n' >&2
+fi
 
 say "unit, property and database tests"
 cargo test --workspace --exclude hotline-tests --locked

@@ -3,19 +3,22 @@
 # runs `hotline demo`, which sends a made-up year through the real roles and a database of its own and prints the
 # bulletin beside the figures of a report. May be run again at any time.
 #
-#   deploy/local/quickstart.sh [--exit] [--data DIR]
+#   deploy/local/quickstart.sh [--exit] [--kafka] [--data DIR]
 #
 #   --exit      stop after the table; otherwise hotline stays up until Ctrl-C
+#   --kafka     send through a Kafka of one node, with two processes of casework: the same table comes out
 #   --data DIR  where the database is kept (default: target/quickstart)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 options=()
+kafka=no
 data=
-usage() { sed -n '6,9s/^# \{0,3\}//p' "$0"; }
+usage() { sed -n '6,10s/^# \{0,3\}//p' "$0"; }
 while [ $# -gt 0 ]; do
     case "$1" in
         --exit) options+=(--exit) ;;
+        --kafka) options+=(--kafka); kafka=yes ;;
         --data) data=${2:?--data needs a directory}; shift ;;
         --data=*) data=${1#--data=} ;;
         -h | --help) usage; exit 0 ;;
@@ -55,4 +58,21 @@ choose_data
 mkdir -p "$(dirname "$data")"
 say "a year through the roles, with its database in $data"
 # No configuration lying about changes what is shown.
-exec env HOTLINE_CONFIG=/dev/null "${CARGO_TARGET_DIR:-target}/release/hotline" demo --data "$data" "${options[@]}"
+export HOTLINE_CONFIG=/dev/null
+hotline=${CARGO_TARGET_DIR:-target}/release/hotline
+if [ "$kafka" = no ]; then
+    exec "$hotline" demo --data "$data" "${options[@]}"
+fi
+
+free_port() {
+    local port
+    while :; do
+        port=$((12000 + RANDOM % 18000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+    done
+}
+# Database and topic belong together: positions of one are offsets of the other.
+broker=$data.kafka
+trap 'deploy/local/kafka.sh stop --data "$broker"' EXIT
+eval "$(deploy/local/kafka.sh start --data "$broker" --port "$(free_port)")"
+"$hotline" demo --data "$data" "${options[@]}"

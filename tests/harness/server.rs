@@ -60,6 +60,8 @@ pub struct Server {
     pub folder: Folder,
     pub gateway: String,
     pub ops: String,
+    /// The subcommand that runs it.
+    roles: &'static str,
     child: Option<Child>,
 }
 
@@ -73,6 +75,21 @@ impl Server {
     pub fn start_with(name: &str, rulebook: &Path, gateway_more: impl FnOnce(&Path) -> String) -> Self {
         let folder = Folder::new(name);
         let more = gateway_more(&folder.0);
+        let mut server = Self::configured(folder, rulebook, &more, "all");
+        server.restart();
+        server
+    }
+
+    /// A gateway with more sections of the configuration; what is to be done before it starts is given the
+    /// configuration's path.
+    pub fn start_gateway(name: &str, rulebook: &Path, sections: &str, before: impl FnOnce(&str)) -> Self {
+        let mut server = Self::configured(Folder::new(name), rulebook, sections, "gateway");
+        before(&server.config());
+        server.restart();
+        server
+    }
+
+    fn configured(folder: Folder, rulebook: &Path, more: &str, roles: &'static str) -> Self {
         let (gateway, ops) = (free_address(), free_address());
         let config = format!(
             "[data]\ndir = '{}'\n[rulebook]\ndir = '{}'\n[gateway]\nlisten = '{gateway}'\n{more}\n[ops]\nlisten = '{ops}'\n",
@@ -80,9 +97,7 @@ impl Server {
             rulebook.display()
         );
         std::fs::write(folder.0.join("hotline.toml"), config).expect("the configuration can be written");
-        let mut server = Self { folder, gateway, ops, child: None };
-        server.restart();
-        server
+        Self { folder, gateway, ops, roles, child: None }
     }
 
     pub fn config(&self) -> String {
@@ -97,7 +112,7 @@ impl Server {
     pub fn restart(&mut self) {
         let log = File::options().create(true).append(true).open(self.log()).expect("a log can be written");
         let child = Command::new(binary())
-            .args(["--config", &self.config(), "all"])
+            .args(["--config", &self.config(), self.roles])
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a handle"))
             .stderr(log)

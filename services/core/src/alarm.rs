@@ -45,10 +45,9 @@ impl Alarm {
     /// The part of the id that all rungs of a clock share.
     fn ladder(&self) -> SmolStr {
         let tier = self.tier.name();
-        match self.custody {
-            Some(custody) => format_smolstr!("{}.{}.{tier}.{custody}.", self.round, self.stage),
-            None => format_smolstr!("{}.{}.{tier}.-.", self.round, self.stage),
-        }
+        let custody =
+            self.custody.map_or_else(|| SmolStr::new_static("-"), |place| format_smolstr!("{place}"));
+        format_smolstr!("{}.{}.{tier}.{custody}.", self.round, self.stage)
     }
 }
 

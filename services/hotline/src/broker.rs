@@ -63,4 +63,3 @@ pub fn source(
         hotline_casework::Opener { tagger: Tagger::keyed(&master.tag_key()), transit: master.transit_key() };
     Ok(hotline_casework::Source { cluster: cluster(kafka)?, consumer, opener })
 }
-

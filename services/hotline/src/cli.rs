@@ -43,6 +43,7 @@ enum Command {
     Export(command::export::Args),
     Tallies(command::tallies::Args),
     DeadLetters(command::dead_letters::Args),
+    Partitions(command::partitions::Args),
     Migrate(command::migrate::Args),
 }
 
@@ -59,11 +60,12 @@ impl Cli {
             Command::Import(args) => command::import::run(args),
             Command::Replay(args) => command::replay::run(&self.global, args),
             Command::Rulebook(args) => wait(command::rulebook::run(&self.global, args)),
-            Command::Send(args) => wait(command::send::run(args.clone())),
+            Command::Send(args) => wait(command::send::run(&self.global, args.clone())),
             Command::Bulletin(args) => wait(command::bulletin::run(&self.global, args)),
             Command::Export(args) => wait(command::export::run(&self.global, args)),
             Command::Tallies(args) => wait(command::tallies::run(&self.global, args)),
             Command::DeadLetters(args) => wait(command::dead_letters::run(&self.global, args)),
+            Command::Partitions(args) => wait(command::partitions::run(&self.global, args)),
             Command::Migrate(args) => wait(command::migrate::run(&self.global, args)),
         }
     }

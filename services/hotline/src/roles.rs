@@ -152,7 +152,7 @@ async fn start(
     let mut listens = None;
     let writer = Arc::new(CaseWriter::new(store.pool.clone(), store.master.clone()));
     let (handovers, requests) = handover::channel();
-    if folds {
+    if folds || rulebook.is_some() {
         writer.prepare(clock::now()).await?;
         match rulebook {
             Some(files) => only_rulebook(files, &writer, &in_force).await?,

@@ -1,21 +1,60 @@
-//! `hotline migrate`: the schema of the database.
+//! `hotline migrate`: the schema of the database, and the topic where there is a broker.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::{Context as _, bail};
+use hotline_kafka::admin;
 use hotline_postgres::schema;
+use hotline_runtime::config::KafkaConfig;
 
+use crate::broker;
 use crate::global::Global;
 use crate::store::Store;
 
-/// Brings the database's schema up to this program.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  hotline migrate --config /etc/hotline/hotline.toml")]
-pub struct Args {}
+/// How long the brokers may take to answer.
+const ANSWER_WAIT: Duration = Duration::from_secs(20);
 
-pub async fn run(global: &Global, _args: &Args) -> anyhow::Result<ExitCode> {
-    let store = Store::open_unchecked(&global.load()?).await?;
+/// Brings the database's schema up to this program. With [kafka] it also makes the topic where it is missing; one
+/// that is there is left as it is.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  hotline migrate --config /etc/hotline/hotline.toml --partitions 12 --replicas 3"
+)]
+pub struct Args {
+    /// Partitions of a topic that is made: at most so many processes share casework.
+    #[arg(long, value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(i32).range(1..=1000))]
+    partitions: i32,
+    /// Copies of each partition: 3 where there are three brokers.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=9))]
+    replicas: i32,
+}
+
+pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
+    let config = global.load()?;
+    let store = Store::open_unchecked(&config).await?;
     let migrated = schema::migrate(&store.pool).await;
     store.close().await?;
     migrated?;
+    if let Some(kafka) = config.optional::<KafkaConfig>() {
+        make_topic(&kafka, args).await?;
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn make_topic(kafka: &KafkaConfig, args: &Args) -> anyhow::Result<()> {
+    let cluster = broker::cluster(kafka)?;
+    let name = &kafka.topic;
+    admin::create_topic(&cluster, name, args.partitions, args.replicas, ANSWER_WAIT)
+        .await
+        .with_context(|| format!("the topic {name} cannot be made"))?;
+    let topic = admin::topic(&cluster, name, ANSWER_WAIT).await?;
+    let topic = topic.with_context(|| format!("the topic {name} was made and is not there"))?;
+    if !topic.append_time {
+        bail!(
+            "the topic {name} keeps the producers' clocks: set message.timestamp.type=LogAppendTime, \
+             else receipts are when casework reads"
+        );
+    }
+    Ok(())
 }

@@ -8,6 +8,8 @@ pub mod due;
 pub mod export;
 pub mod import;
 pub mod migrate;
+pub mod partitions;
+pub mod produce;
 pub mod rates;
 pub mod replay;
 pub mod rulebook;

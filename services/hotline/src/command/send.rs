@@ -1,4 +1,4 @@
-//! `hotline send`: events from files to a gateway.
+//! `hotline send`: events from files to a gateway, or to a topic: see [`produce`].
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,13 +9,18 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use aws_lc_rs::rand;
 use hotline_gateway::signature::{self, Secret};
+use hotline_kafka::ClusterConfig;
+use hotline_runtime::config::KafkaConfig;
 use hotline_runtime::{Secret as Text, clock};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use ureq::Agent;
 use ureq::tls::{TlsConfig, TlsProvider};
 
+use super::produce;
+use crate::broker;
 use crate::files;
+use crate::global::Global;
 use crate::progress;
 
 /// Events of one request: the gateway commits them together.
@@ -31,16 +36,20 @@ const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// Answers name every event of a request.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
-/// Sends events to a gateway. What is refused goes to standard error as NDJSON, with its line; exit 2 if any is.
+/// Sends events to a gateway, or straight to a topic. What is refused goes to standard error as NDJSON, with its line; exit 2 if any is.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  hotline send --to http://127.0.0.1:8080 --secret-file source.key events.ndjson\n\n\
+    after_help = "Example:\n  hotline send --to http://127.0.0.1:8080 --secret-file source.key events.ndjson\n  \
+                        hotline send --to kafka://127.0.0.1:9092/hotline.events events.ndjson\n\n\
                         Sending a file again is safe: what is known already is counted as duplicate."
 )]
 pub struct Args {
-    /// The gateway; its path `/v1/events` may be left out.
+    /// The gateway, `/v1/events` may be left out; or a topic, `kafka://host:port/topic`, where nothing is sealed.
     #[arg(long, value_name = "URL")]
     to: String,
+    /// By what records of a topic are keyed.
+    #[arg(long, value_enum)]
+    key: Option<produce::Key>,
     /// A file with the source's secret `whsec_…`: events are signed with it.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
@@ -49,7 +58,22 @@ pub struct Args {
     files: Vec<PathBuf>,
 }
 
-pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub async fn run(global: &Global, args: Args) -> anyhow::Result<ExitCode> {
+    if let Some((brokers, topic)) = produce::target(&args.to)? {
+        if args.secret_file.is_some() {
+            bail!("a topic takes no signatures: who may write to it is the brokers' affair");
+        }
+        // How to reach the brokers, if they want to know who asks, stands in the configuration.
+        let kafka = global.load()?.optional::<KafkaConfig>().unwrap_or_default();
+        let cluster = ClusterConfig { brokers, ..broker::cluster(&kafka)? };
+        let produce::Counts { acknowledged, refused } =
+            produce::produce(&cluster, &topic, args.key.unwrap_or_default(), &args.files).await?;
+        println!("{}", json!({ "acknowledged": acknowledged, "refused": refused }));
+        return Ok(if refused > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS });
+    }
+    if args.key.is_some() {
+        bail!("--key is for topics: a gateway keys what it sends by the case");
+    }
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || send(&args, runtime)).await.context("sending was cut off")?
 }
@@ -71,10 +95,13 @@ fn send(args: &Args, runtime: Handle) -> anyhow::Result<ExitCode> {
         sender.send(&batch.take()).with_context(|| format!("sending {}", file.display()))?;
     }
     bar.finish_and_clear();
-    let Counts { applied, duplicate, refused } = sender.counts;
+    let Counts { applied, duplicate, accepted, refused } = sender.counts;
     println!(
         "{}",
-        json!({ "acknowledged": applied + duplicate, "duplicates": duplicate, "refused": refused })
+        json!({
+            "acknowledged": applied + duplicate + accepted, "duplicates": duplicate, "accepted": accepted,
+            "refused": refused,
+        })
     );
     Ok(if refused > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
@@ -132,6 +159,8 @@ impl Batch {
 pub struct Counts {
     pub applied: u64,
     pub duplicate: u64,
+    /// In a topic, and not folded yet.
+    pub accepted: u64,
     pub refused: u64,
 }
 
@@ -192,7 +221,7 @@ impl Sender {
         let answer = self.until_answered(&batch.body())?;
         let code = answer.body["code"].as_str().unwrap_or("unknown").to_owned();
         match answer.status {
-            200 => self.settle(batch, &answer.body),
+            200 | 202 => self.settle(batch, &answer.body),
             401 if code.starts_with("signature")
                 && batch.lines.len() == 1
                 && self.counts.applied + self.counts.duplicate == 0 =>
@@ -222,6 +251,7 @@ impl Sender {
         for (place, result) in results.iter().enumerate() {
             match result["status"].as_str() {
                 Some("applied" | "ignored") => self.counts.applied += 1,
+                Some("accepted") => self.counts.accepted += 1,
                 Some("duplicate") => self.counts.duplicate += 1,
                 _ => self.refuse(batch, place, result)?,
             }

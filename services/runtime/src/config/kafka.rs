@@ -52,6 +52,16 @@ pub enum Mechanism {
     Sha512,
 }
 
+impl Mechanism {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "SCRAM-SHA-256",
+            Self::Sha512 => "SCRAM-SHA-512",
+        }
+    }
+}
+
 impl Default for KafkaConfig {
     fn default() -> Self {
         Self {

@@ -192,7 +192,7 @@ fn grant_of(
         match rule.granted_late {
             // As if granted in time: at the latest, on the old last day.
             GrantedLate::Backdated => {
-                extension.granted_at = ask.granted_at.min(before.last_moment().unwrap_or(ask.granted_at))
+                extension.granted_at = ask.granted_at.min(before.last_moment().unwrap_or(ask.granted_at));
             }
             GrantedLate::FromGrant => extension.from = ExtensionFrom::Grant,
             GrantedLate::Void => return Err(AnomalyCode::ExtensionGrantedLate),

@@ -1,6 +1,7 @@
 //! `hotline demo`: a made-up year through the real roles, then its figures beside those of a report.
 
 mod table;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,11 +17,12 @@ use hotline_core::rulebook::{Rulebook, load};
 use hotline_demo::{SEED, Year, report, rulebook_files};
 use hotline_postgres::Rules;
 use hotline_rates::bulletin;
-use hotline_runtime::config::{Config, DataConfig, PostgresConfig};
+use hotline_runtime::config::{Config, DataConfig, KafkaConfig, PostgresConfig};
 use hotline_runtime::{Place, clock};
 use tokio::runtime::Handle;
 
 use super::send::{Batch, Counts, Sender};
+use crate::broker;
 use crate::files;
 use crate::global::{Global, Lang, sections};
 use crate::progress;
@@ -31,6 +33,8 @@ use crate::store::Store;
 const SENDERS: usize = 8;
 /// Sections of the configuration that the demonstration heeds; for the rest it is always the same.
 const HEEDED: [&str; 4] = ["embedded.", "gateway.listen", "ops.listen", "log."];
+/// Roles of this process where casework has its own.
+const BESIDE_CASEWORK: &[Role] = &[Role::Gateway, Role::Rates];
 
 /// Sends a year of a made-up city through the real roles and prints its figures beside those of a report.
 #[derive(Clone, Debug, clap::Args)]
@@ -47,14 +51,17 @@ pub struct Args {
     /// Where the database is kept; by default `demo` in the configured [data] dir.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Send through the broker of [kafka], with two processes of casework: the same table comes out.
+    #[arg(long)]
+    kafka: bool,
     /// Another seed gives another year with the same figures.
     #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u64,
     /// Write the events here and stop; `-` is standard output.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["exit", "data"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["exit", "data", "kafka"])]
     events: Option<PathBuf>,
     /// Write the rulebook into this new directory and stop.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["exit", "data"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["exit", "data", "kafka"])]
     rulebook: Option<PathBuf>,
 }
 
@@ -74,11 +81,26 @@ pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let (config, dir) = configuration(global, args)?;
     let lang = global.lang();
     let rulebook = Arc::new(loaded.rulebook);
+    let broker = config
+        .optional::<KafkaConfig>()
+        .map(|kafka| Ok::<_, anyhow::Error>((broker::cluster(&kafka)?, kafka)));
+    let broker = broker.transpose()?;
     let work = async |store: &Store, addresses: Addresses| -> anyhow::Result<bool> {
         let gateway = addresses.gateway.context("the gateway is one of the roles")?;
         let year = (Arc::clone(&rulebook), args.seed, format!("http://{gateway}"), Handle::current());
+        let mut casework = match &broker {
+            Some((cluster, kafka)) => {
+                topic::prepare(cluster, kafka).await?;
+                Some((topic::Casework::start(&config, kafka, store)?, cluster, kafka))
+            }
+            None => None,
+        };
         let sent = tokio::task::spawn_blocking(move || send_year(&year.0, year.1, &year.2, &year.3)).await;
-        let counts = sent.context("sending was cut off")??;
+        let mut counts = sent.context("sending was cut off")??;
+        if let Some((casework, cluster, kafka)) = &mut casework {
+            let duplicate = casework.finish(store, cluster, kafka).await?;
+            counts = Counts { applied: counts.accepted.saturating_sub(duplicate), duplicate, ..counts };
+        }
         let rows = rows(store, &rulebook).await?;
         let holds = table::print(&rows, &rulebook, counts, lang)?;
         if !args.exit {
@@ -87,7 +109,8 @@ pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         }
         Ok(holds)
     };
-    let (code, done) = run_around(&config, Role::ALL, Some(&files), work)
+    let roles = if args.kafka { BESIDE_CASEWORK } else { Role::ALL };
+    let (code, done) = run_around(&config, roles, Some(&files), work)
         .with_context(|| format!("the demonstration with its database in {}", dir.display()))?;
     match done {
         Some(Ok(true)) | None => Ok(code),
@@ -116,6 +139,22 @@ fn configuration(global: &Global, args: &Args) -> anyhow::Result<(Config, PathBu
     for value in theirs.effective() {
         if value.place != Place::Default && heeded(&value.key) {
             ours.insert(value.key.clone(), value.value.to_string());
+        }
+    }
+    if args.kafka {
+        if theirs.optional::<KafkaConfig>().is_none() {
+            bail!(
+                "--kafka needs a broker: set [kafka] brokers or HOTLINE__KAFKA__BROKERS; deploy/local/kafka.sh starts one"
+            );
+        }
+        let kafka = theirs.effective().iter().filter(|value| value.key.starts_with("kafka."));
+        ours.extend(
+            kafka
+                .filter(|value| value.place != Place::Default)
+                .map(|value| (value.key.clone(), value.value.to_string())),
+        );
+        if let Some(password) = theirs.section::<KafkaConfig>().password {
+            ours.insert("kafka.password".to_owned(), topic::quoted(password.expose()));
         }
     }
     ours.insert("data.dir".to_owned(), dir.to_string_lossy().into_owned());
@@ -178,6 +217,7 @@ fn send_year(rulebook: &Rulebook, seed: u64, to: &str, runtime: &Handle) -> anyh
             let counts = sender.join().map_err(|_| anyhow::anyhow!("a sender failed"))??;
             sum.applied += counts.applied;
             sum.duplicate += counts.duplicate;
+            sum.accepted += counts.accepted;
             sum.refused += counts.refused;
         }
         rest.map_err(|_| anyhow::anyhow!("nobody sent the rest"))?;
