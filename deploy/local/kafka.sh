@@ -70,6 +70,9 @@ is_up() {
     fi
 }
 
+# A process that has not become the broker yet has another command line for a moment.
+is_starting() { ! is_contained && [ "$SECONDS" -lt 5 ] && kill -0 "$(cat "$pid_file")" 2>/dev/null; }
+
 install_missing() {
     local missing=()
     command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
@@ -139,6 +142,7 @@ start_java() {
     # In a session of its own, so that Ctrl-C in the caller's terminal does not reach it.
     setsid java "${options[@]}" -cp "$home/*" kafka.Kafka "$data/server.properties" >>"$log" 2>&1 </dev/null &
     echo $! >"$pid_file"
+    SECONDS=0
 }
 
 # A cluster's id is 16 random bytes in base64url.
@@ -174,7 +178,7 @@ make_topic() {
 wait_up() {
     local deadline=$((SECONDS + 90))
     until answers "$port" && make_topic; do
-        is_up || { tail -n 20 "$log" >&2; fail "the broker ended; its log is $log"; }
+        is_up || is_starting || { tail -n 20 "$log" >&2; fail "the broker ended; its log is $log"; }
         [ "$SECONDS" -lt "$deadline" ] || { tail -n 20 "$log" >&2; fail "the broker does not answer after 90 s; its log is $log"; }
         sleep 0.2
     done

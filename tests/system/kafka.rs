@@ -16,7 +16,7 @@ use serde_json::Value;
 const STILL_MAX: Duration = Duration::from_mins(2);
 
 fn brokers() -> Option<String> {
-    let brokers = std::env::var("HOTLINE_TEST_KAFKA").ok();
+    let brokers = std::env::var_os("HOTLINE_TEST_KAFKA").and_then(|brokers| brokers.into_string().ok());
     assert!(
         brokers.is_some() || std::env::var_os("CI").is_none(),
         "continuous integration has no broker: HOTLINE_TEST_KAFKA is not set"
@@ -62,7 +62,7 @@ impl Casework {
             .expect("the binary runs");
         let mut casework = Self { child, log };
         let deadline = Instant::now() + STILL_MAX;
-        while !get(&ops, "/readyz").is_some_and(|(status, _)| status == 200) {
+        while get(&ops, "/readyz").is_none_or(|(status, _)| status != 200) {
             let ended = casework.child.try_wait().expect("it can be asked");
             assert!(ended.is_none() && Instant::now() < deadline, "{name}: {}", casework.said());
             std::thread::park_timeout(Duration::from_millis(100));

@@ -64,7 +64,10 @@ impl Applier {
         while let Some(records) = waiting.pop() {
             let part = Batch { origin: self.origin.clone(), records };
             match self.try_apply(&part).await {
-                Ok(applied) => outcomes.extend(applied.outcomes),
+                Ok(applied) => {
+                    metrics::applied(&applied);
+                    outcomes.extend(applied.outcomes);
+                }
                 Err(error) => divide(error, part.records, &mut waiting)?,
             }
         }

@@ -17,6 +17,9 @@ pub struct CaseworkConfig {
     /// How long the first record of a batch from a topic waits for others: nobody waits for an answer.
     #[serde(with = "units::duration")]
     pub topic_wait: Duration,
+    /// Batches of a topic that are at work at once, whatever the number of partitions. More take more memory, and
+    /// beyond the cores of the database they only wait for each other.
+    pub batches_max: usize,
     /// Records of a batch. Too few: a commit each few events; too many: others wait for the rows.
     pub batch_records_max: usize,
     #[serde(with = "units::bytes")]
@@ -48,12 +51,13 @@ impl Default for CaseworkConfig {
         Self {
             batch_wait: Duration::from_millis(2),
             topic_wait: Duration::from_millis(50),
+            batches_max: 4,
             batch_records_max: Batch::RECORDS_MAX,
             batch_bytes_max: Batch::BYTES_MAX,
             attempts_max: 5,
             back_off: Duration::from_millis(50),
             back_off_max: Duration::from_secs(1),
-            compact_rows_max: 20_000,
+            compact_rows_max: 100_000,
             compact_every: Duration::from_millis(500),
             refold_cases_max: 500,
             wake_cases_max: 200,
@@ -70,6 +74,9 @@ impl Section for CaseworkConfig {
         let (records, bytes) = (Batch::RECORDS_MAX, Batch::BYTES_MAX);
         if !(1..=records).contains(&self.batch_records_max) {
             faults.push(format!("batch_records_max must be 1 to {records}"));
+        }
+        if !(1..=64).contains(&self.batches_max) {
+            faults.push("batches_max must be 1 to 64".to_owned());
         }
         if !(1..=bytes).contains(&self.batch_bytes_max) {
             faults.push(format!("batch_bytes_max must be 1 to {bytes} bytes"));

@@ -50,11 +50,10 @@ pub(crate) fn set_ranks(rows: &mut [Row], query: &Query<'_>, rulebook: &Rulebook
     for rate in &query.rates {
         let Some(rank_from) = rate.rank_from else { continue };
         let mut ranked: BTreeMap<(Others, Code), Vec<usize>> = BTreeMap::new();
-        for (place, row) in rows.iter().enumerate() {
-            if row.rate == rate.id
-                && is_counted(row, rank_from)
-                && let Some(group) = group_of(rulebook, &row.department)
-            {
+        for (place, row) in rows.iter_mut().enumerate().filter(|(_, row)| row.rate == rate.id) {
+            let Some(group) = group_of(rulebook, &row.department) else { continue };
+            row.group = Some(group.clone()).filter(|group| !group.is_empty());
+            if is_counted(row, rank_from) {
                 ranked.entry((others(row), group)).or_default().push(place);
             }
         }
@@ -203,6 +202,7 @@ mod tests {
             numerator,
             denominator,
             scale: 1,
+            group: None,
             rank: None,
         }
     }

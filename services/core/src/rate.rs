@@ -65,7 +65,9 @@ pub struct Row {
     pub numerator: i64,
     pub denominator: i64,
     pub scale: i64,
-    /// Its place among the departments of its group; None where the rate is not ranked or the denominator too small.
+    /// The group in which the department is ranked; None where it is in none, or the rate is not ranked.
+    pub group: Option<Code>,
+    /// Its place within the group; None where the denominator is too small.
     pub rank: Option<u32>,
 }
 
@@ -196,9 +198,10 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The version of every rate in the table.
-    pub fn definitions(&self) -> BTreeMap<Code, u32> {
-        self.columns.iter().map(|column| (column.rate.id.clone(), column.rate.version)).collect()
+    /// The version of every rate in the table and of every score that is made of them.
+    pub fn definitions(&self, query: &Query<'_>) -> BTreeMap<Code, u32> {
+        let rates = self.columns.iter().map(|column| (column.rate.id.clone(), column.rate.version));
+        rates.chain(query.scores.iter().map(|score| (score.id.clone(), score.version))).collect()
     }
 
     /// The names of the tallies that the query needs, by basis.
@@ -313,6 +316,7 @@ impl<'a> Column<'a> {
             numerator: sums.0 / divisor,
             denominator: sums.1 / divisor,
             scale: self.scale / divisor,
+            group: None,
             rank: None,
         }
     }

@@ -4,9 +4,11 @@
 //! one for each basis. It is stored with the case; a batch adds to the tallies what the new score has more than
 //! the stored one, so tallies cannot drift when program or rulebook change.
 
+mod asked;
 mod encoding;
 mod of_view;
 
+pub use asked::Asked;
 pub use encoding::ScoreError;
 pub use of_view::score;
 
@@ -39,6 +41,8 @@ pub struct Contribution {
     pub earlier: bool,
     /// A ruling took it out of what counts.
     pub excluded: bool,
+    /// Its round is closed.
+    pub settled: bool,
     pub days: Days,
 }
 
@@ -100,7 +104,7 @@ impl OpenClock {
     }
 }
 
-/// Everything one case adds.
+/// Everything one case adds to the tallies that the rulebook's rates ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Score {
     pub hotline: Code,
@@ -166,9 +170,7 @@ impl Score {
 
     /// The contributions of rounds that are closed: what a new rulebook must not change silently.
     pub fn settled(&self) -> impl Iterator<Item = &(Contribution, i64)> {
-        self.contributions
-            .iter()
-            .filter(|(contribution, _)| contribution.days[Basis::Closed as usize].is_some())
+        self.contributions.iter().filter(|(contribution, _)| contribution.settled)
     }
 }
 

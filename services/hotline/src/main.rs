@@ -16,6 +16,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, EXIT_USAGE};
 
+/// Casework makes and drops many small values in several threads: the system's allocator took an eighth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,

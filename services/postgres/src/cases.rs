@@ -56,7 +56,7 @@ pub struct Columns {
     pub due_on: Option<Date>,
     pub verdict: Option<&'static str>,
     pub rounds: i16,
-    pub open_clocks: i16,
+    pub clocks_run: bool,
     pub wake_at: Option<Timestamp>,
     pub anomalies: Vec<&'static str>,
 }
@@ -87,7 +87,7 @@ impl Columns {
             due_on: open.and_then(hotline_core::fold::Clock::due_on),
             verdict: clock.map(|clock| clock.verdict.name()),
             rounds: small(view.rounds.len()),
-            open_clocks: small(score.open_clocks.len()),
+            clocks_run: !score.open_clocks.is_empty(),
             wake_at: view.proposal.as_ref().map(|proposal| proposal.at),
             anomalies,
         }
@@ -186,7 +186,7 @@ pub async fn scores(
 ) -> Result<Vec<(SmolStr, Vec<u8>)>, Error> {
     let sql = if only_open {
         "/* cases::scores */ SELECT case_id, score FROM cases
-          WHERE open_clocks > 0 AND case_id > $1 ORDER BY case_id LIMIT $2"
+          WHERE clocks_run AND case_id > $1 ORDER BY case_id LIMIT $2"
     } else {
         "/* cases::scores */ SELECT case_id, score FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2"
     };
@@ -242,9 +242,9 @@ macro_rules! rows {
             " FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bool[], $7::text[],
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
                 $14::timestamptz[], $15::timestamptz[], $16::date[], $17::text[], $18::smallint[],
-                $19::smallint[], $20::timestamptz[], $21::text[])
+                $19::bool[], $20::timestamptz[], $21::text[])
               AS n (case_id, revision, facts, score, hotline, registered, case_type, category, region, channel,
-                class, department, received_at, closed_at, due_at, due_on, verdict, rounds, open_clocks, wake_at,
+                class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at,
                 anomalies) ",
             $after
         )
@@ -254,10 +254,10 @@ macro_rules! rows {
 const INSERT: &str = rows!(
     "/* cases::insert */ INSERT INTO cases (case_id, revision, rulebook_seq, fold_version, facts, score, hotline,
         registered, case_type, category, region, channel, class, department, received_at, closed_at, due_at,
-        due_on, verdict, rounds, open_clocks, wake_at, anomalies)
+        due_on, verdict, rounds, clocks_run, wake_at, anomalies)
      SELECT n.case_id, 1, $22, $23, n.facts, n.score, n.hotline, n.registered, n.case_type,
         string_to_array(n.category, E'\\x1f'), n.region, n.channel, n.class, n.department, n.received_at,
-        n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.open_clocks, n.wake_at,
+        n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.clocks_run, n.wake_at,
         string_to_array(n.anomalies, E'\\x1f')",
     "ON CONFLICT (case_id) DO NOTHING"
 );
@@ -269,7 +269,7 @@ pub(crate) const UPDATE: &str = rows!(
         case_type = n.case_type, category = string_to_array(n.category, E'\\x1f'), region = n.region,
         channel = n.channel, class = n.class, department = n.department, received_at = n.received_at,
         closed_at = n.closed_at, due_at = n.due_at, due_on = n.due_on, verdict = n.verdict, rounds = n.rounds,
-        open_clocks = n.open_clocks, wake_at = n.wake_at, anomalies = string_to_array(n.anomalies, E'\\x1f')",
+        clocks_run = n.clocks_run, wake_at = n.wake_at, anomalies = string_to_array(n.anomalies, E'\\x1f')",
     "WHERE cases.case_id = n.case_id AND cases.revision = n.revision"
 );
 
@@ -311,7 +311,7 @@ pub(crate) async fn write_with(
         .bind(columns().map(|row| row.due_on.map(On)).collect::<Vec<_>>())
         .bind(columns().map(|row| row.verdict).collect::<Vec<_>>())
         .bind(columns().map(|row| row.rounds).collect::<Vec<_>>())
-        .bind(columns().map(|row| row.open_clocks).collect::<Vec<_>>())
+        .bind(columns().map(|row| row.clocks_run).collect::<Vec<_>>())
         .bind(ats(columns().map(|row| row.wake_at)))
         .bind(columns().map(|row| row.anomalies.join(SEPARATOR)).collect::<Vec<_>>())
         .bind(rulebook_seq)

@@ -1,5 +1,6 @@
 //! Settled results that another rulebook or another fold changed: what they were, what they are.
 
+use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, TallyKey};
 use jiff::Timestamp;
 use smol_str::SmolStr;
@@ -22,10 +23,20 @@ pub struct Restatement {
     pub changes: Vec<Difference>,
 }
 
+/// A score and the rulebook that it was made by.
+pub type Judged<'a> = (&'a Score, &'a Rulebook);
+
 impl Restatement {
-    /// What of the closed rounds differs between the stored score and a new one; None if nothing does.
-    pub fn between(loaded: &Loaded, old: &Score, new: &Score, to_rulebook_seq: i64) -> Option<Self> {
-        let changes = differences(settled(old), settled(new));
+    /// What of the closed rounds differs between the stored score and a new one; None if nothing does. Only what
+    /// both rulebooks ask for can have changed: an integer that nobody asked for before is no restatement.
+    pub fn between(
+        loaded: &Loaded,
+        (old, before): Judged<'_>,
+        (new, after): Judged<'_>,
+        to_rulebook_seq: i64,
+    ) -> Option<Self> {
+        let mut changes = differences(settled(old), settled(new));
+        changes.retain(|change| before.asked.needs(&change.key) && after.asked.needs(&change.key));
         (!changes.is_empty()).then(|| Self {
             case_id: loaded.case_id.clone(),
             from_rulebook_seq: loaded.rulebook_seq,

@@ -108,7 +108,7 @@ impl Asked<'_> {
             rulebook_seq: rules.seq,
             fold_version: FOLD_VERSION,
             as_of: self.as_of,
-            definitions: table.definitions(),
+            definitions: table.definitions(&query),
             positions: positions.into_iter().map(|one| (one.claim.origin, one.claim.next_offset)).collect(),
             refold_pending: !refolds::is_done(tx).await?,
         };

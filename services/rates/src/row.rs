@@ -23,7 +23,7 @@ fn by(department: &Code, hotline: Option<&Code>, case_type: Option<&Code>) -> Ma
     dimensions.into_iter().filter_map(|(name, code)| Some((name.to_owned(), json!(code?.as_str())))).collect()
 }
 
-/// `{"rate","from","to","by":{…},"numerator","denominator","value","rank"}`.
+/// `{"rate","from","to","by":{…},"numerator","denominator","value","group","rank"}`.
 pub fn json(row: &Row, from: Date, to: Date) -> Value {
     let by = by(&row.department, row.hotline.as_ref(), row.case_type.as_ref());
     json!({
@@ -34,6 +34,7 @@ pub fn json(row: &Row, from: Date, to: Date) -> Value {
         "numerator": number(row.numerator, row.scale),
         "denominator": number(row.denominator, row.scale),
         "value": row.value(),
+        "group": row.group.as_deref(),
         "rank": row.rank,
     })
 }

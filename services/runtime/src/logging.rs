@@ -1,6 +1,5 @@
 //! Logs to standard error, as JSON or text, with a filter that can be changed while running.
 
-use std::io::IsTerminal as _;
 use std::panic;
 
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -39,9 +38,7 @@ pub fn install(config: &LogConfig) -> Result<LogHandle, Error> {
     let (filter, handle) = reload::Layer::new(parse_filter(&config.filter)?);
     let lines = match config.format {
         LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).boxed(),
-        LogFormat::Text => {
-            fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).boxed()
-        }
+        LogFormat::Text => fmt::layer().with_ansi(false).with_writer(std::io::stderr).boxed(),
     };
     tracing_subscriber::registry()
         .with(filter)

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use hotline_kafka::{ClusterConfig, Consumer, ConsumerConfig, Input, Partition, RawBatch, Sort};
 use hotline_postgres::CaseWriter;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) opener: Opener,
     pub(crate) source: Source,
+    /// For the batches at work: memory is bounded by them, not by the number of partitions.
+    pub(crate) turns: Semaphore,
 }
 
 /// Reads the topic until `stop`; a client that failed for good is replaced.
@@ -61,7 +63,8 @@ pub(crate) async fn serve(
 ) -> Result<(), RunError> {
     let opener = source.opener.clone();
     let (config, clock) = (config.clone(), Arc::clone(clock));
-    let shared = Arc::new(Shared { writer, config, clock, opener, source });
+    let turns = Semaphore::new(config.batches_max);
+    let shared = Arc::new(Shared { writer, config, clock, opener, source, turns });
     let mut attempts = 0;
     loop {
         let consumer =

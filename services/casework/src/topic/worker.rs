@@ -71,10 +71,12 @@ impl Worker {
         let (writer, config) = (Arc::clone(&self.shared.writer), self.shared.config.clone());
         let mut applier = Applier::new(writer, config, origin, Some(claim));
         while let Some(batch) = self.batches.recv().await {
+            let _turn = self.shared.turns.acquire().await.expect("the semaphore is never closed");
             let started = Instant::now();
             metrics::batch_of(batch.records.len());
             let now = (self.shared.clock)();
             let records = batch.records.iter().map(|raw| self.shared.opener.open(raw, now)).collect();
+            ::metrics::histogram!(metrics::STAGE_SECONDS, "stage" => "decode").record(started.elapsed());
             match applier.apply(records).await {
                 Ok(_) => {}
                 Err(Failure::Fatal(error)) => return Err(RunError::Store(error)),

@@ -21,6 +21,7 @@ use super::Rulebook;
 use super::check::check;
 use super::fault::{Fault, Place, Section, Severity};
 use super::raw::{Files, Reading};
+use crate::score::Asked;
 
 /// A rulebook that may be used.
 #[derive(Debug)]
@@ -55,6 +56,7 @@ pub fn load(files: &Files) -> Result<Loaded, Vec<Fault>> {
         overlays: calendars.overlays,
         policies,
         routes,
+        asked: Asked::of(rates.values()),
         rates,
         scores,
         sources,

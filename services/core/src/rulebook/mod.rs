@@ -35,6 +35,7 @@ use crate::calendar::Calendar;
 pub use crate::deadline::ExtensionFrom;
 use crate::deadline::{CountFrom, EndsAt, OutsideHours, Roll};
 use crate::fact::{Category, Code, Unit};
+use crate::score::Asked;
 
 #[derive(Debug)]
 pub struct Rulebook {
@@ -52,6 +53,8 @@ pub struct Rulebook {
     pub routes: Vec<Route>,
     pub rates: BTreeMap<Code, Rate>,
     pub scores: BTreeMap<Code, Composite>,
+    /// What the rates ask for: tallies hold nothing else.
+    pub asked: Asked,
     pub sources: BTreeMap<SmolStr, Source>,
     pub hotlines: BTreeMap<Code, Hotline>,
     pub departments: BTreeMap<Code, Department>,

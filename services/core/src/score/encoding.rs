@@ -8,9 +8,10 @@ use crate::encoding::EncodingError;
 use crate::encoding::io::{Reader, Writer};
 use crate::fact::{Code, Role};
 use crate::measure::{Part, parse_tally_name, tally_name};
+use crate::rulebook::Basis;
 
 /// The version that is written.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why stored bytes are not a score.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -58,16 +59,17 @@ pub(super) fn encode(score: &Score) -> Vec<u8> {
 pub(super) fn decode(bytes: &[u8]) -> Result<Score, ScoreError> {
     match bytes.first() {
         None => return Ok(Score::default()),
-        Some(&VERSION) => {}
+        Some(1 | &VERSION) => {}
         Some(&found) if found > VERSION => return Err(ScoreError::Newer { found }),
         Some(_) => return Err(EncodingError::Malformed { what: "version 0", at: 0 }.into()),
     }
+    let of_version_1 = bytes.first() == Some(&1);
     let mut reader = Reader::new(bytes)?;
     let hotline = reader.string()?;
-    let contributions = reader.list(|reader| Ok((read(reader)?, reader.signed()?)))?;
+    let contributions = reader.list(|reader| Ok((read(reader, of_version_1)?, reader.signed()?)))?;
     let open_clocks = reader.list(|reader| {
         Ok(OpenClock {
-            contribution: read(reader)?,
+            contribution: read(reader, of_version_1)?,
             due_at: reader.optional(Reader::instant)?,
             end_of_day: reader.flag()?,
             in_review: reader.flag()?,
@@ -85,7 +87,7 @@ fn write(writer: &mut Writer, contribution: &Contribution) {
     let flags = [contribution.later, contribution.earlier, contribution.excluded];
     let flags = flags.iter().enumerate().map(|(place, flag)| u64::from(*flag) << place).sum::<u64>();
     let role = ROLES.iter().position(|role| *role == contribution.role).unwrap_or(0) as u64;
-    writer.number(flags | role << 3);
+    writer.number(flags | role << 3 | u64::from(contribution.settled) << 5);
     writer.string(&tally_name(&contribution.measure, Part::Each, false));
     let mut last = 0;
     for day in &contribution.days {
@@ -102,12 +104,14 @@ fn write(writer: &mut Writer, contribution: &Contribution) {
     }
 }
 
-fn read(reader: &mut Reader<'_>) -> Result<Contribution, EncodingError> {
+/// Version 1 did not say whether the round was closed, and held every day that shows it.
+fn read(reader: &mut Reader<'_>, of_version_1: bool) -> Result<Contribution, EncodingError> {
     let case_type: Code = reader.string()?;
     let class: Code = reader.string()?;
     let department: Code = reader.string()?;
     let flags = reader.number()?;
-    let role = ROLES.get(usize::try_from(flags >> 3).unwrap_or(usize::MAX)).copied();
+    let role = ROLES.get(usize::try_from(flags >> 3 & 3).unwrap_or(usize::MAX)).copied();
+    let role = role.filter(|_| flags < 64);
     let role = role.ok_or_else(|| reader.malformed("an unknown role"))?;
     let (measure, _, _) = parse_tally_name(&reader.string()?);
     let mut days: Days = [None; 6];
@@ -129,6 +133,7 @@ fn read(reader: &mut Reader<'_>) -> Result<Contribution, EncodingError> {
         later: flags & 1 != 0,
         earlier: flags & 2 != 0,
         excluded: flags & 4 != 0,
+        settled: flags & 32 != 0 || (of_version_1 && days[Basis::Closed as usize].is_some()),
         days,
     })
 }

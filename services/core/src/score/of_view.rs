@@ -16,6 +16,7 @@ pub fn score(view: &View, rulebook: &Rulebook) -> Score {
     for place in 0..view.rounds.len() {
         RoundScore::new(view, rulebook, place).add(&mut score);
     }
+    score.contributions.retain_mut(|(contribution, _)| rulebook.asked.prune(contribution));
     score.contributions.sort_unstable();
     score.contributions.dedup_by(|next, kept| {
         let equal = next.0 == kept.0;
@@ -89,6 +90,7 @@ impl<'a> RoundScore<'a> {
             later: self.place > 0,
             earlier: self.place + 1 < self.view.rounds.len(),
             excluded: false,
+            settled: self.round.closing.is_some(),
             days,
         }
     }

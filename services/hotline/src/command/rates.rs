@@ -78,7 +78,7 @@ pub fn print_answer(
     Ok(out.flush()?)
 }
 
-const HEADING: [&str; 11] = [
+const HEADING: [&str; 12] = [
     "rate",
     "from",
     "to",
@@ -88,13 +88,26 @@ const HEADING: [&str; 11] = [
     "numerator",
     "denominator",
     "value",
+    "group",
     "rank",
     "name",
 ];
 
 /// The same in Chinese, for people only: programs read the words above.
-const HEADING_ZH: [&str; 11] =
-    ["指标", "起", "止（不含）", "承办单位", "热线", "诉求类型", "分子", "分母", "比率", "排名", "名称"];
+const HEADING_ZH: [&str; 12] = [
+    "指标",
+    "起",
+    "止（不含）",
+    "承办单位",
+    "热线",
+    "诉求类型",
+    "分子",
+    "分母",
+    "比率",
+    "分组",
+    "排名",
+    "名称",
+];
 
 type Line = [String; HEADING.len()];
 
@@ -117,6 +130,7 @@ impl Words<'_> {
             number(row.numerator, row.scale).to_string(),
             number(row.denominator, row.scale).to_string(),
             if for_people { self.percent(row) } else { value },
+            row.group.as_deref().unwrap_or_default().to_owned(),
             row.rank.map(|rank| rank.to_string()).unwrap_or_default(),
             self.name(&row.department),
         ]
@@ -134,6 +148,7 @@ impl Words<'_> {
             String::new(),
             String::new(),
             if for_people { format!("{points:.2}") } else { points.to_string() },
+            standing.group.as_deref().unwrap_or_default().to_owned(),
             standing.rank.map(|rank| rank.to_string()).unwrap_or_default(),
             self.name(&standing.department),
         ]
@@ -184,12 +199,12 @@ fn table(lines: &[Line], query: &Query<'_>, words: &Words<'_>, out: &mut impl Wr
     let lines: Vec<&Line> = lines.iter().collect();
     let heading = heading.map(str::to_owned);
     let lines = [&heading].into_iter().chain(lines).collect::<Vec<_>>();
-    let is_ranked = lines.iter().skip(1).any(|line| !line[9].is_empty());
+    let is_ranked = lines.iter().skip(1).any(|line| !line[10].is_empty());
     let shown: Vec<usize> = (0..HEADING.len())
         .filter(|column| match column {
             4 => query.by.hotline,
             5 => query.by.case_type,
-            9 => is_ranked,
+            9 | 10 => is_ranked,
             _ => true,
         })
         .collect();
@@ -198,7 +213,11 @@ fn table(lines: &[Line], query: &Query<'_>, words: &Words<'_>, out: &mut impl Wr
         let cells = shown.iter().map(|column| {
             let cell = &line[*column];
             let blank = " ".repeat(width(*column) - cell.width());
-            if (6..10).contains(column) { format!("{blank}{cell}") } else { format!("{cell}{blank}") }
+            if (6..9).contains(column) || *column == 10 {
+                format!("{blank}{cell}")
+            } else {
+                format!("{cell}{blank}")
+            }
         });
         writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
     }
@@ -221,6 +240,7 @@ mod tests {
                 numerator,
                 denominator,
                 scale: 1,
+                group: None,
                 rank: None,
             })
         };

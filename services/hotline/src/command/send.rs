@@ -277,7 +277,7 @@ impl Sender {
         let mut last = String::new();
         for attempt in 0..ATTEMPTS_MAX {
             if attempt == 1 {
-                eprintln!("{} does not answer ({last}): trying again for a while", self.url);
+                eprintln!("{} does not answer ({last}): trying again for up to four minutes", self.url);
             }
             let asked = match self.attempt(body) {
                 Ok(answer) if !matches!(answer.status, 408 | 429 | 502 | 503 | 504) => return Ok(answer),

@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::pool::run_tx;
 use crate::restatements::Restatement;
 use crate::rulebooks::{self, Activation};
-use sqlx::PgPool;
 
 /// What a draft would change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +26,7 @@ pub struct Preview {
 
 /// A page of the walk.
 struct Page<'d> {
+    writer: &'d CaseWriter,
     draft: &'d Rulebook,
     after: SmolStr,
     preview: Preview,
@@ -34,8 +34,9 @@ struct Page<'d> {
 
 /// Folds every case with a draft beside what is stored. Each page is read in its own short transaction, so cases
 /// that change meanwhile are seen before or after.
-pub async fn preview(pool: &PgPool, draft: &Rulebook) -> Result<Preview, Error> {
-    let mut page = Page { draft, after: SmolStr::default(), preview: Preview::default() };
+pub async fn preview(writer: &CaseWriter, draft: &Rulebook) -> Result<Preview, Error> {
+    let pool = &writer.pool;
+    let mut page = Page { writer, draft, after: SmolStr::default(), preview: Preview::default() };
     loop {
         let more = run_tx(pool, "batch::preview", &mut page, |tx, page| Box::pin(page.next(tx))).await?;
         if !more {
@@ -50,6 +51,8 @@ impl Page<'_> {
 
     async fn next(&mut self, tx: &mut sqlx::PgConnection) -> Result<bool, Error> {
         let loaded = cases::page(tx, &self.after, Self::CASES).await?;
+        // Every case is older than the draft.
+        let older = self.writer.older(tx, &loaded, i64::MAX).await?;
         for case in &loaded {
             let facts = fold::decode(&case.case_id, Some(case))?;
             let old = Score::decode(&case.score).map_err(|_| Error::Score { case: case.case_id.clone() })?;
@@ -59,7 +62,9 @@ impl Page<'_> {
             self.preview.cases += 1;
             self.preview.changed += u64::from(old != new);
             // The number of the rulebook-to-be does not matter here.
-            if let Some(restatement) = Restatement::between(case, &old, &new, 0) {
+            if let Some(restatement) =
+                Restatement::between(case, (&old, &older[&case.rulebook_seq]), (&new, self.draft), 0)
+            {
                 self.preview.restated += 1;
                 self.preview.settled += restatement.changes.len() as u64;
             }
@@ -82,7 +87,7 @@ impl CaseWriter {
         restate: bool,
         now: Timestamp,
     ) -> Result<(Activation, Preview), Error> {
-        let preview = preview(&self.pool, rulebook).await?;
+        let preview = preview(self, rulebook).await?;
         if preview.settled > 0 && !restate {
             return Err(Error::WouldRestate { cases: preview.restated, settled: preview.settled });
         }

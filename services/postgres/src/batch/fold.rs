@@ -13,6 +13,7 @@ use hotline_events::intake::{Outcome, Reason, RecordContent};
 use jiff::Timestamp;
 use smol_str::SmolStr;
 
+use super::Older;
 use super::plan::{Place, Plan};
 use crate::cases::{Loaded, fold_version};
 use crate::error::Error;
@@ -50,6 +51,7 @@ pub(crate) fn fold(
     loaded: Vec<Loaded>,
     figure_tags: &[(EventKey, u64)],
     active: &Active,
+    older: &Older,
 ) -> Result<Folding, Error> {
     let mut folding = Folding {
         cases: Vec::with_capacity(plan.cases.len()),
@@ -69,7 +71,7 @@ pub(crate) fn fold(
         if known.is_none() && facts.is_empty() {
             continue;
         }
-        folding.cases.push(refold(case_id, facts, known.as_ref(), active, plan.as_of, changed)?);
+        folding.cases.push(refold(case_id, facts, known.as_ref(), (active, older), plan.as_of, changed)?);
     }
     take_figures(plan, &mut folding, figure_tags, &active.rulebook);
     Ok(folding)
@@ -142,7 +144,7 @@ pub(crate) fn refold(
     case_id: &str,
     mut facts: CaseFacts,
     loaded: Option<&Loaded>,
-    active: &Active,
+    (active, older): (&Active, &Older),
     as_of: Timestamp,
     changed: bool,
 ) -> Result<FoldedCase, Error> {
@@ -157,7 +159,8 @@ pub(crate) fn refold(
             let stored =
                 CaseFacts::decode(&loaded.facts).map_err(|source| Error::Facts { case: case(), source })?;
             let view = guarded(case_id, || hotline_core::fold::fold(case_id, &stored, rulebook))?;
-            Restatement::between(loaded, &old, &score(&view, rulebook), active.seq)
+            let before = older.get(&loaded.rulebook_seq).unwrap_or(&active.rulebook);
+            Restatement::between(loaded, (&old, before), (&score(&view, rulebook), rulebook), active.seq)
         }
         _ => None,
     };

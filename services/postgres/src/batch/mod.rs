@@ -16,9 +16,13 @@ mod plan;
 mod refold;
 mod write;
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use hotline_core::fact::EventKey;
 use hotline_core::fold::View;
+use hotline_core::rulebook::Rulebook;
 use hotline_events::intake::{Batch, Outcome};
 use jiff::Timestamp;
 use sqlx::{PgConnection, PgPool};
@@ -26,6 +30,7 @@ use sqlx::{PgConnection, PgPool};
 pub use activation::{Preview, preview};
 pub use refold::Step as RefoldStep;
 
+use crate::cases::Loaded;
 use crate::error::Error;
 use crate::installation::{self, Installation};
 use crate::pool::run_tx;
@@ -43,7 +48,12 @@ pub struct CaseWriter {
     master: MasterKey,
     /// The rulebook last used; every transaction asks whether it is still the active one.
     active: Mutex<Option<Active>>,
+    /// Rulebooks that cases were folded by before.
+    older: Mutex<Older>,
 }
+
+/// Rulebooks that are active no longer, by number.
+pub(crate) type Older = BTreeMap<i64, Arc<Rulebook>>;
 
 /// What a batch came to.
 #[derive(Clone, Debug)]
@@ -57,6 +67,21 @@ pub struct Applied {
     pub cases: usize,
     /// Rows appended to the deltas.
     pub deltas: usize,
+    /// Where the time of the transaction went, its commit apart.
+    pub spent: Spent,
+}
+
+/// Time by stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Comparing the position and reading the cases.
+    pub load: Duration,
+    /// In this process, without the database.
+    pub fold: Duration,
+    /// Ledger, sealed parts, dead letters.
+    pub events: Duration,
+    /// Cases and deltas.
+    pub cases: Duration,
 }
 
 /// How the transaction of a batch ended.
@@ -86,7 +111,7 @@ struct Attempt<'b> {
 
 impl CaseWriter {
     pub fn new(pool: PgPool, master: MasterKey) -> Self {
-        Self { pool, master, active: Mutex::new(None) }
+        Self { pool, master, active: Mutex::new(None), older: Mutex::default() }
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -173,6 +198,29 @@ impl CaseWriter {
         .await
     }
 
+    /// The rulebooks by which stale ones of these cases were folded last; none, nearly always.
+    pub(crate) async fn older(
+        &self,
+        tx: &mut PgConnection,
+        loaded: &[Loaded],
+        active_seq: i64,
+    ) -> Result<Older, Error> {
+        let mut older = Older::new();
+        for seq in loaded.iter().map(|case| case.rulebook_seq).filter(|seq| *seq < active_seq) {
+            if older.contains_key(&seq) {
+                continue;
+            }
+            let known = self.older.lock().unwrap_or_else(PoisonError::into_inner).get(&seq).cloned();
+            let rulebook = match known {
+                Some(rulebook) => rulebook,
+                None => rulebooks::by_seq(tx, seq).await?.rulebook,
+            };
+            self.older.lock().unwrap_or_else(PoisonError::into_inner).insert(seq, Arc::clone(&rulebook));
+            older.insert(seq, rulebook);
+        }
+        Ok(older)
+    }
+
     /// The active rulebook, which stays so until the end of the transaction.
     pub async fn active(&self, tx: &mut PgConnection) -> Result<Active, Error> {
         rulebooks::hold(tx).await?;
@@ -187,14 +235,31 @@ impl CaseWriter {
     }
 }
 
+/// Times one stage after another.
+struct Laps(Instant);
+
+impl Laps {
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now - std::mem::replace(&mut self.0, now)
+    }
+}
+
 impl Attempt<'_> {
     async fn run(&mut self, tx: &mut PgConnection) -> Result<(), Error> {
         self.applied = None;
+        let mut clock = Laps(Instant::now());
         positions::hold(tx, self.claim).await?;
         let active = self.writer.active(tx).await?;
-        let mut folding = self.fold(tx, &active).await?;
+        let (loaded, tags) = self.load(tx).await?;
+        let load = clock.lap();
+        let older = self.writer.older(tx, &loaded, active.seq).await?;
+        let mut folding = fold::fold(&self.plan, loaded, &tags, &active, &older)?;
+        let fold = clock.lap();
         let written = write::events(tx, &self.writer.master, &self.plan, &mut folding, &active).await?;
+        let events = clock.lap();
         let stored = write::cases(tx, &folding.cases, active.seq, self.plan.as_of).await?;
+        let cases = clock.lap();
         let counts = self.plan.counts(&folding.outcomes);
         let next_offset = match self.plan.last() {
             Some(last) => positions::advance(tx, self.claim, &counts, last).await?,
@@ -210,13 +275,21 @@ impl Attempt<'_> {
             counts,
             cases: stored.cases,
             deltas: stored.deltas,
+            spent: Spent { load, fold, events, cases },
         });
         Ok(())
     }
 
     async fn fold(&self, tx: &mut PgConnection, active: &Active) -> Result<Folding, Error> {
-        let loaded = cases::load(tx, &self.plan.case_ids()).await?;
-        let tags = figures::tags(tx, &self.plan.figure_keys()).await?;
-        fold::fold(&self.plan, loaded, &tags, active)
+        let (loaded, tags) = self.load(tx).await?;
+        let older = self.writer.older(tx, &loaded, active.seq).await?;
+        fold::fold(&self.plan, loaded, &tags, active, &older)
+    }
+
+    async fn load(&self, tx: &mut PgConnection) -> Result<(Vec<Loaded>, Vec<(EventKey, u64)>), Error> {
+        Ok((
+            cases::load(tx, &self.plan.case_ids()).await?,
+            figures::tags(tx, &self.plan.figure_keys()).await?,
+        ))
     }
 }

@@ -88,10 +88,18 @@ impl Pass<'_> {
         loaded: &[Loaded],
         active: &Active,
     ) -> Result<write::Stored, Error> {
+        let older = self.writer.older(tx, loaded, active.seq).await?;
         let mut folded = Vec::with_capacity(loaded.len());
         for loaded in loaded {
             let facts = fold::decode(&loaded.case_id, Some(loaded))?;
-            folded.push(fold::refold(&loaded.case_id, facts, Some(loaded), active, self.now, true)?);
+            folded.push(fold::refold(
+                &loaded.case_id,
+                facts,
+                Some(loaded),
+                (active, &older),
+                self.now,
+                true,
+            )?);
         }
         write::pins(tx, &mut folded, self.now).await?;
         write::cases(tx, &folded, active.seq, self.now).await

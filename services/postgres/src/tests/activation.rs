@@ -26,7 +26,7 @@ async fn bench() -> Bench {
 async fn an_activation_that_changes_settled_results_wants_to_be_asked_for() {
     let bench = bench().await;
     let longer = files(7);
-    let preview = batch::preview(&bench.database.pool, &rulebook(&longer)).await.unwrap();
+    let preview = batch::preview(&bench.writer, &rulebook(&longer)).await.unwrap();
     assert_eq!((preview.cases, preview.changed), (2, 2), "the due days move");
     let shorter = files(3);
     let error = bench.writer.activate(&shorter, &rulebook(&shorter), false, at(LATER)).await.unwrap_err();

@@ -102,8 +102,8 @@ async fn the_columns_of_a_case_are_those_of_its_view() {
     let mut claim = bench.writer.claim("http").await.unwrap();
     let dispatched = event("e2", "1", "dispatched", "2026-03-02T00:11:00Z", &json!({ "department": "D1" }));
     bench.apply(&mut claim, vec![bench.record(&received("e1", "1")), bench.record(&dispatched)]).await;
-    let row: (String, String, String, String, i16, i16) = sqlx::query_as(
-        "SELECT department, due_on::text, due_at::text, category[1], rounds, open_clocks FROM cases
+    let row: (String, String, String, String, i16, bool) = sqlx::query_as(
+        "SELECT department, due_on::text, due_at::text, category[1], rounds, clocks_run FROM cases
           WHERE case_id = '12345:1' AND registered AND closed_at IS NULL AND verdict = 'open'",
     )
     .fetch_one(&bench.database.pool)
@@ -112,7 +112,7 @@ async fn the_columns_of_a_case_are_those_of_its_view() {
     assert_eq!((row.0.as_str(), row.1.as_str()), ("D1", "2026-03-09"));
     assert_eq!(
         (row.2.as_str(), row.3.as_str(), row.4, row.5),
-        ("2026-03-09 16:00:00+00", "unclassified", 1, 1)
+        ("2026-03-09 16:00:00+00", "unclassified", 1, true)
     );
     let closed = event("e3", "1", "closed", "2026-03-02T00:30:00Z", &json!({ "department": "D2" }));
     bench.apply(&mut claim, vec![bench.record(&closed)]).await;

@@ -204,7 +204,7 @@ pub enum LogFormat {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Json }
+        Self { filter: "info,sqlx=warn".to_owned(), format: LogFormat::Json }
     }
 }
 

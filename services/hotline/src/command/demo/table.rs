@@ -59,8 +59,8 @@ pub fn print(rows: &[Row], rulebook: &Rulebook, counts: Counts, lang: Lang) -> a
         "\n{}\n",
         said(
             lang,
-            "12345 满意率前十（投诉）与按时办结率（全部诉求）",
-            "12345: the ten with the most satisfied callers (complaints), and closed on time (all cases)"
+            "12345 满意率全市前十（投诉，不分组）与按时办结率（全部诉求）",
+            "12345: the ten of all departments with the most satisfied callers (complaints), and closed on time (all cases)"
         )
     )?;
     write_aligned(&mut out, &ranking(rows, rulebook, lang), &[0, 2, 3, 4, 5])?;
@@ -90,7 +90,7 @@ fn definition(figure: &Figure, lang: Lang) -> String {
         Side::Numerator => said(lang, "分子", "numerator"),
         Side::Denominator => said(lang, "分母", "denominator"),
         Side::Percent => said(lang, "比值", "share"),
-        Side::Place => said(lang, "排名", "rank"),
+        Side::Place => said(lang, "全市排名（不分组）", "rank among all departments"),
     };
     let case_type = figure.case_type.map_or_else(String::new, |case_type| format!(" {case_type}"));
     format!("{} {side}: {DEPARTMENT} {}{case_type}", figure.rate, figure.hotline)
