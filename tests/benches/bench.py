@@ -9,8 +9,8 @@ casework starts; the clock runs from the first commit seen to the last. In the s
 ledger rows into a table with one index is timed, because absolute figures of a shared machine mean little.
 
 --latency pushes 1,000 events a second over HTTP through gateway, topic and casework, and asks for single cases until
-they are visible. --more-cases adds so many copies of case rows before the measured run, of which 90 % of the touches
-reach the newest 5 %: what a large table costs.
+they are visible. --more-cases adds so many copies of case rows and measures once more with new cases, one event of ten
+about an old one anywhere in the table: what a large table costs.
 
 Prints one JSON object. Needs a release build (HOTLINE_BIN or target/release/hotline), Java for Kafka, PostgreSQL.
 """
@@ -103,14 +103,17 @@ def event(case, nth, minutes, kind, data):
     }, ensure_ascii=False, separators=(",", ":"))
 
 
-def write_events(file, cases, first=0, newest_of=None):
-    """All events in time order; with `newest_of` nine of ten cases are among the last twentieth of so many names."""
+def write_events(file, cases, first=0, old=()):
+    """All events in time order; with `old` one event of ten is about one of those cases, any of them."""
     dice, rows = random.Random(7), []
     for n in range(cases):
         name = f"B{first + n:08}"
         start = dice.randrange(30 * 1440)
         for nth, (after, kind, data) in enumerate(life(name, dice)):
             rows.append((start + after, len(rows), event(name, nth, start + after, kind, data)))
+    for nth in range(len(rows) // 9 if old else 0):
+        minutes = dice.randrange(30 * 1440)
+        rows.append((minutes, len(rows), event(old[dice.randrange(len(old))], f"old{nth}", minutes, "urged", {"by": "caller"})))
     rows.sort()
     with open(file, "w") as out:
         out.writelines(line + "\n" for _, _, line in rows)
@@ -207,10 +210,14 @@ class Bench:
         columns = "revision, rulebook_seq, fold_version, facts, score, hotline, registered, case_type, category, region, channel, " \
             "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, open_clocks, wake_at, anomalies"
         for part in range(-(-cases // have)):
+            if part % 20 == 19:
+                say(f"{part * have} copied")
             self.sql(f"INSERT INTO cases (case_id, {columns}) SELECT '12345:A{part:05}' || substr(case_id, 8), {columns} FROM cases "
                      f"WHERE case_id LIKE '12345:B%' LIMIT {min(have, cases - part * have)}")
         self.sql("VACUUM (ANALYZE) cases")
         self.sql("CHECKPOINT")
+        # One name in a thousand is enough to choose from.
+        return self.sql("SELECT substr(case_id, 7) FROM cases TABLESAMPLE SYSTEM (1) WHERE case_id LIKE '12345:A%'")
 
     def run(self, events):
         """Casework from a full topic: from the first commit seen to the last."""
@@ -336,9 +343,9 @@ def main():
         result["bare_copy_rows_per_second"] = bench.copy()
         result["share_of_bare_copy"] = round(result["run"]["events_per_second"] / result["bare_copy_rows_per_second"], 3)
         if args.more_cases:
-            bench.fill(args.more_cases)
+            old = bench.fill(args.more_cases)
             result["cases_in_table"] = bench.number("SELECT count(*) FROM cases")
-            more = write_events(folder / "more.ndjson", args.cases, first=10_000_000)
+            more = write_events(folder / "more.ndjson", args.cases, first=10_000_000, old=old)
             bench.send(folder / "more.ndjson")
             result["run_with_more_cases"] = bench.run(more)
             result["cost_against_small_table"] = round(

@@ -29,6 +29,7 @@ pub type Days = [Option<Date>; Basis::ALL.len()];
 
 /// What one case adds to one measure.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "four marks that have nothing to do with each other")]
 pub struct Contribution {
     pub case_type: Code,
     pub class: Code,

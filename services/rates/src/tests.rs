@@ -7,7 +7,7 @@ use crate::Ask;
 #[test]
 fn a_question_is_ids_dimensions_and_days() {
     let ask = Ask::parse("a, b,", "department,hotline", "2026-09-01..2026-10-01").expect("a sound question");
-    assert_eq!(ask.rates, ["a", "b"]);
+    assert_eq!(ask.ids, ["a", "b"]);
     assert_eq!(ask.by, By { hotline: true, case_type: false });
     assert_eq!(ask.from.to_string(), "2026-09-01");
 }

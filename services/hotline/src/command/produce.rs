@@ -87,12 +87,11 @@ fn read(
         };
         files::lines(files::open(file)?, |number, line| {
             bar.inc(line.len() as u64 + 1);
-            match key_of(line, key) {
-                Some(key) => lines.push(Line { number, key, event: line.to_vec() }),
-                None => {
-                    refused += 1;
-                    refuse(file, number, "no_key");
-                }
+            if let Some(key) = key_of(line, key) {
+                lines.push(Line { number, key, event: line.to_vec() });
+            } else {
+                refused += 1;
+                refuse(file, number, "no_key");
             }
             if lines.len() == EVENTS_MAX { hand_on(std::mem::take(&mut lines)) } else { Ok(()) }
         })

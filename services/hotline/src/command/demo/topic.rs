@@ -22,7 +22,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(20);
 /// How often it is looked how far casework is.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long casework may stand still.
-const STILL_MAX: Duration = Duration::from_secs(120);
+const STILL_MAX: Duration = Duration::from_mins(2);
 
 /// Makes the topic where it is missing.
 pub async fn prepare(cluster: &ClusterConfig, kafka: &KafkaConfig) -> anyhow::Result<()> {
