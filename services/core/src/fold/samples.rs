@@ -151,6 +151,8 @@ fn rates() -> String {
     let more = [
         ("disputed", "received", "sum.amount_disputed", "received"),
         ("solved", "closed", "{ measure = \"each.solved_partly\", weight = \"1/2\" }", "each.solved_partly"),
+        ("returned", "event", "excluded.returned", "returned"),
+        ("rated", "rated", "rated", "rated"),
         ("first", "received", "first.whole.met", "first.whole.met"),
         ("final", "received", "final.whole.met", "final.whole.met"),
     ];

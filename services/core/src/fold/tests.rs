@@ -7,6 +7,8 @@ use super::samples::{POLICIES, at, case, life, rows, rulebook, rulebook_with};
 use super::{Outcome, Verdict, fold};
 use crate::anomaly::AnomalyCode;
 use crate::fold::samples::CASE;
+use crate::measure::Measure;
+use crate::rulebook::Basis;
 
 /// The life, the rate asked for, and who got what as of 1 December.
 #[track_caller]
@@ -571,7 +573,8 @@ fn first_and_final_take_one_round_of_several() {
 
 #[test]
 fn a_code_that_is_also_a_verdict_stays_a_code() {
-    let rulebook = rulebook(POLICIES);
+    let mut rulebook = rulebook(POLICIES);
+    rulebook.asked.add(Measure::Count("outcome.met".into()), Basis::Closed);
     let text = format!("{DISPATCHED}09-22 12:00 closed D1 outcome=met\n09-30 10:00 ruled close met");
     let view = fold(CASE, &case(life(&text), &rulebook), &rulebook);
     let score = crate::score::score(&view, &rulebook);

@@ -34,6 +34,12 @@ impl Asked {
         asked
     }
 
+    /// Asks for one measure more.
+    #[cfg(test)]
+    pub(crate) fn add(&mut self, measure: Measure, basis: Basis) {
+        *self.counted.entry(measure).or_default() |= bit(basis);
+    }
+
     fn bases(&self, measure: &Measure, excluded: bool) -> u8 {
         let measures = if excluded { &self.excluded } else { &self.counted };
         measures.get(measure).copied().unwrap_or_default()

@@ -8,7 +8,7 @@ mod races;
 mod schema;
 mod tallies;
 
-use hotline_core::rulebook::{Files, Rulebook, load};
+use hotline_core::rulebook::{Basis, Files, Rulebook, load};
 use hotline_events::intake::{Batch, Origin, Outcome, Reason, Record, RecordContent};
 use hotline_events::{Keep, Tagger, decode};
 use jiff::Timestamp;
@@ -45,6 +45,7 @@ basis = "article 1"
             "id = \"cn\"\ntimezone = \"Asia/Shanghai\"\nrest_days = [\"saturday\", \"sunday\"]\nknown_from = 2025-01-01\nknown_until = 2026-12-25\n",
         ),
         text("policies/close.toml", &policies),
+        text("rates/all.toml", &rates()),
         text(
             "routing/all.csv",
             "rule,hotline,case_type,category,region,keywords,department,priority,valid_from,valid_until\nfallback,12345,,,,,D2,0,,\n",
@@ -63,6 +64,18 @@ basis = "article 1"
         ),
     ]
     .into()
+}
+
+/// Rates that ask for what the tests look at, under every basis.
+fn rates() -> String {
+    let rate = |basis: &str| {
+        format!(
+            "[[rate]]\nid = \"{basis}\"\nversion = 1\nname = {{ zh = \"率\", en = \"rate\" }}\nbasis = \"{basis}\"\n\
+             numerator = [\"each.close.met\", \"each.close.open\", \"each.rated_not_asked\", \"each.rated_5\"]\n\
+             denominator = [\"each.close.late\", \"received\", \"dispatched\"]\n\n"
+        )
+    };
+    Basis::ALL.map(|basis| rate(basis.name())).concat()
 }
 
 fn rulebook(files: &Files) -> Rulebook {
