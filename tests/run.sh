@@ -20,14 +20,7 @@ say "a real Kafka"
 kafka_data=$(mktemp -d)
 stop_kafka() { bash deploy/local/kafka.sh stop --data "$kafka_data" >/dev/null 2>&1 || true; rm -rf "$kafka_data"; }
 trap stop_kafka EXIT
-free_port() {
-  local port
-  while :; do
-    port=$((12000 + RANDOM % 18000))
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-  done
-}
-if started=$(bash deploy/local/kafka.sh start --fast-start --data "$kafka_data" --port "$(free_port)"); then
+if started=$(bash deploy/local/kafka.sh start --fast-start --data "$kafka_data" --port 0); then
   eval "$started"
   export HOTLINE_TEST_KAFKA=$HOTLINE__KAFKA__BROKERS
   # Tests name their broker themselves.

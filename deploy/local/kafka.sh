@@ -4,7 +4,7 @@
 #
 #   deploy/local/kafka.sh start|stop|status [--port N] [--data DIR] [--topic NAME] [--partitions N] [--fast-start]
 #
-#   --port N        where clients connect, on 127.0.0.1 (default: 9092)
+#   --port N        where clients connect, on 127.0.0.1 (default: 9092; 0: any that is free)
 #   --data DIR      log, data and process id (default: target/kafka)
 #   --topic NAME    made with the first start (default: hotline.events); its records are stamped by the broker
 #   --partitions N  of the topic (default: 6)
@@ -191,6 +191,7 @@ start() {
         [ "$running" = "$port" ] || say "it runs already, on port $running"
         port=$running
     else
+        [ "$port" != 0 ] || port=$(free_port)
         ! answers "$port" || fail "something else listens on 127.0.0.1:$port; choose another --port"
         rm -f "$pid_file" "$data/container"
         echo "$port" >"$data/port"

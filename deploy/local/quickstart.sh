@@ -64,15 +64,8 @@ if [ "$kafka" = no ]; then
     exec "$hotline" demo --data "$data" "${options[@]}"
 fi
 
-free_port() {
-    local port
-    while :; do
-        port=$((12000 + RANDOM % 18000))
-        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
-    done
-}
 # Database and topic belong together: positions of one are offsets of the other.
 broker=$data.kafka
 trap 'deploy/local/kafka.sh stop --data "$broker"' EXIT
-eval "$(deploy/local/kafka.sh start --data "$broker" --port "$(free_port)")"
+eval "$(deploy/local/kafka.sh start --data "$broker" --port 0)"
 "$hotline" demo --data "$data" "${options[@]}"

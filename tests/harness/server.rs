@@ -33,6 +33,25 @@ pub fn text(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
+/// What replay says of a file of events as of an instant.
+pub fn replay(rulebook: &Path, rates: &str, period: &str, as_of: &str, file: &str) -> String {
+    let rulebook = rulebook.to_string_lossy();
+    text(&[
+        "replay",
+        "--rulebook",
+        &rulebook,
+        "--as-of",
+        as_of,
+        "--rate",
+        rates,
+        "--by",
+        "department",
+        "--period",
+        period,
+        file,
+    ])
+}
+
 /// A folder that is removed with its value.
 #[derive(Debug)]
 pub struct Folder(pub PathBuf);

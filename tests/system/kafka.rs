@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hotline_tests::root;
-use hotline_tests::server::{Folder, Server, binary, free_address, get, run, text};
+use hotline_tests::server::{Folder, Server, binary, free_address, get, replay, run, text};
 use serde_json::Value;
 
 /// How long casework may stand still.
@@ -144,25 +144,6 @@ fn wait_for(server: &Server, records: i64) {
     }
 }
 
-fn replay(rulebook: &Path, rates: &str, period: &str, file: &str) -> String {
-    let rulebook = rulebook.to_string_lossy();
-    let as_of = "2027-01-01T00:00:00Z";
-    text(&[
-        "replay",
-        "--rulebook",
-        &rulebook,
-        "--as-of",
-        as_of,
-        "--rate",
-        rates,
-        "--by",
-        "department",
-        "--period",
-        period,
-        file,
-    ])
-}
-
 #[test]
 fn boston_over_six_partitions_while_processes_come_and_go_gives_what_replay_gives() {
     let Some(brokers) = brokers() else { return };
@@ -218,7 +199,11 @@ fn boston_over_six_partitions_while_processes_come_and_go_gives_what_replay_give
     wait_for(&server, sent);
 
     for period in &periods {
-        assert_eq!(server.bulletin(rates, period), replay(&rulebook, rates, period, &all), "{period}");
+        assert_eq!(
+            server.bulletin(rates, period),
+            replay(&rulebook, rates, period, "2027-01-01T00:00:00Z", &all),
+            "{period}"
+        );
     }
     let positions = positions(&server);
     assert_eq!(positions.len(), 6, "every partition was read");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hotline_tests::server::{Folder, Server, run, text};
+use hotline_tests::server::{Folder, Server, replay, run, text};
 use hotline_tests::{read, root};
 
 const RATES: &str =
@@ -12,25 +12,6 @@ const PERIOD: &str = "2026-08-01..2026-11-01";
 
 fn shipped() -> PathBuf {
     root().join("deploy/rulebook")
-}
-
-/// What replay says of files of events as of an instant far behind them all.
-fn replay(rulebook: &Path, rates: &str, period: &str, as_of: &str, file: &str) -> String {
-    let rulebook = rulebook.to_string_lossy();
-    text(&[
-        "replay",
-        "--rulebook",
-        &rulebook,
-        "--as-of",
-        as_of,
-        "--rate",
-        rates,
-        "--by",
-        "department",
-        "--period",
-        period,
-        file,
-    ])
 }
 
 /// The lines of a text, reversed.
