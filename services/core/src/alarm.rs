@@ -120,14 +120,20 @@ fn end_acknowledged(view: &View, alarms: &mut Vec<Alarm>) {
             Body::Acknowledged { alarm } => Some((step.counted_at, alarm)),
             _ => None,
         });
-    let ends: Vec<(Timestamp, SmolStr)> = acknowledged
+    let ends: Vec<(Timestamp, Timestamp, SmolStr)> = acknowledged
         .filter_map(|(at, id)| {
             let named = alarms.iter().find(|alarm| alarm.id() == *id && alarm.at <= at)?;
-            Some((at, named.ladder()))
+            Some((at, named.due_at, named.ladder()))
         })
         .collect();
     if !ends.is_empty() {
-        alarms.retain(|alarm| !ends.iter().any(|(at, ladder)| *at < alarm.at && alarm.ladder() == *ladder));
+        // A clock of the same stage that began later, or a deadline that moved, has a ladder of its own.
+        alarms.retain(|alarm| {
+            let is_ended = |(at, due_at, ladder): &(Timestamp, Timestamp, SmolStr)| {
+                *at < alarm.at && *due_at == alarm.due_at && *ladder == alarm.ladder()
+            };
+            !ends.iter().any(is_ended)
+        });
     }
 }
 

@@ -100,6 +100,14 @@ pub struct Fact {
     pub ledger_seq: u64,
 }
 
+impl Fact {
+    /// Whether it is a dispatch decision of ours: all that our own source may say.
+    pub fn is_pin(&self) -> bool {
+        self.source == PIPELINE_SOURCE
+            && matches!(&self.body, Body::Dispatched(dispatched) if dispatched.pin.is_some())
+    }
+}
+
 /// A fact inside a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InnerFact {

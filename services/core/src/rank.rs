@@ -130,9 +130,14 @@ fn standing(
             let row = rows.iter().find(|row| row.rate == term.rate);
             let value = row.and_then(|row| row.value());
             let best = rulebook.rates.get(&term.rate).map(|rate| rate.best).unwrap_or_default();
-            let counted = value.map(|value| {
-                let value = if best == Best::Lowest { 1.0 - value } else { value };
-                if value * 100.0 < f64::from(term.floor) { 0.0 } else { value.clamp(0.0, 1.0) }
+            let counted = row.zip(value).map(|(row, value)| {
+                let (met, value) = match best {
+                    Best::Highest => (row.numerator, value),
+                    Best::Lowest => (row.denominator - row.numerator, 1.0 - value),
+                };
+                // In integers: 57 of 100 is not below 57 %.
+                let is_below = i128::from(met) * 100 < i128::from(term.floor) * i128::from(row.denominator);
+                if is_below { 0.0 } else { value.clamp(0.0, 1.0) }
             });
             Part { rate: term.rate.clone(), weight: term.weight, value, counted }
         })

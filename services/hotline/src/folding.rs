@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use hotline_core::case::{Added, CaseFacts, receipt};
-use hotline_core::fact::PIPELINE_SOURCE;
 use hotline_core::fold::settle;
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, score};
@@ -43,7 +42,7 @@ impl<'a> Cases<'a> {
             }
         };
         let fact = decoded.fact;
-        if fact.source != PIPELINE_SOURCE && !self.rulebook.sources.contains_key(&fact.source) {
+        if !fact.is_pin() && !self.rulebook.sources.contains_key(&fact.source) {
             return Err(json!({ "code": "unknown_source" }));
         }
         if receipt(&fact, self.rulebook).unwrap_or(fact.claimed_at) > as_of {

@@ -582,3 +582,22 @@ fn a_code_that_is_also_a_verdict_stays_a_code() {
     assert_eq!(read, score);
     assert!(score.tallies().keys().any(|key| key.measure == "outcome.met"));
 }
+
+#[test]
+fn what_an_earlier_department_asked_for_does_not_spoil_the_next_ones_extension() {
+    let life = format!(
+        "{DISPATCHED}09-22 10:00 extension_requested 5-working_day\n09-23 10:00 returned D1\n09-23 11:00 dispatched D2\n\
+         10-12 10:00 extension_requested 5-working_day\n10-12 12:00 extended 5-working_day\n10-19 12:00 closed D2"
+    );
+    check(&life, "close.due", "D2 1/1");
+}
+
+#[test]
+fn a_submission_in_time_protects_also_when_the_case_is_then_given_to_another() {
+    let life = format!("{DISPATCHED}10-09 10:00 submitted D1\n10-14 10:00 dispatched D2");
+    let policies = with(
+        "closure = true",
+        "on_custody_change = { returned = \"restart\", redispatched = \"restart\", reorganisation = \"restart\" }\nclosure = true",
+    );
+    check_under(&policies, &life, "close.due", "D2 0/1");
+}

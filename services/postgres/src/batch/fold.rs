@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hotline_core::case::{Added, CaseFacts};
-use hotline_core::fact::{EventKey, Fact, PIPELINE_SOURCE};
+use hotline_core::fact::{EventKey, Fact};
 use hotline_core::fold::{View, settle};
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, score};
@@ -96,8 +96,9 @@ pub(crate) fn decode(case_id: &str, loaded: Option<&Loaded>) -> Result<CaseFacts
     facts.map_err(|source| Error::Facts { case: case_id.into(), source })
 }
 
-fn is_known(source: &str, rulebook: &Rulebook) -> bool {
-    source == PIPELINE_SOURCE || rulebook.sources.contains_key(source)
+/// A source that the rulebook lists; our own says nothing but which slot a dispatch fills.
+fn is_known(fact: &Fact, rulebook: &Rulebook) -> bool {
+    fact.is_pin() || rulebook.sources.contains_key(&fact.source)
 }
 
 fn take(
@@ -117,7 +118,7 @@ fn take(
             folding.new.insert(place);
         }
     };
-    let outcome = if is_known(&fact.source, rulebook) {
+    let outcome = if is_known(&fact, rulebook) {
         match facts.add(fact, rulebook) {
             Added::Applied => {
                 accept(true);
@@ -183,7 +184,7 @@ pub(crate) fn guarded<T>(case_id: &str, work: impl FnOnce() -> T) -> Result<T, E
 fn take_figures(plan: &Plan<'_>, folding: &mut Folding, tags: &[(EventKey, u64)], rulebook: &Rulebook) {
     let mut tags: HashMap<EventKey, u64> = tags.iter().copied().collect();
     for (place, figure) in &plan.figures {
-        let outcome = if !is_known(&figure.source, rulebook) {
+        let outcome = if !rulebook.sources.contains_key(&figure.source) {
             dead(Reason::UnknownSource)
         } else if let Some(tag) = tags.get(&figure.key) {
             if *tag == figure.tag { Outcome::Duplicate } else { dead(Reason::IdConflict) }

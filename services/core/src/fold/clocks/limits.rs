@@ -126,7 +126,10 @@ impl StageOfRound<'_> {
         for step in &self.round.steps {
             let of_stage = |stage: &Code| *stage == clock.policy.stage || *stage == clock.policy.family;
             match &step.body {
-                Body::ExtensionRequested { stage, .. } if of_stage(stage) => {
+                // What was asked before the clock began was asked for another one.
+                Body::ExtensionRequested { stage, .. }
+                    if of_stage(stage) && step.counted_at >= clock.start_at =>
+                {
                     open_requests.push(step.counted_at);
                 }
                 Body::ExtensionRefused { stage, .. } if of_stage(stage) => {

@@ -201,15 +201,21 @@ impl<'a> StageOfRound<'a> {
     /// For a case clock that of the department whose work is judged, else of whoever leads.
     fn standing(&self, custody: Option<usize>) -> Option<&super::view::Submission> {
         let standing = |of: &dyn Fn(usize) -> bool| {
-            self.round.submissions.iter().find(|submission| {
-                let held = &self.round.custodies[submission.custody];
-                let present = held.ended.is_none_or(|(_, how)| how == super::view::CustodyEnd::Closed);
-                submission.refused_at.is_none() && present && of(submission.custody)
-            })
+            self.round
+                .submissions
+                .iter()
+                .find(|submission| submission.refused_at.is_none() && of(submission.custody))
         };
+        // Under review a department is not late, also when the case is then given to another.
         if let Some(custody) = custody {
             return standing(&|place| place == custody);
         }
+        let standing = |of: &dyn Fn(usize) -> bool| {
+            standing(&|place| {
+                let ended = self.round.custodies[place].ended;
+                ended.is_none_or(|(_, how)| how == super::view::CustodyEnd::Closed) && of(place)
+            })
+        };
         let judged = self.round.closing.as_ref().and_then(|closing| closing.department.as_ref());
         standing(&|place| Some(&self.round.custodies[place].department) == judged)
             .or_else(|| standing(&|place| self.round.custodies[place].role == Role::Lead))

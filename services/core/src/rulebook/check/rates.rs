@@ -23,6 +23,10 @@ pub(super) fn check(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
 fn check_scores(rulebook: &Rulebook, faults: &mut Vec<Fault>) {
     for score in rulebook.scores.values() {
         let place = rulebook.places.of(Section::Score, &score.id);
+        if rulebook.rates.contains_key(&score.id) {
+            let message = format!("\"{}\" is a rate already: both are asked for by their id", score.id);
+            faults.push(place.error("id", "duplicate_id", message));
+        }
         for (n, term) in score.terms.iter().enumerate() {
             let field = format!("terms[{n}].rate");
             dangling(rulebook, (&place, &field), Section::Rate, [&term.rate], faults);
