@@ -38,6 +38,16 @@ cargo test --workspace --exclude hotline-tests --locked
 say "the release binary"
 cargo build --release --locked -p hotline
 
+say "deployment files"
+for file in deploy/compose.toml deploy/kubernetes/*/hotline.toml deploy/kubernetes/*/*/hotline.toml; do
+  target/release/hotline config check --config "$file" >/dev/null || { echo "$file has faults" >&2; exit 1; }
+done
+if command -v kubectl >/dev/null; then
+  for dir in deploy/kubernetes/base deploy/kubernetes/overlays/*; do kubectl kustomize "$dir" >/dev/null; done
+else
+  echo "no kubectl here: the kustomizations are LEFT OUT" >&2
+fi
+
 say "house rules and system tests"
 HOTLINE_BIN="$PWD/target/release/hotline" cargo test -p hotline-tests --locked
 

@@ -136,7 +136,7 @@ start_java() {
         -Dorg.slf4j.simpleLogger.showDateTime=true)
     [ "$fast" = no ] || options+=(-XX:TieredStopAtLevel=1 -Xshare:auto)
     if [ ! -e "$data/logs/meta.properties" ]; then
-        java "${options[@]}" -cp "$home/*" kafka.tools.StorageTool format --cluster-id "$(new_id)" \
+        java "${options[@]}" -cp "$home/*" kafka.tools.StorageTool format --cluster-id="$(new_id)" \
             --config "$data/server.properties" >"$log" 2>&1 || { tail -n 20 "$log" >&2; fail "the data could not be formatted"; }
     fi
     # In a session of its own, so that Ctrl-C in the caller's terminal does not reach it.
@@ -145,7 +145,7 @@ start_java() {
     SECONDS=0
 }
 
-# A cluster's id is 16 random bytes in base64url.
+# A cluster's id is 16 random bytes in base64url; it may begin with a dash.
 new_id() { head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '='; }
 
 start_container() {
