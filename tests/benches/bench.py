@@ -208,7 +208,7 @@ class Bench:
         have = self.number("SELECT count(*) FROM cases")
         say(f"adding {cases} copies of {have} case rows")
         columns = "revision, rulebook_seq, fold_version, facts, score, hotline, registered, case_type, category, region, channel, " \
-            "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, open_clocks, wake_at, anomalies"
+            "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at, anomalies"
         for part in range(-(-cases // have)):
             if part % 20 == 19:
                 say(f"{part * have} copied")
