@@ -216,7 +216,7 @@ class Bench:
                      f"WHERE case_id LIKE '12345:B%' LIMIT {min(have, cases - part * have)}")
         self.sql("VACUUM (ANALYZE) cases")
         self.sql("CHECKPOINT")
-        # One name in a thousand is enough to choose from.
+        # One name in a hundred is enough to choose from.
         return self.sql("SELECT substr(case_id, 7) FROM cases TABLESAMPLE SYSTEM (1) WHERE case_id LIKE '12345:A%'")
 
     def run(self, events):
