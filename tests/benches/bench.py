@@ -9,12 +9,12 @@ casework starts; the clock runs from the first commit seen to the last. In the s
 ledger rows into a table with one index is timed, because absolute figures of a shared machine mean little.
 
 --latency pushes 1,000 events a second over HTTP through gateway, topic and casework, and asks for single cases until
-they are visible. --more-cases adds so many copies of case rows and measures once more with new cases, one event of ten
-about an old one anywhere in the table: what a large table costs.
+they are visible. --more-cases adds so many copies of case rows and keys and measures once more with new cases, one event
+of ten about an old one anywhere in the table: what a large table costs.
 
 Prints one JSON object. Needs a release build (HOTLINE_BIN or target/release/hotline), Java for Kafka, PostgreSQL.
 """
-import argparse, glob, http.client, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import argparse, collections, glob, http.client, json, os, pathlib, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TYPES = ["consult", "help", "complaint", "report", "suggestion", "praise", "other"]
@@ -204,17 +204,26 @@ class Bench:
         return int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{self.process.pid}/status").read())[1]) // 1024
 
     def fill(self, cases):
-        """Copies of case rows under other names, so that the table is as large as years of cases make it."""
+        """Copies of case rows and of their keys under other names, so that both tables are as large as years make them."""
         have = self.number("SELECT count(*) FROM cases")
         say(f"adding {cases} copies of {have} case rows")
         columns = "revision, rulebook_seq, fold_version, facts, score, hotline, registered, case_type, category, region, channel, " \
             "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at, anomalies"
+        self.sql("CREATE UNLOGGED TABLE pattern AS SELECT * FROM cases ORDER BY case_id")
+        # What will hardly change again lies dense, as after a year of vacuum.
+        kept = self.sql("SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE relname = 'cases'")[0]
+        self.sql("ALTER TABLE cases SET (fillfactor = 95)")
         for part in range(-(-cases // have)):
             if part % 20 == 19:
                 say(f"{part * have} copied")
-            self.sql(f"INSERT INTO cases (case_id, {columns}) SELECT '12345:A{part:05}' || substr(case_id, 8), {columns} FROM cases "
-                     f"WHERE case_id LIKE '12345:B%' LIMIT {min(have, cases - part * have)}")
-        self.sql("VACUUM (ANALYZE) cases")
+            rows = min(have, cases - part * have)
+            self.sql(f"INSERT INTO cases (case_id, {columns}) SELECT '12345:A{part:05}' || substr(case_id, 8), {columns} FROM pattern LIMIT {rows}")
+            self.sql("INSERT INTO personal_keys (owner, wrapped) "
+                     f"SELECT '12345:A{part:05}' || substr(owner, 8), wrapped FROM personal_keys WHERE owner LIKE '12345:B%' LIMIT {rows}")
+        self.sql(f"ALTER TABLE cases SET ({kept})")
+        self.sql("DROP TABLE pattern")
+        say("vacuum")
+        self.sql("VACUUM (ANALYZE) cases, personal_keys")
         self.sql("CHECKPOINT")
         # One name in a hundred is enough to choose from.
         return self.sql("SELECT substr(case_id, 7) FROM cases TABLESAMPLE SYSTEM (1) WHERE case_id LIKE '12345:A%'")
@@ -224,15 +233,21 @@ class Bench:
         self.sql("CHECKPOINT")
         before = self.sql("SELECT wal_bytes FROM pg_stat_wal")[0]
         base = self.number("SELECT coalesce(sum(next_offset), 0) FROM positions")
-        done, began, first = base, None, base
+        done, began, first, seen = base, None, base, collections.Counter()
         while done < base + events:
             time.sleep(0.02)
+            if self.args.statements and began:
+                seen.update(self.sql("SELECT coalesce(substring(query from '/[*] (\\S+) [*]/'), left(query, 20)) || coalesce(' (waits: ' || wait_event || ')', '') "
+                                     "FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid()"))
             done = self.number("SELECT coalesce(sum(next_offset), 0) FROM positions")
             if done > base and began is None:
                 began, first = time.time(), done
         took = time.time() - began
         checkpoint = time.time()
         self.sql("CHECKPOINT")
+        if self.args.statements:
+            for statement, count in seen.most_common(24):
+                say(f"{count / sum(seen.values()):6.1%} {statement}")
         return {
             "events": events,
             "events_per_second": round((base + events - first) / took),
@@ -324,6 +339,7 @@ def main():
     ap.add_argument("--partitions", type=int, default=12)
     ap.add_argument("--latency", type=int, default=0, metavar="SECONDS")
     ap.add_argument("--more-cases", type=int, default=0, metavar="N")
+    ap.add_argument("--statements", action="store_true", help="sample what the database is busy with; costs a little")
     ap.add_argument("--keep", action="store_true", help="leave the folder for looking at")
     args = ap.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hotline-bench-"))

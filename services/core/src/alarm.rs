@@ -9,8 +9,8 @@ use smol_str::{SmolStr, format_smolstr};
 
 use crate::calendar::Calendar;
 use crate::deadline::share_reached;
-use crate::fact::{Body, Code};
-use crate::fold::{Clock, View};
+use crate::fact::{Body, Code, EventKey};
+use crate::fold::{Clock, Round, View};
 use crate::rulebook::{Level, Policy, Rulebook, Rung, RungAt, Tier};
 
 /// One rung of the ladder of one clock.
@@ -20,8 +20,8 @@ pub struct Alarm {
     pub round: u32,
     pub stage: Code,
     pub tier: Tier,
-    /// Place of the custody in the round, for a custody clock.
-    pub custody: Option<usize>,
+    /// The fact that opened the custody, for a custody clock.
+    pub custody: Option<EventKey>,
     /// Place of the rung in its policy.
     pub rung: usize,
     /// The deadline that it speaks of.
@@ -36,8 +36,9 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Its name within the case, by which it is acknowledged: `1.close.statutory.0.2.1760284800`, where `-` stands
-    /// for no custody and the last number is `due_at` in seconds since 1970.
+    /// Its name within the case, by which it is acknowledged: `1.close.statutory.9f0c21d84be77a35.2.1760284800`.
+    /// The fourth part is the first half of the key of the dispatch that opened the custody, `-` for a clock of the
+    /// case; the last is `due_at` in seconds since 1970.
     pub fn id(&self) -> SmolStr {
         format_smolstr!("{}{}.{}", self.ladder(), self.rung, self.due_at.as_second())
     }
@@ -45,8 +46,7 @@ impl Alarm {
     /// The part of the id that all rungs of a clock share.
     fn ladder(&self) -> SmolStr {
         let tier = self.tier.name();
-        let custody =
-            self.custody.map_or_else(|| SmolStr::new_static("-"), |place| format_smolstr!("{place}"));
+        let custody = self.custody.map_or_else(|| "-".to_owned(), |key| key.to_string()[..16].to_owned());
         format_smolstr!("{}.{}.{tier}.{custody}.", self.round, self.stage)
     }
 }
@@ -85,15 +85,22 @@ fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, al
             round: round.number,
             stage: clock.stage.clone(),
             tier: clock.tier,
-            custody: clock.custody,
+            custody: clock.custody.map(|place| round.steps[round.custodies[place].opening].key),
             rung: place,
             due_at,
             at,
             deliver_at: if rung.office_hours { calendar.next_opening(at) } else { at },
             level: rung.level,
-            to: rung.to.clone().or_else(|| clock.department.clone()).or_else(|| view.office.clone()),
+            to: rung.to.clone().or_else(|| answers(clock, round, at)).or_else(|| view.office.clone()),
         });
     }
+}
+
+/// Who answers for a clock at the instant of a rung: for a clock of the case whoever leads then.
+fn answers(clock: &Clock, round: &Round, at: Timestamp) -> Option<Code> {
+    let leads_then = || round.lead_before(at).map(|lead| lead.department.clone());
+    let moves = clock.custody.is_none() && !clock.is_of_office();
+    if moves { leads_then().or_else(|| clock.department.clone()) } else { clock.department.clone() }
 }
 
 /// Spans are counted from the last instant in time, so that five working days after a Friday's end are the end of
@@ -141,7 +148,7 @@ fn end_acknowledged(view: &View, alarms: &mut Vec<Alarm>) {
 mod tests {
     use super::*;
     use crate::fold::fold;
-    use crate::fold::samples::{CASE, POLICIES, case, life, local, rulebook};
+    use crate::fold::samples::{CASE, PLATFORM, POLICIES, case, life, local, rulebook};
 
     const LADDER: &str = r#"basis = "sample"
 alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = "warning" }, { after = "0 hour", level = "breach" }, { after = "5 working_day", level = "escalation", to = "HL", deliver = "office_hours" }]
@@ -224,8 +231,35 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
             format!("{DISPATCHED}10-14 09:00 acknowledged 1.close.statutory.{custody}.2.{due_at}")
         };
         let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1);
-        assert_eq!(shown(&policies, &text("0")).len(), 3, "no escalation after it");
-        assert_eq!(shown(&policies, &text("1")).len(), 4, "another custody's ladder goes on");
+        let custody = &dispatch_key("09-21 09:30 dispatched D1")[..16];
+        assert_eq!(shown(&policies, &text(custody)).len(), 3, "no escalation after it");
+        assert_eq!(shown(&policies, &text("0123456789abcdef")).len(), 4, "another custody's ladder goes on");
+        // A dispatch that comes in late, from before, leaves the names as they are; its clock passes on.
+        let late = "09-21 09:10 dispatched D2";
+        assert_eq!(shown(&policies, &format!("{late}\n{}", text(custody))).len(), 3);
+    }
+
+    fn dispatch_key(line: &str) -> String {
+        EventKey::of(PLATFORM, line).to_string()
+    }
+
+    #[test]
+    fn each_rung_of_a_case_clock_tells_whoever_leads_by_then() {
+        let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1).replacen(
+            "scope = \"custody\"\n",
+            "scope = \"case\"\n",
+            1,
+        );
+        check_under(
+            &policies,
+            &format!("{DISPATCHED}10-09 10:00 dispatched D2"),
+            &[
+                "notice 09-30 00:00 to D1",
+                "warning 10-11 00:00 to D2",
+                "breach 10-13 00:00 to D2",
+                "escalation 10-20 00:00 to HL, told 10-20 08:30",
+            ],
+        );
     }
 
     #[test]

@@ -23,20 +23,15 @@ pub fn route(
     on: Date,
     tried: &[Code],
 ) -> Option<Decision> {
-    rulebook
-        .routes
-        .iter()
-        .filter(|route| applies(route, hotline, case, on))
-        .filter(|route| route.is_fallback() || !tried.contains(&route.department))
-        // `max_by_key` keeps the last of equals: the order is turned round so that the first wins.
-        .rev()
-        .max_by_key(|route| route.rank())
+    let in_order = rulebook.index.routes(hotline).iter().map(|place| &rulebook.routes[*place]);
+    in_order
+        .filter(|route| applies(route, case, on))
+        .find(|route| route.is_fallback() || !tried.contains(&route.department))
         .map(|route| Decision { rule: route.rule.clone(), department: route.department.clone() })
 }
 
-fn applies(route: &Route, hotline: &str, case: &Attributes, on: Date) -> bool {
-    route.hotline == hotline
-        && route.valid_from.is_none_or(|from| from <= on)
+fn applies(route: &Route, case: &Attributes, on: Date) -> bool {
+    route.valid_from.is_none_or(|from| from <= on)
         && route.valid_until.is_none_or(|until| on < until)
         && route.case_type.as_ref().is_none_or(|case_type| *case_type == case.case_type)
         && case.category.starts_with(&route.category)

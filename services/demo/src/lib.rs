@@ -32,6 +32,9 @@ use hotline_core::rulebook::Files;
 pub use incident::OUTAGE;
 pub use stream::Year;
 
+/// A case of [`SEED`] with a hold, an extension and a reopening, to look at.
+pub const EXAMPLE: &str = "12345:411200202305250016";
+
 /// The seed of the year that everybody sees.
 pub const SEED: u64 = 2023;
 

@@ -13,7 +13,7 @@ use hotline_events::{Event, Keep, Tagger, decode};
 use jiff::Timestamp;
 
 use crate::report::{self, FIGURES, Side};
-use crate::{SEED, Year, incident, rulebook_files};
+use crate::{EXAMPLE, SEED, Year, incident, rulebook_files};
 
 fn rulebook() -> Rulebook {
     let loaded = load(&rulebook_files()).unwrap_or_else(|faults| panic!("{faults:?}"));
@@ -73,6 +73,18 @@ fn fold(rulebook: &Rulebook, seed: u64) -> Folded {
     let answers = tables.iter().zip(&queries).map(|(table, query)| table.answer(query, rulebook));
     let rows = answers.flat_map(|answer| answer.rows).collect();
     Folded { views, kinds, duplicates, out_of_order, recorded_late, rows }
+}
+
+#[test]
+fn the_case_to_look_at_has_something_to_see() {
+    let subject = format!("\"subject\":\"{EXAMPLE}\"");
+    let told: Vec<String> = Year::new(&rulebook(), SEED).filter(|line| line.contains(&subject)).collect();
+    for kind in ["held", "released", "extended", "reopened", "rated"] {
+        assert!(
+            told.iter().any(|line| line.contains(&format!("hotline.case.{kind}.v1"))),
+            "{kind}: {told:?}"
+        );
+    }
 }
 
 #[test]

@@ -4,8 +4,9 @@
 //! same distinction within one process, without writing the form out.
 
 use std::borrow::Cow;
-use std::hash::Hasher;
+use std::hash::{BuildHasher as _, Hasher as _};
 
+use foldhash::quality::{FixedState, FoldHasher};
 use serde_json::{Map, Value};
 
 use crate::tree::{Mark, Member, Node, Number};
@@ -187,22 +188,22 @@ fn to_value(node: &Node<'_>) -> Value {
 }
 
 /// A hash of the content of those `members` that `keep` lets pass, whatever their order and spelling. Only good
-/// within one process.
-pub(crate) fn fingerprint(members: &[Member<'_>], keep: impl Fn(&str) -> bool) -> u64 {
+/// within one process, and under one state.
+pub(crate) fn fingerprint(members: &[Member<'_>], keep: impl Fn(&str) -> bool, state: &FixedState) -> u64 {
     members
         .iter()
         .filter(|member| keep(&member.name))
         // The sum does not know the order of the members.
         .fold(0, |sum: u64, member| {
-            let mut hasher = std::hash::DefaultHasher::new();
+            let mut hasher = state.build_hasher();
             hasher.write(member.name.as_bytes());
             hasher.write_u8(0xff); // no UTF-8 text holds this byte: the name ends here
-            hash_node(&member.value, &mut hasher);
+            hash_node(&member.value, &mut hasher, state);
             sum.wrapping_add(hasher.finish())
         })
 }
 
-fn hash_node(node: &Node<'_>, hasher: &mut std::hash::DefaultHasher) {
+fn hash_node(node: &Node<'_>, hasher: &mut FoldHasher<'_>, state: &FixedState) {
     match node {
         Node::Null => hasher.write_u8(0),
         Node::Bool(value) => hasher.write_u8(1 + u8::from(*value)),
@@ -223,12 +224,12 @@ fn hash_node(node: &Node<'_>, hasher: &mut std::hash::DefaultHasher) {
             hasher.write_u8(5);
             hasher.write_usize(items.len());
             for item in items {
-                hash_node(item, hasher);
+                hash_node(item, hasher, state);
             }
         }
         Node::Object(members) => {
             hasher.write_u8(6);
-            hasher.write_u64(fingerprint(members, |_| true));
+            hasher.write_u64(fingerprint(members, |_| true, state));
         }
     }
 }

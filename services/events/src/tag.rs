@@ -1,6 +1,7 @@
 //! Content tags: how a second content under one (source, id) is noticed without keeping the first.
 
 use aws_lc_rs::hmac;
+use foldhash::quality::FixedState;
 
 use crate::canonical::{self, Part};
 use crate::tree::Member;
@@ -15,7 +16,7 @@ pub struct Tagger(Kind);
 #[derive(Clone, Debug)]
 enum Kind {
     Keyed(Box<hmac::Key>),
-    Unkeyed,
+    Unkeyed(FixedState),
 }
 
 impl Tagger {
@@ -28,13 +29,13 @@ impl Tagger {
     /// Tags for files without an installation's key. They tell contents apart within one process; they are quick,
     /// differ from every keyed tag, and must not be stored.
     pub fn unkeyed() -> Self {
-        Self(Kind::Unkeyed)
+        Self(Kind::Unkeyed(FixedState::default()))
     }
 
     pub(crate) fn tag(&self, members: &[Member<'_>]) -> u64 {
         let keep = |name: &str| !OUTSIDE.contains(&name);
         match &self.0 {
-            Kind::Unkeyed => canonical::fingerprint(members, keep),
+            Kind::Unkeyed(state) => canonical::fingerprint(members, keep, state),
             Kind::Keyed(key) => {
                 let mut content = Vec::with_capacity(512);
                 canonical::write_object(members, Part::All, keep, &mut content);

@@ -93,14 +93,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Reads the secrets and takes the address.
-    pub async fn bind(config: GatewayConfig, parts: Parts) -> Result<Self, Error> {
-        let gateway = Gateway::new(config, parts)?;
-        let listen = gateway.config.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .map_err(|source| Error::ListenFailed { address: listen, source })?;
-        Ok(Self { listener, gateway: Arc::new(gateway) })
+    /// Takes the address: before anything else is begun, so that a taken one leaves nothing behind. Who connects
+    /// meanwhile waits until [`Server::run`].
+    pub async fn listen(config: &GatewayConfig) -> Result<TcpListener, Error> {
+        let address = config.listen;
+        TcpListener::bind(address).await.map_err(|source| Error::ListenFailed { address, source })
+    }
+
+    /// Reads the secrets.
+    pub fn new(listener: TcpListener, config: GatewayConfig, parts: Parts) -> Result<Self, Error> {
+        Ok(Self { listener, gateway: Arc::new(Gateway::new(config, parts)?) })
     }
 
     /// The address in use; it differs from the configured one if that had port 0.

@@ -32,6 +32,7 @@ enum Command {
     /// Run rates: merge tallies, serve gauges.
     #[command(after_help = "Example:\n  hotline rates --config /etc/hotline/hotline.toml")]
     Rates,
+    Case(command::case::Args),
     Config(command::config::Args),
     Demo(command::demo::Args),
     Due(command::due::Args),
@@ -54,6 +55,7 @@ impl Cli {
             Command::Gateway => roles::run(&self.global, &[Role::Gateway]),
             Command::Casework => roles::run(&self.global, &[Role::Casework]),
             Command::Rates => roles::run(&self.global, &[Role::Rates]),
+            Command::Case(args) => wait(command::case::run(&self.global, args)),
             Command::Config(args) => command::config::run(&self.global, args),
             Command::Demo(args) => command::demo::run(&self.global, args),
             Command::Due(args) => command::due::run(args),

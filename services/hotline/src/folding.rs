@@ -1,6 +1,6 @@
 //! Folding events without a database: what `replay` prints and what `tallies check` compares with.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 
 use hotline_core::case::{Added, CaseFacts, receipt};
 use hotline_core::fold::settle;

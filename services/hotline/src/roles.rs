@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use hotline_casework::{CaseworkConfig, Intake};
@@ -14,8 +15,10 @@ use hotline_rates::RatesConfig;
 use hotline_runtime::config::{Config, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
 use hotline_runtime::database::Database;
 use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, Lifecycle};
-use hotline_runtime::ops::{OpsServer, Readiness};
+use hotline_runtime::ops::{Condition, OpsServer, Readiness};
 use hotline_runtime::{clock, logging, metrics};
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
 
 use crate::broker;
 use crate::files;
@@ -74,7 +77,7 @@ pub fn run_around<T>(
         let readiness = Readiness::default();
         let ready = readiness.condition("started");
         let mut lifecycle = Lifecycle::new(&readiness)?;
-        let ops = OpsServer::bind(&config.section::<OpsConfig>(), readiness, metrics, log).await?;
+        let ops = OpsServer::bind(&config.section::<OpsConfig>(), readiness.clone(), metrics, log).await?;
         let ops_address = ops.address();
         let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
         tracing::info!(
@@ -85,13 +88,15 @@ pub fn run_around<T>(
         );
         lifecycle.spawn_support("ops", ops.serve(lifecycle.support_token()));
 
+        let takes_in = roles.contains(&Role::Gateway);
+        let listener = if takes_in { Some(Server::listen(&config.section()).await?) } else { None };
         let Some(store) = lifecycle.unless_stopped(Store::start(config)).await else {
             Database::abandon(config).await?;
             return Ok((EXIT_OK, None));
         };
         let store = store?;
-        watch(&mut lifecycle, &store);
-        let started = start(roles, config, rulebook, &store, &mut lifecycle).await;
+        watch(&mut lifecycle, &store, readiness.condition("database"));
+        let started = start(roles, config, rulebook, listener, &store, &mut lifecycle).await;
         let mut done = None;
         let code = match &started {
             Ok(gateway) => {
@@ -113,8 +118,24 @@ pub fn run_around<T>(
     Ok((ExitCode::from(code), done))
 }
 
-/// An embedded database that ends is a failure like a role's.
-fn watch(lifecycle: &mut Lifecycle, store: &Store) {
+/// How often a database is asked whether it answers, and how long it may take.
+const DATABASE_ASKED_EVERY: Duration = Duration::from_secs(5);
+const DATABASE_WAIT: Duration = Duration::from_secs(3);
+
+/// Whether the database answers is a condition of being ready; an embedded one that ends is a failure like a role's.
+fn watch(lifecycle: &mut Lifecycle, store: &Store, answers: Condition) {
+    let (pool, stop) = (store.pool.clone(), lifecycle.support_token());
+    lifecycle.spawn_support("database", async move {
+        while !stop.is_cancelled() {
+            let asked = timeout(DATABASE_WAIT, hotline_postgres::answers(&pool)).await;
+            answers.set(matches!(asked, Ok(Ok(()))));
+            tokio::select! {
+                () = sleep(DATABASE_ASKED_EVERY) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok::<(), Error>(())
+    });
     let Some(cluster) = store.database().cluster() else { return };
     let (watch, stop) = (cluster.watch(), lifecycle.support_token());
     lifecycle.spawn_support("embedded database", async move {
@@ -131,6 +152,7 @@ async fn start(
     roles: &[Role],
     config: &Config,
     rulebook: Option<&Files>,
+    listener: Option<TcpListener>,
     store: &Store,
     lifecycle: &mut Lifecycle,
 ) -> anyhow::Result<Option<SocketAddr>> {
@@ -152,14 +174,16 @@ async fn start(
     let mut listens = None;
     let writer = Arc::new(CaseWriter::new(store.pool.clone(), store.master.clone()));
     let (handovers, requests) = handover::channel();
-    if folds || rulebook.is_some() {
+    if takes_in || folds || rulebook.is_some() {
+        // Sealed with another master key than the database's, nothing could ever be read again.
         writer.prepare(clock::now()).await?;
-        match rulebook {
-            Some(files) => only_rulebook(files, &writer, &in_force).await?,
-            None => first_rulebook(config, &writer, &in_force).await?,
-        }
     }
-    if takes_in {
+    match rulebook {
+        Some(files) => only_rulebook(files, &writer, &in_force).await?,
+        None if folds => first_rulebook(config, &writer, &in_force).await?,
+        None => {}
+    }
+    if let Some(listener) = listener {
         let sink = match &kafka {
             Some(kafka) => Sink::Topic(broker::sink(kafka, &store.master)?),
             None => Sink::Casework(handovers),
@@ -172,7 +196,7 @@ async fn start(
             sink,
             now: clock::now,
         };
-        let server = Server::bind(config.section::<GatewayConfig>(), gateway).await?;
+        let server = Server::new(listener, config.section::<GatewayConfig>(), gateway)?;
         listens = Some(server.address());
         let reads = hotline_rates::router(rates.clone());
         lifecycle.spawn(Role::Gateway.name(), server.run(reads, lifecycle.token()));

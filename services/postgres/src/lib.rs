@@ -33,8 +33,8 @@ pub mod tallies;
 
 pub use batch::{Applied, CaseWriter, Commit, DryRun};
 pub use error::{Error, Sort};
-pub use pool::{PoolConfig, pool, run_snapshot_tx, run_tx};
-pub use rules::{InForce, Rules};
+pub use pool::{PoolConfig, answers, pool, run_snapshot_tx, run_tx};
+pub use rules::{InForce, Rules, Viewed};
 pub use seal::{MasterKey, Personal, TransitKey};
 
 /// What callers pass around, so that only this crate names the driver.

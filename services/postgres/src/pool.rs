@@ -54,6 +54,15 @@ pub fn pool(config: &PoolConfig) -> PgPool {
         .connect_lazy_with(connect)
 }
 
+/// Whether the server takes a connection and answers on it. It makes one of its own: all of a pool may be at work.
+pub async fn answers(pool: &PgPool) -> Result<(), Error> {
+    let mut connection = PgConnection::connect_with(&pool.connect_options())
+        .await
+        .map_err(Error::database("pool::answers"))?;
+    connection.ping().await.map_err(Error::database("pool::answers"))?;
+    connection.close().await.map_err(Error::database("pool::answers"))
+}
+
 /// A step of a transaction: the future that [`run_tx`] runs.
 pub type Step<'t, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 't>>;
 

@@ -2,11 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hotline_core::case::CaseFacts;
+use hotline_core::fold::{View, fold};
 use hotline_core::rulebook::{Files, Rulebook};
+use hotline_events::show;
+use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 
+use crate::cases;
 use crate::error::Error;
-use crate::pool::run_tx;
+use crate::pool::{run_snapshot_tx, run_tx};
 use crate::rulebooks;
 
 /// A rulebook and the jq programs that came with it.
@@ -16,6 +22,26 @@ pub struct InForce {
     pub rulebook: Arc<Rulebook>,
     /// Files ending in `.jq`, by their path within the rulebook.
     pub adapters: Files,
+}
+
+/// A case as it stands, folded by the active rulebook.
+#[derive(Debug)]
+pub struct Viewed {
+    pub view: View,
+    pub in_force: Arc<InForce>,
+    pub revision: i64,
+    /// Tallies still hold the case by an older rulebook.
+    pub refold_pending: bool,
+}
+
+impl Viewed {
+    /// As JSON, its open clocks as of an instant. Facts hold codes and values only, so there is nothing to hide.
+    pub fn shown(&self, as_of: Timestamp) -> Value {
+        let mut shown = show::view(&self.view, &self.in_force.rulebook, as_of);
+        shown["revision"] = self.revision.into();
+        shown["refold_pending"] = self.refold_pending.into();
+        shown
+    }
 }
 
 /// Reads the active rulebook; shared by everybody who answers questions.
@@ -34,6 +60,23 @@ impl Rules {
     pub async fn current(&self) -> Result<Arc<InForce>, Error> {
         let mut rules = self;
         run_tx(&self.pool, "rules::current", &mut rules, |tx, rules| Box::pin(rules.within(tx))).await
+    }
+
+    /// One case in one snapshot; None if there is no such case.
+    pub async fn view(&self, case_id: &str) -> Result<Option<Viewed>, Error> {
+        let mut asked = (self, case_id);
+        let read = run_snapshot_tx(&self.pool, "rules::view", &mut asked, |tx, (rules, case_id)| {
+            Box::pin(async move {
+                let in_force = rules.within(tx).await?;
+                Ok(cases::load(tx, &[case_id]).await?.pop().map(|loaded| (loaded, in_force)))
+            })
+        });
+        let Some((loaded, in_force)) = read.await? else { return Ok(None) };
+        let facts = CaseFacts::decode(&loaded.facts)
+            .map_err(|source| Error::Facts { case: loaded.case_id.clone(), source })?;
+        let view = fold(&loaded.case_id, &facts, &in_force.rulebook);
+        let refold_pending = loaded.rulebook_seq < in_force.seq;
+        Ok(Some(Viewed { view, in_force, revision: loaded.revision, refold_pending }))
     }
 
     /// As [`Rules::current`], as the caller's transaction sees it.

@@ -11,6 +11,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (3, "cases", include_str!("../migrations/0003_cases.sql")),
     (4, "tallies", include_str!("../migrations/0004_tallies.sql")),
     (5, "partitions", include_str!("../migrations/0005_partitions.sql")),
+    (6, "room", include_str!("../migrations/0006_room.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -1,7 +1,6 @@
 //! Writing and reading the elements that facts are made of.
 
-use std::collections::HashMap;
-
+use foldhash::HashMap;
 use jiff::Timestamp;
 use smol_str::SmolStr;
 

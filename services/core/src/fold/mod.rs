@@ -40,8 +40,12 @@ pub const FOLD_VERSION: u32 = 2;
 
 /// The view of the case `<hotline>:<number>` under a rulebook.
 pub fn fold(case: &str, facts: &CaseFacts, rulebook: &Rulebook) -> View {
-    let admitted = admit::admit(facts, rulebook);
-    let walked = walk::walk(case, &admitted, rulebook);
+    let admission = admit::admit(facts, rulebook);
+    let walked = walk::walk(case, &admission, rulebook);
+    judged(walked, rulebook)
+}
+
+fn judged(walked: walk::Walked<'_>, rulebook: &Rulebook) -> View {
     let clocks = clocks::clocks(&walked, rulebook);
     verdict::judge(walked, clocks, rulebook)
 }
@@ -51,10 +55,13 @@ pub fn fold(case: &str, facts: &CaseFacts, rulebook: &Rulebook) -> View {
 pub fn settle(case: &str, facts: &mut CaseFacts, rulebook: &Rulebook, as_of: Timestamp) -> (View, Vec<Fact>) {
     let mut pins = Vec::new();
     loop {
-        let view = fold(case, facts, rulebook);
-        let due = view.proposal.as_ref().filter(|proposal| proposal.at <= as_of);
+        let admission = admit::admit(facts, rulebook);
+        let walked = walk::walk(case, &admission, rulebook);
+        let due = walked.proposal.as_ref().filter(|proposal| proposal.at <= as_of);
         // Each pin fills one slot, and a case has no more slots than facts: the loop ends.
-        let Some(proposal) = due.filter(|_| pins.len() <= facts.count()) else { return (view, pins) };
+        let Some(proposal) = due.filter(|_| pins.len() <= facts.count()) else {
+            return (judged(walked, rulebook), pins);
+        };
         let pin = pin(case, proposal, rulebook, as_of);
         facts.pin(pin.clone());
         pins.push(pin);

@@ -8,9 +8,6 @@ use super::walk::Walked;
 use crate::fact::{Body, Code, Rated, Received, Ruled, RulingEffect, Solved};
 use crate::rulebook::{Charge, Rulebook};
 
-/// Families whose case clocks are the hotline office's own work.
-const OFFICE_FAMILIES: [&str; 3] = ["dispatch", "review", "follow_up"];
-
 pub(super) fn judge(walked: Walked<'_>, found: Found, rulebook: &Rulebook) -> View {
     let Walked { case, hotline, office, received, mut rounds, attributes, rulings, mut anomalies, proposal } =
         walked;
@@ -60,7 +57,7 @@ pub(super) fn judge(walked: Walked<'_>, found: Found, rulebook: &Rulebook) -> Vi
 
 /// Who answers for a case clock: in time, who closed; late, as the policy says; open, who leads now.
 fn charged(clock: &Clock, round: &Round, office: Option<&Code>, rulebook: &Rulebook) -> Option<Code> {
-    if OFFICE_FAMILIES.contains(&clock.family.as_str()) {
+    if clock.is_of_office() {
         return office.cloned();
     }
     let leads = || round.current_lead().map(|lead| lead.department.clone());

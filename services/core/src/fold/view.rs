@@ -285,6 +285,11 @@ impl Clock {
         self.deadline.as_ref().and_then(|deadline| deadline.due_at)
     }
 
+    /// Whether the work is the hotline office's own, whoever leads the case.
+    pub fn is_of_office(&self) -> bool {
+        self.custody.is_none() && ["dispatch", "review", "follow_up"].contains(&self.family.as_str())
+    }
+
     /// What the clock counted, for whoever explains it.
     pub fn limit<'a>(&self, policy: &Policy, calendar: &'a Calendar) -> Option<Limit<'a>> {
         super::clocks::limit_of(policy, self.own_limit, calendar)

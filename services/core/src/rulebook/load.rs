@@ -20,6 +20,7 @@ use smol_str::SmolStr;
 use super::Rulebook;
 use super::check::check;
 use super::fault::{Fault, Place, Section, Severity};
+use super::index::Index;
 use super::raw::{Files, Reading};
 use crate::score::Asked;
 
@@ -54,6 +55,7 @@ pub fn load(files: &Files) -> Result<Loaded, Vec<Fault>> {
         calendar,
         calendars: calendars.built,
         overlays: calendars.overlays,
+        index: Index::of(&policies, &routes),
         policies,
         routes,
         asked: Asked::of(rates.values()),

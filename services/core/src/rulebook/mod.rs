@@ -7,6 +7,7 @@
 mod check;
 pub mod codes;
 mod fault;
+mod index;
 mod load;
 mod measure;
 mod raw;
@@ -18,6 +19,7 @@ mod wired;
 
 pub use check::check;
 pub use fault::{Fault, Place, Places, Section, Severity};
+pub use index::{Index, Stage};
 pub use load::{Loaded, load};
 pub use raw::Files;
 pub use span::Span;
@@ -51,6 +53,8 @@ pub struct Rulebook {
     pub overlays: BTreeMap<Code, Vec<(Code, Arc<Calendar>)>>,
     pub policies: Vec<Policy>,
     pub routes: Vec<Route>,
+    /// Both by hotline, in the order in which they win.
+    pub index: Index,
     pub rates: BTreeMap<Code, Rate>,
     pub scores: BTreeMap<Code, Composite>,
     /// What the rates ask for: tallies hold nothing else.

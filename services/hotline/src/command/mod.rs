@@ -1,6 +1,7 @@
 //! One module a command, each with `Args` and `run`.
 
 pub mod bulletin;
+pub mod case;
 pub mod config;
 pub mod dead_letters;
 pub mod demo;

@@ -6,7 +6,7 @@ use super::{Ending, Found, Running, StageOfRound, stops};
 use crate::deadline::Hold;
 use crate::fact::{Code, Kind, Role};
 use crate::fold::view::{Custody, CustodyEnd, Step};
-use crate::rulebook::{OnCustodyChange, Scope};
+use crate::rulebook::{OnCustodyChange, Policy, Scope};
 
 /// A clock whose custody ended in time and that waits for the next holder.
 struct Carried<'a> {
@@ -20,8 +20,7 @@ impl<'a> StageOfRound<'a> {
     /// Runs the custody clocks of this stage; returns the custodies that had one.
     pub(super) fn custody_clocks(&self, found: &mut Found) -> Vec<usize> {
         let mut had = Vec::new();
-        let custody_policies = self.group.policies.iter().any(|policy| policy.scope == Scope::Custody);
-        if !custody_policies {
+        if !self.policies().any(|policy| policy.scope == Scope::Custody) {
             return had;
         }
         let mut waiting: Vec<Carried<'a>> = Vec::new();
@@ -122,16 +121,20 @@ impl<'a> StageOfRound<'a> {
 
     fn start_custody(&self, place: usize, nth: usize, step: &Step, found: &mut Found) -> Option<Running<'a>> {
         let custody = &self.round.custodies[place];
-        let (policy, restart_at) = self.resolve(nth, Some(place), found)?;
         let opens = nth == custody.opening;
-        let start_at = match policy.start.kind {
-            Kind::Received => opens.then_some(self.round.opened_at)?,
-            Kind::Dispatched => (opens && policy.start.matches(&step.body)).then_some(step.counted_at)?,
-            _ => policy.start.matches(&step.body).then_some(step.counted_at)?,
+        let starts = |policy: &Policy| {
+            let by_this = match policy.start.kind {
+                Kind::Received => opens,
+                Kind::Dispatched => opens && policy.start.matches(&step.body),
+                _ => policy.start.matches(&step.body),
+            };
+            policy.scope == Scope::Custody && by_this
         };
-        if policy.scope != Scope::Custody {
-            return None;
-        }
+        let (policy, restart_at) = self.resolve(nth, Some(place), starts, found)?;
+        let start_at = match policy.start.kind {
+            Kind::Received => self.round.opened_at,
+            _ => step.counted_at,
+        };
         let start_at = restart_at.map_or(start_at, |restart_at| restart_at.max(start_at));
         let own_limit = self.own_limit_of_custody(policy, custody, &step.body);
         Some(Running { policy, start_at, step: nth, own_limit, credit: Vec::new() })

@@ -16,8 +16,7 @@ use super::walk::Walked;
 use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::deadline::{Hold, due};
 use crate::fact::{Body, Code, Kind, OwnLimit, Precision, Role};
-use crate::rulebook::{Policy, Rulebook, Scope, StopAt, Tier, Trigger};
-use select::Group;
+use crate::rulebook::{Policy, Rulebook, Scope, Stage, StopAt, Tier, Trigger};
 
 /// What this pass found.
 #[derive(Debug, Default)]
@@ -33,9 +32,9 @@ pub(super) struct Found {
 
 pub(super) fn clocks(walked: &Walked<'_>, rulebook: &Rulebook) -> Found {
     let mut found = Found { class: select::class_of(walked, rulebook), ..Found::default() };
-    let groups = select::groups(walked, rulebook);
+    let stages = rulebook.index.stages(&walked.hotline);
     for place in 0..walked.rounds.len() {
-        for group in &groups {
+        for group in stages {
             let round = &walked.rounds[place];
             let stage = StageOfRound { walked, rulebook, group, class: found.class.clone(), round, place };
             stage.run(&mut found);
@@ -78,7 +77,7 @@ enum Ending {
 struct StageOfRound<'a> {
     walked: &'a Walked<'a>,
     rulebook: &'a Rulebook,
-    group: &'a Group<'a>,
+    group: &'a Stage,
     class: Code,
     round: &'a Round,
     place: usize,
@@ -116,6 +115,9 @@ impl<'a> StageOfRound<'a> {
     }
 
     fn case_clocks(&self, found: &mut Found) {
+        if !self.policies().any(|policy| policy.scope == Scope::Case) {
+            return;
+        }
         let mut running: Option<Running<'a>> = None;
         for (place, step) in self.round.steps.iter().enumerate() {
             match running.take() {
@@ -140,15 +142,15 @@ impl<'a> StageOfRound<'a> {
     }
 
     fn start_case(&self, place: usize, step: &Step, found: &mut Found) -> Option<Running<'a>> {
-        let (policy, restart_at) = self.resolve(place, None, found)?;
-        let starts = match policy.start.kind {
-            Kind::Received => place == 0,
-            Kind::Dispatched => policy.start.matches(&step.body) && is_lead_dispatch(&step.body),
-            _ => policy.start.matches(&step.body),
+        let starts = |policy: &Policy| {
+            let by_this = match policy.start.kind {
+                Kind::Received => place == 0,
+                Kind::Dispatched => policy.start.matches(&step.body) && is_lead_dispatch(&step.body),
+                _ => policy.start.matches(&step.body),
+            };
+            policy.scope == Scope::Case && by_this
         };
-        if policy.scope != Scope::Case || !starts {
-            return None;
-        }
+        let (policy, restart_at) = self.resolve(place, None, starts, found)?;
         let start_at = restart_at.map_or(step.counted_at, |restart_at| restart_at.max(step.counted_at));
         let own_limit = self.own_limit_of_case(policy, &step.body);
         Some(Running { policy, start_at, step: place, own_limit, credit: Vec::new() })

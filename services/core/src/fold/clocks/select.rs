@@ -7,31 +7,7 @@ use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::fact::Code;
 use crate::fold::view::Attributes;
 use crate::fold::walk::Walked;
-use crate::rulebook::{Match, ORDINARY, OnAmend, Policy, Rulebook, SelectBy, Tier};
-
-/// The policies of one stage and tier that may apply to the hotline.
-pub(super) struct Group<'a> {
-    pub(super) stage: Code,
-    pub(super) tier: Tier,
-    pub(super) policies: Vec<&'a Policy>,
-}
-
-/// Every stage and tier that has policies; close always, for every round counts there.
-pub(super) fn groups<'a>(walked: &Walked<'_>, rulebook: &'a Rulebook) -> Vec<Group<'a>> {
-    let mut groups = vec![Group { stage: "close".into(), tier: Tier::Statutory, policies: Vec::new() }];
-    let of_hotline = rulebook.policies.iter().filter(|policy| {
-        policy.matches.hotline.is_empty() || policy.matches.hotline.contains(&walked.hotline)
-    });
-    for policy in of_hotline {
-        match groups.iter_mut().find(|group| group.stage == policy.stage && group.tier == policy.tier) {
-            Some(group) => group.policies.push(policy),
-            None => {
-                groups.push(Group { stage: policy.stage.clone(), tier: policy.tier, policies: vec![policy] });
-            }
-        }
-    }
-    groups
-}
+use crate::rulebook::{Match, ORDINARY, OnAmend, Policy, Rulebook, SelectBy};
 
 /// The class of the case: the first of the rulebook's that its first round matches, as at its closing. Later
 /// rounds do not move it, so that a reopening leaves the month that judged the first round as it was.
@@ -73,6 +49,12 @@ pub(super) fn matches(rule: &Match, hotline: &Code, case: &Attributes, class: &C
 }
 
 impl<'a> StageOfRound<'a> {
+    /// The policies of the stage, the most specific first.
+    pub(super) fn policies(&self) -> impl Iterator<Item = &'a Policy> + use<'a> {
+        let rulebook = self.rulebook;
+        self.group.policies.iter().map(|place| &rulebook.policies[*place])
+    }
+
     /// The policy for a case with these attributes whose clock starts then.
     pub(super) fn select(
         &self,
@@ -82,7 +64,11 @@ impl<'a> StageOfRound<'a> {
     ) -> Option<&'a Policy> {
         let received_at = self.walked.received.map_or(start_at, |(received_at, _)| received_at);
         let mut best: Option<&'a Policy> = None;
-        for policy in self.group.policies.iter().copied() {
+        for policy in self.policies() {
+            // The best come first: below the best that matched there is nothing to find.
+            if best.is_some_and(|known| known.rank() != policy.rank()) {
+                break;
+            }
             let at = match policy.select_by {
                 SelectBy::Received => received_at,
                 SelectBy::Start => start_at,
@@ -92,24 +78,37 @@ impl<'a> StageOfRound<'a> {
             {
                 continue;
             }
-            match best {
-                Some(known) if known.rank() > policy.rank() => {}
-                Some(known) if known.rank() == policy.rank() => {
-                    let draw = Anomaly { at: start_at, code: AnomalyCode::PolicyDraw, fact: None };
-                    if !found.anomalies.contains(&draw) {
-                        found.anomalies.push(draw);
-                    }
-                    best = Some(if policy.id < known.id { policy } else { known });
+            if let Some(known) = best {
+                let draw = Anomaly { at: start_at, code: AnomalyCode::PolicyDraw, fact: None };
+                if !found.anomalies.contains(&draw) {
+                    found.anomalies.push(draw);
                 }
-                _ => best = Some(policy),
+                best = Some(if policy.id < known.id { policy } else { known });
+            } else {
+                best = Some(policy);
             }
         }
         best
     }
 
     /// The policy for a clock that starts with this step, amendments considered, and where they make it begin
-    /// again, when. What is amended after the clock ended does not reach it.
+    /// again, when; None where it is not one that this step `starts`. What is amended after the clock ended does
+    /// not reach it.
     pub(super) fn resolve(
+        &self,
+        step: usize,
+        custody: Option<usize>,
+        starts: impl Fn(&Policy) -> bool,
+        found: &mut Found,
+    ) -> Option<(&'a Policy, Option<Timestamp>)> {
+        // Most steps start nothing, whichever policy applies.
+        if !self.policies().any(&starts) {
+            return None;
+        }
+        self.applicable(step, custody, found).filter(|(policy, _)| starts(policy))
+    }
+
+    fn applicable(
         &self,
         step: usize,
         custody: Option<usize>,

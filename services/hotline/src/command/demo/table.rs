@@ -174,7 +174,11 @@ pub fn print_addresses(addresses: Addresses, dir: &Path, lang: Lang) -> anyhow::
     let lines = [
         (
             said(lang, "一件工单及其全部时限计算", "a case with the arithmetic of its clocks"),
-            format!("curl http://{gateway}/v1/cases/12315:411200202306150001"),
+            format!("HOTLINE__DATA__DIR={dir} hotline case {}", hotline_demo::EXAMPLE),
+        ),
+        (
+            said(lang, "同上，JSON", "the same as JSON"),
+            format!("curl http://{gateway}/v1/cases/{}", hotline_demo::EXAMPLE),
         ),
         (
             said(lang, "停电：300个来电并入的一件", "the power cut, into which 300 calls were merged"),
