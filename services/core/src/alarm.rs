@@ -9,9 +9,9 @@ use smol_str::{SmolStr, format_smolstr};
 
 use crate::calendar::Calendar;
 use crate::deadline::share_reached;
-use crate::fact::{Body, Code, EventKey};
+use crate::fact::{Body, Code, EventKey, Unit};
 use crate::fold::{Clock, Round, View};
-use crate::rulebook::{Level, Policy, Rulebook, Rung, RungAt, Tier};
+use crate::rulebook::{Level, Policy, Rulebook, Rung, RungAt, Span, Tier};
 
 /// One rung of the ladder of one clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,8 +115,22 @@ fn falls_due(rung: &Rung, clock: &Clock, policy: &Policy, calendar: &Calendar) -
             let limit = clock.limit(policy, calendar)?;
             share_reached(&limit, clock.start_at?, &clock.holds, &clock.extensions, percent)
         }
-        RungAt::Before(span) => span.before(last_moment, calendar).checked_add(rest).ok(),
+        RungAt::Before(span) => {
+            span.before(last_working(span, last_moment, calendar), calendar).checked_add(rest).ok()
+        }
         RungAt::After(span) => span.after(last_moment, calendar).checked_add(rest).ok(),
+    }
+}
+
+/// Working days are counted back from the last working day: one working day before the end of a Sunday begins the
+/// Friday, not the Saturday.
+fn last_working(span: Span, last_moment: Timestamp, calendar: &Calendar) -> Timestamp {
+    let day = calendar.local(last_moment).0;
+    match span {
+        Span::Counted(_, unit @ Unit::WorkingDay) if !calendar.is_working(day) => {
+            calendar.before(last_moment, 1, unit)
+        }
+        _ => last_moment,
     }
 }
 
@@ -195,6 +209,19 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
                 "escalation 10-20 00:00 to HL, told 10-20 08:30",
             ],
         );
+    }
+
+    #[test]
+    fn before_a_rest_day_a_working_day_is_counted_from_the_last_working_day() {
+        // Five days after Monday 21 September end with Saturday 26, and Friday 25 is a festival.
+        let policies = POLICIES
+            .replacen("limit = 10\nunit = \"working_day\"", "limit = 5\nunit = \"calendar_day\"", 1)
+            .replacen(
+                "basis = \"sample\"\n",
+                "alarms = [{ before = \"1 working_day\", level = \"warning\" }]\nbasis = \"sample\"\n",
+                1,
+            );
+        check_under(&policies, DISPATCHED, &["warning 09-24 00:00 to D1"]);
     }
 
     #[test]
