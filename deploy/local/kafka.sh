@@ -75,7 +75,7 @@ is_starting() { ! is_contained && [ "$SECONDS" -lt 5 ] && kill -0 "$(cat "$pid_f
 
 install_missing() {
     local missing=()
-    command -v java >/dev/null || missing+=(openjdk-17-jre-headless)
+    command -v java >/dev/null || missing+=(default-jre-headless)
     [ -e "$home/complete" ] || command -v mvn >/dev/null || missing+=(maven)
     [ ${#missing[@]} = 0 ] && return
     command -v apt-get >/dev/null || fail "please install: ${missing[*]}"
@@ -151,7 +151,11 @@ new_id() { head -c 16 /dev/urandom | base64 | tr '+/' '-_' | tr -d '='; }
 start_container() {
     touch "$data/container"
     docker rm --force "$container" >/dev/null 2>&1 || true
+    # The image's user writes there; the log outlives the container.
+    mkdir -p "$data/logs" && chmod 777 "$data/logs"
+    [ -s "$data/cluster-id" ] || new_id >"$data/cluster-id"
     docker run --detach --name "$container" --network host --env KAFKA_HEAP_OPTS=-Xmx512m \
+        --volume "$data/logs:/var/lib/kafka/data" --env KAFKA_LOG_DIRS=/var/lib/kafka/data --env CLUSTER_ID="$(cat "$data/cluster-id")" \
         --env KAFKA_NODE_ID=1 --env KAFKA_PROCESS_ROLES=broker,controller \
         --env KAFKA_LISTENERS="PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$1" \
         --env KAFKA_ADVERTISED_LISTENERS="PLAINTEXT://127.0.0.1:$port" \

@@ -6,7 +6,8 @@
 Everything runs on this machine: broker, PostgreSQL, casework. The workload is that of the design: twelve events a case
 in time order over thirty days, 300 departments, seven case types, personal data. The events lie in the topic before
 casework starts; the clock runs from the first commit seen to the last. In the same run a bare binary COPY of the same
-ledger rows into a table with one index is timed, because absolute figures of a shared machine mean little.
+ledger rows into a table with one index is timed, casework being idle by then, because absolute figures of a shared
+machine mean little. The checkpoint that the run leaves behind and the merging of its deltas are told beside it.
 
 --latency pushes 1,000 events a second over HTTP through gateway, topic and casework, and asks for single cases until
 they are visible. --more-cases adds so many copies of case rows and keys and measures once more with new cases, one event
@@ -245,13 +246,20 @@ class Bench:
         took = time.time() - began
         checkpoint = time.time()
         self.sql("CHECKPOINT")
+        checkpoint = time.time() - checkpoint
+        unmerged = self.number("SELECT count(*) FROM tally_deltas")
+        while self.number("SELECT count(*) FROM tally_deltas"):
+            time.sleep(0.2)
+        drained = time.time() - began
         if self.args.statements:
             for statement, count in seen.most_common(24):
                 say(f"{count / sum(seen.values()):6.1%} {statement}")
         return {
             "events": events,
             "events_per_second": round((base + events - first) / took),
-            "checkpoint_seconds": round(time.time() - checkpoint, 1),
+            "checkpoint_seconds": round(checkpoint, 1),
+            "deltas_unmerged_at_the_end": unmerged,
+            "events_per_second_until_all_deltas_are_merged": round(events / drained),
             "wal_bytes_per_event": round((int(self.sql("SELECT wal_bytes FROM pg_stat_wal")[0]) - int(before)) / events),
             "memory_mib": self.memory(),
         }
@@ -294,18 +302,23 @@ class Bench:
     def latency(self, seconds):
         """1,000 events a second over HTTP; single cases are asked for until they are there."""
         say(f"latency at 1,000 events a second for {seconds} s")
-        dice, stop, sent = random.Random(9), time.time() + seconds, [0]
+        dice, stop, sent, refused = random.Random(9), time.time() + seconds, [0], []
         def load(nth):
             connection = http.client.HTTPConnection("127.0.0.1", self.gateway)
-            number, due = 0, time.time()
+            number, due, steps = 0, time.time(), []
             while due < stop:
                 time.sleep(max(0, due - time.time()))
                 lines = []
                 for _ in range(10):
-                    lines.append(event(f"L{nth}-{number // 12:06}", number % 12, number % 40000, *life("L", dice)[number % 12][1:]))
+                    steps = steps if number % 12 else life("L", dice)
+                    minutes, kind, data = steps[number % 12]
+                    lines.append(event(f"L{nth}-{number // 12:06}", number % 12, number // 12 % 20000 + minutes, kind, data))
                     number += 1
                 connection.request("POST", "/v1/events", "\n".join(lines).encode(), {"content-type": "application/x-ndjson"})
-                connection.getresponse().read()
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status >= 300:
+                    refused.append(answer.status)
                 sent[0] += 10
                 due += 0.04
         threads = [threading.Thread(target=load, args=(nth,)) for nth in range(4)]
@@ -328,6 +341,8 @@ class Bench:
             probe += 1
         for thread in threads:
             thread.join()
+        if refused:
+            raise SystemExit(f"bench: {len(refused)} requests were refused, the first with {refused[0]}")
         waits.sort()
         at = lambda share: round(waits[min(len(waits) - 1, int(len(waits) * share))] * 1000)
         return {"events_per_second": round(sent[0] / seconds), "probes": len(waits), "p50_ms": at(0.5), "p99_ms": at(0.99), "max_ms": at(1)}

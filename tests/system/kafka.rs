@@ -192,6 +192,8 @@ fn boston_over_six_partitions_while_processes_come_and_go_gives_what_replay_give
     straight(&parts[2]);
     // One more time, keyed otherwise than before: duplicates. Meanwhile a process dies, and another comes.
     straight(&all);
+    let took_part = |casework: &Casework| casework.said().contains("partition assigned");
+    assert!(took_part(&second) && took_part(&third), "the group spread over the processes");
     let mut killed = third;
     killed.signal("-KILL");
     let last = Casework::start(&server, &brokers, &topic, "last");
@@ -208,6 +210,11 @@ fn boston_over_six_partitions_while_processes_come_and_go_gives_what_replay_give
     let positions = positions(&server);
     assert_eq!(positions.len(), 6, "every partition was read");
     assert_eq!(sum(&positions, "dead"), 0);
+    let deadline = Instant::now() + STILL_MAX;
+    while !took_part(&last) {
+        assert!(Instant::now() < deadline, "the last process took over nothing: {}", last.said());
+        std::thread::park_timeout(Duration::from_millis(100));
+    }
     let checked = run(&["--config", &server.config(), "tallies", "check"]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     second.stop();
@@ -242,6 +249,9 @@ fn an_event_is_acknowledged_when_durable_and_its_outcome_can_be_asked_for() {
     let (status, body) = outcome("1");
     assert_eq!(status, 200, "{body}");
     assert!(body.contains("applied"), "the first one stands: {body}");
+    assert!(body.contains("refused_copy"), "and the other content is named: {body}");
+    let of_another = "/v1/events/%2Fhotline%2Fsample%2F12345/1?subject=12345:another";
+    assert_eq!(server.request("GET", of_another, &[], b"").0, 404, "an event is named within its case");
     assert_eq!(outcome("2").0, 404);
     let listed = text(&["--config", &server.config(), "dead-letters", "list"]);
     assert!(listed.contains("id_conflict"), "{listed}");

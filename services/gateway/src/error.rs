@@ -14,7 +14,7 @@ pub enum Error {
         path.display()
     )]
     SecretMalformed { path: PathBuf },
-    #[error("cannot listen on {address}: {source}; choose another address in [gateway] listen")]
+    #[error("cannot listen on {address}; choose another address in [gateway] listen")]
     ListenFailed { address: SocketAddr, source: std::io::Error },
 }
 

@@ -41,8 +41,12 @@ pub(crate) async fn show(
     });
     match found.await {
         Ok(Some(found)) => Json(found.json(&source, &id)).into_response(),
+        Ok(None) if question.subject.is_none() => {
+            let title = "No figure of this name is known; an event about a case is asked for with ?subject={case}";
+            Problem::new(StatusCode::NOT_FOUND, "no_event", title).into_response()
+        }
         Ok(None) => {
-            Problem::new(StatusCode::NOT_FOUND, "no_event", "The event is not known: not yet, or never sent")
+            Problem::new(StatusCode::NOT_FOUND, "no_event", "The event is not known: not yet, never sent, or a snapshot that a newer one of its source replaced")
                 .into_response()
         }
         Err(error) => unavailable(&error).into_response(),
@@ -54,48 +58,68 @@ struct Question {
     subject: Option<String>,
 }
 
-/// What became of it.
-enum Found {
-    Applied { received_at: Option<Timestamp> },
-    Refused(Box<Letter>),
+/// When an applied event was had; of a snapshot and of a figure that is not kept.
+#[derive(Clone, Copy)]
+struct Receipt(Option<Timestamp>);
+
+/// What became of it. Of an event that was sent with two contents the first is applied, the second a letter.
+struct Found {
+    /// None: refused.
+    applied: Option<Receipt>,
+    refused: Option<Letter>,
 }
 
 impl Question {
     async fn read(&self, tx: &mut hotline_postgres::PgConnection) -> Result<Option<Found>, Error> {
-        if let Some(subject) = &self.subject
-            && let Some(case) = cases::load(tx, &[subject.as_str()]).await?.pop()
-        {
-            let facts = CaseFacts::decode(&case.facts)
-                .map_err(|source| Error::Facts { case: case.case_id.clone(), source })?;
-            let fact = facts.facts().iter().find(|fact| fact.key == self.key).map(|fact| fact.received_at);
-            let of_snapshot = || {
-                let receipt = |key| facts.snapshots().iter().find(|one| one.key == key).map(|_| None);
-                receipt(self.key)
-            };
-            if let Some(received_at) = fact.or_else(of_snapshot) {
-                return Ok(Some(Found::Applied { received_at }));
-            }
-        } else if self.subject.is_none() && !figures::tags(tx, &[self.key]).await?.is_empty() {
-            return Ok(Some(Found::Applied { received_at: None }));
-        }
-        Ok(dead_letters::of_event(tx, self.key).await?.map(|letter| Found::Refused(Box::new(letter))))
+        let applied = match &self.subject {
+            Some(subject) => self.in_case(tx, subject).await?,
+            None => (!figures::tags(tx, &[self.key]).await?.is_empty()).then_some(Receipt(None)),
+        };
+        let refused = dead_letters::of_event(tx, self.key, self.subject.as_deref()).await?;
+        Ok((applied.is_some() || refused.is_some()).then_some(Found { applied, refused }))
+    }
+
+    /// The receipt of the fact, or of the snapshot in force, if the case has it.
+    async fn in_case(
+        &self,
+        tx: &mut hotline_postgres::PgConnection,
+        subject: &str,
+    ) -> Result<Option<Receipt>, Error> {
+        let Some(case) = cases::load(tx, &[subject]).await?.pop() else { return Ok(None) };
+        let facts = CaseFacts::decode(&case.facts)
+            .map_err(|source| Error::Facts { case: case.case_id.clone(), source })?;
+        let fact =
+            facts.facts().iter().find(|fact| fact.key == self.key).map(|fact| Receipt(fact.received_at));
+        let snapshot = || facts.snapshots().iter().find(|one| one.key == self.key).map(|_| Receipt(None));
+        Ok(fact.or_else(snapshot))
     }
 }
 
 impl Found {
     fn json(&self, source: &str, id: &str) -> Value {
-        match self {
-            Found::Applied { received_at } => json!({
-                "source": source, "id": id, "status": "applied",
-                "received_at": received_at.map(|at| at.to_string()),
-            }),
-            Found::Refused(letter) => json!({
-                "source": source, "id": id, "status": "refused",
+        let letter = self.refused.as_ref().map(|letter| {
+            json!({
                 "received_at": letter.received_at.to_string(),
                 "reason": letter.reason,
                 "faults": letter.faults.iter().map(|(pointer, code)| json!({ "pointer": pointer, "code": code })).collect::<Vec<_>>(),
                 "dead_letter": letter.id,
-            }),
+            })
+        });
+        let mut found = json!({ "source": source, "id": id });
+        match (self.applied, letter) {
+            (Some(Receipt(received_at)), letter) => {
+                found["status"] = "applied".into();
+                found["received_at"] = received_at.map(|at| at.to_string()).into();
+                if let Some(letter) = letter {
+                    found["refused_copy"] = letter;
+                }
+            }
+            (None, Some(Value::Object(letter))) => {
+                found["status"] = "refused".into();
+                found.as_object_mut().expect("it was made above").extend(letter);
+            }
+            (None, _) => {}
         }
+        found
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -111,7 +112,12 @@ async fn events(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
         let _slot = gateway.slots.try_acquire().map_err(|_| busy())?;
         metrics::body(body.len());
         let allowed = gateway.keys.verify(&head.headers, &body, received_at).map_err(distrusted)?;
-        let rules = gateway.parts.rules.current().await.map_err(|error| unavailable(&error))?;
+        let rules = match &gateway.parts.sink {
+            // Events for a topic are taken in while the database is away.
+            Sink::Topic(_) if !asked.dry_run => gateway.parts.rules.current_or_last(RULES_PATIENCE).await,
+            _ => gateway.parts.rules.current().await,
+        };
+        let rules = rules.map_err(|error| unavailable(&error))?;
         let taken = take_apart(&gateway, &rules, &allowed, &asked, head, body).await?;
         source = first_source(&taken);
         admit(&gateway, &rules, &allowed, &taken)?;
@@ -164,6 +170,9 @@ pub(crate) fn unavailable(error: &StoreError) -> Problem {
     }
 }
 
+/// How long a gateway with a broker waits for the database to say which rulebook is active.
+const RULES_PATIENCE: Duration = Duration::from_millis(250);
+
 fn away() -> Problem {
     Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -180,6 +189,19 @@ fn broker_away() -> Problem {
         "The broker is away; nothing was acknowledged",
     )
     .retry_after(RETRY_SECONDS)
+}
+
+/// What the broker will refuse again is no reason to come back.
+fn broker_refused(error: &hotline_kafka::Error) -> Problem {
+    match (error, error.sort()) {
+        (hotline_kafka::Error::RecordTooLarge { .. }, _) => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "event_too_large",
+            "An event is larger than the broker takes; nothing was acknowledged",
+        ),
+        (_, hotline_kafka::Sort::Halt) => internal(),
+        _ => broker_away(),
+    }
 }
 
 fn internal() -> Problem {
@@ -295,7 +317,7 @@ impl Work<'_> {
                 timeout_at(self.deadline, topic.send(&events)).await.map_err(|_| broker_away())?.map_err(
                     |error| {
                         tracing::warn!(error.code = error.code(), %error, "the broker did not take events");
-                        broker_away()
+                        broker_refused(&error)
                     },
                 )?;
                 Ok(answer(taken.single, &settled.results, None))

@@ -10,6 +10,7 @@ use hotline_casework::{CaseworkConfig, Intake};
 use hotline_core::rulebook::{Files, load};
 use hotline_events::Tagger;
 use hotline_gateway::{GatewayConfig, Server, Sink};
+use hotline_kafka::admin;
 use hotline_postgres::{CaseWriter, Error, Rules, handover, schema};
 use hotline_rates::RatesConfig;
 use hotline_runtime::config::{Config, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
@@ -90,12 +91,20 @@ pub fn run_around<T>(
 
         let takes_in = roles.contains(&Role::Gateway);
         let listener = if takes_in { Some(Server::listen(&config.section()).await?) } else { None };
-        let Some(store) = lifecycle.unless_stopped(Store::start(config)).await else {
+        let Some(store) = lifecycle.unless_stopped(Box::pin(Store::start(config))).await else {
             Database::abandon(config).await?;
             return Ok((EXIT_OK, None));
         };
         let store = store?;
-        watch(&mut lifecycle, &store, readiness.condition("database"));
+        watch_cluster(&mut lifecycle, &store);
+        let kafka = config.optional::<KafkaConfig>();
+        // Before a broker a gateway goes on without the database.
+        if kafka.is_none() || roles != [Role::Gateway] {
+            watch_database(&mut lifecycle, &store, readiness.condition("database"));
+        }
+        if let Some(kafka) = kafka.filter(|_| roles.iter().any(|role| *role != Role::Rates)) {
+            watch_broker(&mut lifecycle, kafka, readiness.condition("broker"))?;
+        }
         let started = start(roles, config, rulebook, listener, &store, &mut lifecycle).await;
         let mut done = None;
         let code = match &started {
@@ -118,24 +127,60 @@ pub fn run_around<T>(
     Ok((ExitCode::from(code), done))
 }
 
-/// How often a database is asked whether it answers, and how long it may take.
-const DATABASE_ASKED_EVERY: Duration = Duration::from_secs(5);
-const DATABASE_WAIT: Duration = Duration::from_secs(3);
+/// How often database and broker are asked whether they answer, and how long they may take.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
+const ANSWER_WAIT: Duration = Duration::from_secs(3);
 
-/// Whether the database answers is a condition of being ready; an embedded one that ends is a failure like a role's.
-fn watch(lifecycle: &mut Lifecycle, store: &Store, answers: Condition) {
+/// Whether the database answers is a condition of being ready.
+fn watch_database(lifecycle: &mut Lifecycle, store: &Store, answers: Condition) {
     let (pool, stop) = (store.pool.clone(), lifecycle.support_token());
     lifecycle.spawn_support("database", async move {
         while !stop.is_cancelled() {
-            let asked = timeout(DATABASE_WAIT, hotline_postgres::answers(&pool)).await;
+            let asked = timeout(ANSWER_WAIT, hotline_postgres::answers(&pool)).await;
             answers.set(matches!(asked, Ok(Ok(()))));
             tokio::select! {
-                () = sleep(DATABASE_ASKED_EVERY) => {}
+                () = sleep(ASKED_EVERY) => {}
                 () = stop.cancelled() => {}
             }
         }
         Ok::<(), Error>(())
     });
+}
+
+/// Whether the broker answers and has the topic is a condition of being ready. Each change is told.
+fn watch_broker(lifecycle: &mut Lifecycle, kafka: KafkaConfig, answers: Condition) -> anyhow::Result<()> {
+    let (cluster, stop) = (broker::cluster(&kafka)?, lifecycle.support_token());
+    lifecycle.spawn_support("broker", async move {
+        let mut told = None;
+        while !stop.is_cancelled() {
+            let missing = match admin::topic(&cluster, &kafka.topic, ANSWER_WAIT).await {
+                Ok(Some(_)) => None,
+                Ok(None) => Some("it has no such topic: `hotline migrate` makes it".to_owned()),
+                Err(error) => Some(error.to_string()),
+            };
+            answers.set(missing.is_none());
+            if missing.is_some() && missing != told {
+                let (brokers, topic) = (kafka.brokers.as_str(), kafka.topic.as_str());
+                tracing::warn!(
+                    kafka.brokers = brokers,
+                    kafka.topic = topic,
+                    reason = missing,
+                    "not ready: the broker"
+                );
+            }
+            told = missing;
+            tokio::select! {
+                () = sleep(ASKED_EVERY) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok::<(), Error>(())
+    });
+    Ok(())
+}
+
+/// An embedded database that ends is a failure like a role's.
+fn watch_cluster(lifecycle: &mut Lifecycle, store: &Store) {
     let Some(cluster) = store.database().cluster() else { return };
     let (watch, stop) = (cluster.watch(), lifecycle.support_token());
     lifecycle.spawn_support("embedded database", async move {

@@ -1,5 +1,6 @@
 //! A producer that answers for each record: delivered means that all in-sync replicas have it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,34 +111,67 @@ impl Producer {
 
     /// Sends records, which share requests, and waits for all; the answers are in their order.
     pub async fn send_all(&self, records: &[Outgoing<'_>]) -> Vec<Result<Delivered, Error>> {
-        let mut deliveries = Vec::with_capacity(records.len());
-        for record in records {
-            deliveries.push(self.enqueue(*record).await);
+        let mut answers: Vec<Option<Result<Delivered, Error>>> = records.iter().map(|_| None).collect();
+        let mut under_way: VecDeque<(usize, Delivery)> = VecDeque::new();
+        for (place, record) in records.iter().enumerate() {
+            // Its own records are answered while it waits for room: else several callers that hold all of it
+            // together would wait for each other.
+            let delivery = loop {
+                let room = self.room_of(*record).and_then(|units| {
+                    Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| Error::QueueFull)
+                });
+                match room {
+                    Ok(room) => break self.put(*record, room),
+                    Err(Error::QueueFull) => match under_way.pop_front() {
+                        Some((place, delivery)) => {
+                            let answer = delivery.wait().await;
+                            let is_over = matches!(answer, Err(Error::TimedOut { .. }));
+                            answers[place] = Some(answer);
+                            if is_over {
+                                break Err(Error::QueueFull);
+                            }
+                        }
+                        None => break self.enqueue(*record).await,
+                    },
+                    Err(error) => break Err(error),
+                }
+            };
+            match delivery {
+                Ok(delivery) => under_way.push_back((place, delivery)),
+                // Nobody makes room: the rest would wait as long, one after another.
+                Err(Error::QueueFull) => break,
+                Err(error) => answers[place] = Some(Err(error)),
+            }
         }
-        let mut answers = Vec::with_capacity(records.len());
-        for delivery in deliveries {
-            answers.push(match delivery {
-                Ok(delivery) => delivery.wait().await,
-                Err(error) => Err(error),
-            });
+        for (place, delivery) in under_way {
+            answers[place] = Some(delivery.wait().await);
         }
-        answers
+        answers.into_iter().map(|answer| answer.unwrap_or(Err(Error::QueueFull))).collect()
     }
 
     /// Puts a record into the queue, in the order of the calls; waits for room, but not for ever.
     pub async fn enqueue(&self, record: Outgoing<'_>) -> Result<Delivery, Error> {
+        let room = Arc::clone(&self.room).acquire_many_owned(self.room_of(record)?);
+        let room = timeout(self.config.queue_wait, room)
+            .await
+            .map_err(|_| Error::QueueFull)?
+            .map_err(|_| Error::Stopped)?;
+        self.put(record, room)
+    }
+
+    /// The permits that a record takes.
+    fn room_of(&self, record: Outgoing<'_>) -> Result<u32, Error> {
         let bytes = record.bytes();
         if bytes > self.config.record_bytes_max {
             return Err(Error::RecordTooLarge { bytes });
         }
         let all = (self.config.queue_bytes_max / HELD_UNIT_BYTES).max(1);
         let units = bytes.div_ceil(HELD_UNIT_BYTES).clamp(1, all);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).acquire_many_owned(units);
-        let room = timeout(self.config.queue_wait, room)
-            .await
-            .map_err(|_| Error::QueueFull)?
-            .map_err(|_| Error::Stopped)?;
+        Ok(u32::try_from(units).unwrap_or(u32::MAX))
+    }
+
+    fn put(&self, record: Outgoing<'_>, room: OwnedSemaphorePermit) -> Result<Delivery, Error> {
+        let bytes = record.bytes();
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in record.headers {
             headers = headers.insert(Header { key, value: Some(*value) });

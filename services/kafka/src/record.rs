@@ -1,9 +1,10 @@
 //! What is read: records as they lie in a partition.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _, Timestamp};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers as _, Message as _, Timestamp};
 
 /// One partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,7 +54,7 @@ impl RawRecord {
             Timestamp::LogAppendTime(at) => (Some(at), true),
         };
         let headers = message.headers().map_or_else(Vec::new, |headers| {
-            headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
+            (0..headers.count()).filter_map(|place| header(headers, place)).collect()
         });
         Self {
             offset: message.offset(),
@@ -64,6 +65,13 @@ impl RawRecord {
             headers,
         }
     }
+}
+
+/// A header. One whose name is no UTF-8 is left out: nobody here asks for such a name, and rdkafka panics over it.
+fn header(headers: &BorrowedHeaders, place: usize) -> Option<(String, Option<Vec<u8>>)> {
+    let read =
+        || headers.try_get(place).map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)));
+    catch_unwind(AssertUnwindSafe(read)).ok().flatten()
 }
 
 /// Without contents, which may be personal.

@@ -444,6 +444,19 @@ async fn a_lasting_refusal_comes_back_and_a_full_queue_is_waited_for_with_a_boun
 }
 
 #[tokio::test]
+async fn callers_that_send_more_than_the_queue_holds_do_not_wait_for_each_other() {
+    let cluster = Cluster::new(1);
+    let settings = ProducerConfig { queue_bytes_max: 16 * 1024, ..ProducerConfig::default() };
+    let producer = Producer::start(&cluster.settings, &settings).unwrap();
+    let payload = vec![0; 900];
+    let records = vec![Outgoing { topic: TOPIC, key: b"k", payload: &payload, headers: &[] }; 100];
+    let all = async { tokio::join!(producer.send_all(&records), producer.send_all(&records)) };
+    let (one, other) = tokio::time::timeout(DEADLINE, all).await.expect("both come to an end");
+    assert!(one.iter().chain(&other).all(Result::is_ok), "{one:?} {other:?}");
+    assert_eq!(one.len() + other.len(), 200);
+}
+
+#[tokio::test]
 async fn a_log_can_be_looked_at_without_joining_the_group() {
     let cluster = Cluster::new(2);
     cluster.send(&keys(40), 1).await;

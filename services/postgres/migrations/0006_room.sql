@@ -15,3 +15,6 @@ ALTER TABLE tally_deltas
     ALTER COLUMN case_type TYPE text COLLATE "C", ALTER COLUMN class TYPE text COLLATE "C",
     ALTER COLUMN department TYPE text COLLATE "C", ALTER COLUMN role TYPE text COLLATE "C",
     ALTER COLUMN measure TYPE text COLLATE "C";
+
+-- An event is named by source and id within its case.
+ALTER TABLE dead_letters ADD COLUMN case_id text COLLATE "C";  -- the case of the event refused, where its source is known

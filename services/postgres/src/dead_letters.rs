@@ -25,6 +25,8 @@ pub struct NewLetter<'l> {
     pub source: Option<&'l str>,
     /// Of the event refused, where it could be told.
     pub event_key: Option<EventKey>,
+    /// … and its case, where the rulebook knows its source.
+    pub case_id: Option<&'l str>,
     pub sealed: Vec<u8>,
 }
 
@@ -65,6 +67,7 @@ pub struct Letter {
     /// (pointer, code)
     pub faults: Vec<(String, String)>,
     pub source: Option<String>,
+    pub case_id: Option<String>,
     pub state: State,
 }
 
@@ -79,7 +82,7 @@ pub struct Group {
 }
 
 pub async fn append(tx: &mut PgConnection, letters: &[NewLetter<'_>]) -> Result<(), Error> {
-    let mut rows = Rows::new(8);
+    let mut rows = Rows::new(9);
     for letter in letters {
         let fault = |fault: &Fault| json!({ "pointer": fault.pointer, "code": fault.code });
         rows.row()
@@ -90,22 +93,28 @@ pub async fn append(tx: &mut PgConnection, letters: &[NewLetter<'_>]) -> Result<
             .jsonb(&letter.faults.iter().map(fault).collect())
             .optional_text(letter.source)
             .bytes(&letter.sealed)
-            .optional_bytes(letter.event_key.as_ref().map(|key| key.0.as_slice()));
+            .optional_bytes(letter.event_key.as_ref().map(|key| key.0.as_slice()))
+            .optional_text(letter.case_id);
     }
     let statement =
         "/* dead_letters::append */ COPY dead_letters (origin, origin_offset, received_at, reason,
-        faults, source, sealed, event_key) FROM STDIN (FORMAT binary)";
+        faults, source, sealed, event_key, case_id) FROM STDIN (FORMAT binary)";
     rows.send(tx, "dead_letters::append", statement).await
 }
 
-/// The newest letter of an event, whatever its state; None if it never was refused.
-pub async fn of_event(tx: &mut PgConnection, key: EventKey) -> Result<Option<Letter>, Error> {
+/// The newest letter of an event of a case, whatever its state; None if it never was refused.
+pub async fn of_event(
+    tx: &mut PgConnection,
+    key: EventKey,
+    case_id: Option<&str>,
+) -> Result<Option<Letter>, Error> {
     let row = sqlx::query(
         "/* dead_letters::of_event */ SELECT id, origin, origin_offset, received_at, reason, faults::text, source,
-                state
-           FROM dead_letters WHERE event_key = $1 ORDER BY id DESC LIMIT 1",
+                state, case_id
+           FROM dead_letters WHERE event_key = $1 AND case_id IS NOT DISTINCT FROM $2 ORDER BY id DESC LIMIT 1",
     )
     .bind(key.0.as_slice())
+    .bind(case_id)
     .fetch_optional(tx)
     .await
     .map_err(Error::database("dead_letters::of_event"))?;
@@ -139,7 +148,8 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Letter>, Error> {
     let rows = sqlx::query(
-        "/* dead_letters::list */ SELECT id, origin, origin_offset, received_at, reason, faults::text, source, state
+        "/* dead_letters::list */ SELECT id, origin, origin_offset, received_at, reason, faults::text, source, state,
+                case_id
            FROM dead_letters WHERE id > $1 AND ($2::text IS NULL OR reason = $2) ORDER BY id LIMIT $3",
     )
     .bind(after)
@@ -159,7 +169,7 @@ pub async fn show(
 ) -> Result<Option<(Letter, Personal<Vec<u8>>)>, Error> {
     let row = sqlx::query(
         "/* dead_letters::show */ SELECT id, origin, origin_offset, received_at, reason, faults::text, source,
-                state, sealed
+                state, case_id, sealed
            FROM dead_letters WHERE id = $1",
     )
     .bind(id)
@@ -168,7 +178,7 @@ pub async fn show(
     .map_err(Error::database("dead_letters::show"))?;
     let Some(row) = row else { return Ok(None) };
     let letter = letter(&row)?;
-    let bytes = master.open_letter(&letter.origin, letter.origin_offset, row.get(8))?;
+    let bytes = master.open_letter(&letter.origin, letter.origin_offset, row.get(9))?;
     Ok(Some((letter, bytes)))
 }
 
@@ -199,5 +209,6 @@ fn letter(row: &PgRow) -> Result<Letter, Error> {
         faults: faults.iter().map(|fault| (text(fault, "pointer"), text(fault, "code"))).collect(),
         source: row.get(6),
         state: State::parse(row.get(7)).ok_or_else(malformed)?,
+        case_id: row.get(8),
     })
 }

@@ -4,6 +4,7 @@
 //! `records = applied + duplicate + ignored + dead`.
 
 use aws_lc_rs::digest;
+use hotline_events::intake::Record;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -40,6 +41,12 @@ pub struct LastRecord {
 }
 
 impl LastRecord {
+    /// That of a log; None where the origin numbers nothing.
+    pub fn of(record: &Record) -> Option<Self> {
+        let checksum = Self::checksum_of(&record.raw);
+        record.offset.map(|offset| Self { offset, received_at: record.received_at, checksum })
+    }
+
     /// The checksum of a record's bytes.
     pub fn checksum_of(raw: &[u8]) -> i64 {
         let hash = digest::digest(&digest::SHA256, raw);
@@ -72,6 +79,22 @@ pub async fn claim(tx: &mut PgConnection, origin: &str, start_offset: i64) -> Re
     .await
     .map_err(Error::database("positions::claim"))?;
     Ok(Claim { origin: origin.to_owned(), epoch: row.get(0), next_offset: row.get(1) })
+}
+
+/// Takes an origin again from a claim of one's own, and from nobody else: [`Error::Fenced`] if another was there. A
+/// transaction of the lost claim that is under way is waited for.
+pub async fn reclaim(tx: &mut PgConnection, lost: &Claim) -> Result<Claim, Error> {
+    let row = sqlx::query(
+        "/* positions::reclaim */ UPDATE positions SET epoch = epoch + 1 WHERE origin = $1 AND epoch = $2
+         RETURNING epoch, next_offset",
+    )
+    .bind(&lost.origin)
+    .bind(lost.epoch)
+    .fetch_optional(tx)
+    .await
+    .map_err(Error::database("positions::reclaim"))?;
+    let row = row.ok_or_else(|| Error::Fenced { origin: lost.origin.clone(), epoch: lost.epoch })?;
+    Ok(Claim { origin: lost.origin.clone(), epoch: row.get(0), next_offset: row.get(1) })
 }
 
 /// Takes a partition as [`claim`] does and says which record was read last. The first claim keeps the name of the

@@ -1,6 +1,7 @@
 //! The active rulebook as readers hold it: asked for by number, read again only when another was activated.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hotline_core::case::CaseFacts;
 use hotline_core::fold::{View, fold};
@@ -9,9 +10,10 @@ use hotline_events::show;
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
+use tokio::time::timeout;
 
 use crate::cases;
-use crate::error::Error;
+use crate::error::{Error, Sort};
 use crate::pool::{run_snapshot_tx, run_tx};
 use crate::rulebooks;
 
@@ -60,6 +62,21 @@ impl Rules {
     pub async fn current(&self) -> Result<Arc<InForce>, Error> {
         let mut rules = self;
         run_tx(&self.pool, "rules::current", &mut rules, |tx, rules| Box::pin(rules.within(tx))).await
+    }
+
+    /// As [`Rules::current`]; where the database does not answer in time, the rulebook that was active when it last
+    /// did: for whoever must go on without it.
+    pub async fn current_or_last(&self, patience: Duration) -> Result<Arc<InForce>, Error> {
+        if let Ok(answered) = timeout(patience, self.current()).await
+            && !matches!(&answered, Err(error) if error.sort() == Sort::Environment)
+        {
+            return answered;
+        }
+        let last = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match last {
+            Some(last) => Ok(last),
+            None => self.current().await,
+        }
     }
 
     /// One case in one snapshot; None if there is no such case.

@@ -7,7 +7,7 @@
 mod record;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) opener: Opener,
     pub(crate) source: Source,
-    /// For the batches at work: memory is bounded by them, not by the number of partitions.
+    /// For the batches at work: their memory does not grow with the partitions; what is read ahead of them does.
     pub(crate) turns: Semaphore,
 }
 
@@ -97,14 +97,22 @@ struct Reading {
     owned: BTreeMap<Partition, Owned>,
     say: mpsc::UnboundedSender<Said>,
     said: mpsc::UnboundedReceiver<Said>,
-    halted: usize,
+    halted: BTreeSet<Partition>,
 }
 
 impl Reading {
     fn new(shared: Arc<Shared>, consumer: Consumer) -> Self {
         let (say, said) = mpsc::unbounded_channel();
         let cluster = Arc::new(OnceCell::new());
-        Self { shared, consumer: Some(consumer), cluster, owned: BTreeMap::new(), say, said, halted: 0 }
+        Self {
+            shared,
+            consumer: Some(consumer),
+            cluster,
+            owned: BTreeMap::new(),
+            say,
+            said,
+            halted: BTreeSet::new(),
+        }
     }
 
     async fn run(&mut self, stop: &CancellationToken) -> Result<(), RunError> {
@@ -137,8 +145,8 @@ impl Reading {
             Said::Begin(partition, offset) => self.consumer().begin(vec![(partition, offset)]),
             Said::Finished(partition, next_offset) => self.consumer().finished(&partition, next_offset),
             Said::Halted(partition) => {
-                self.halted += 1;
                 self.owned.remove(&partition);
+                self.halted.insert(partition);
             }
         }
         self.look_for_failures().await
@@ -163,13 +171,14 @@ impl Reading {
     async fn take(&mut self, input: Input) -> Result<(), RunError> {
         match input {
             Input::Assigned(partitions) => {
-                self.halted = 0;
                 for partition in partitions {
+                    self.halted.remove(&partition);
                     self.employ(partition);
                 }
             }
             Input::Revoked { partitions, is_lost } => {
                 for partition in &partitions {
+                    self.halted.remove(partition);
                     self.dismiss(partition, is_lost).await?;
                 }
                 self.consumer().release(partitions);
@@ -182,8 +191,8 @@ impl Reading {
                 }
             }
             Input::Halted { partition, reason } => {
-                self.halted += 1;
                 tracing::error!(kafka.partition = %partition, code = reason.code(), %reason, "the partition is halted");
+                self.halted.insert(partition);
             }
             Input::Trouble(error) => {
                 tracing::warn!(code = error.code(), %error, "the broker is away or ill");
@@ -218,7 +227,7 @@ impl Reading {
     fn measure(&self) {
         let lag = self.consumer().lag();
         let sum: u64 = lag.iter().filter_map(|(_, lag)| *lag).sum();
-        metrics::partitions(self.owned.len(), self.halted, sum);
+        metrics::partitions(self.owned.len(), self.halted.len(), sum);
     }
 
     /// Finishes what is in hand and leaves the group.

@@ -18,6 +18,9 @@ use crate::metrics;
 /// How long the broker may take to show a log's ends and one record.
 const LOOK_FOR: Duration = Duration::from_secs(20);
 
+/// After so long without a batch the log is looked at again: a topic is not made anew and filled in less.
+const QUIET_MAX: Duration = Duration::from_secs(2);
+
 /// What a worker says to the loop that owns the consumer.
 #[derive(Debug)]
 pub(super) enum Said {
@@ -25,6 +28,21 @@ pub(super) enum Said {
     Finished(Partition, i64),
     /// A person must look: the partition is not read until it is assigned again.
     Halted(Partition),
+}
+
+/// The right to a partition, and what was read of it last.
+#[derive(Clone)]
+struct Held {
+    claim: Claim,
+    last: Option<LastRecord>,
+}
+
+/// How the work on a partition ended.
+enum Ended {
+    /// The group took it back.
+    Dismissed,
+    Halted,
+    Fenced,
 }
 
 /// Why a partition is not read on: going on would leave records out or count others twice.
@@ -62,34 +80,57 @@ pub(super) struct Worker {
 impl Worker {
     /// Takes the partition over, then commits its batches until they end or somebody else takes it.
     pub(super) async fn run(mut self) -> Result<(), RunError> {
-        let Some(claim) = self.take_over().await? else {
-            self.tell(Said::Halted(self.partition.clone()));
-            return Ok(());
-        };
-        self.tell(Said::Begin(self.partition.clone(), claim.next_offset));
+        loop {
+            match self.own().await? {
+                Ended::Dismissed => return Ok(()),
+                Ended::Halted => {
+                    self.tell(Said::Halted(self.partition.clone()));
+                    return Ok(());
+                }
+                Ended::Fenced => {
+                    tracing::warn!(kafka.partition = %self.partition, "another owner took the partition");
+                    // The group says whose it is: still ours then, it is taken over again.
+                    sleep(self.shared.config.back_off_max).await;
+                    if self.batches.is_closed() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// From taking the partition over until it is lost.
+    async fn own(&mut self) -> Result<Ended, RunError> {
+        let Some(mut held) = self.take_over(None).await? else { return Ok(Ended::Halted) };
+        let mut heard_at = Instant::now();
+        self.tell(Said::Begin(self.partition.clone(), held.claim.next_offset));
         let origin = self.origin();
         let (writer, config) = (Arc::clone(&self.shared.writer), self.shared.config.clone());
-        let mut applier = Applier::new(writer, config, origin, Some(claim));
+        let mut applier = Applier::new(writer, config, origin, Some(held.claim.clone()));
         while let Some(batch) = self.batches.recv().await {
+            if heard_at.elapsed() > QUIET_MAX && self.take_over(Some(&held)).await?.is_none() {
+                return Ok(Ended::Halted);
+            }
+            heard_at = Instant::now();
             let _turn = self.shared.turns.acquire().await.expect("the semaphore is never closed");
             let started = Instant::now();
             metrics::batch_of(batch.records.len());
             let now = (self.shared.clock)();
-            let records = batch.records.iter().map(|raw| self.shared.opener.open(raw, now)).collect();
+            let records: Vec<_> = batch.records.iter().map(|raw| self.shared.opener.open(raw, now)).collect();
+            let read_last = records.last().and_then(LastRecord::of);
             ::metrics::histogram!(metrics::STAGE_SECONDS, "stage" => "decode").record(started.elapsed());
             match applier.apply(records).await {
                 Ok(_) => {}
                 Err(Failure::Fatal(error)) => return Err(RunError::Store(error)),
-                Err(Failure::Fenced) => {
-                    tracing::warn!(kafka.partition = %self.partition, "another owner has the partition");
-                    return Ok(());
-                }
+                Err(Failure::Fenced) => return Ok(Ended::Fenced),
                 Err(Failure::Unavailable) => unreachable!("a log waits for as long as it takes"),
             }
             ::metrics::histogram!(metrics::BATCH_SECONDS).record(started.elapsed());
+            held.last = read_last;
+            held.claim.next_offset = batch.next_offset();
             self.tell(Said::Finished(self.partition.clone(), batch.next_offset()));
         }
-        Ok(())
+        Ok(Ended::Dismissed)
     }
 
     fn origin(&self) -> Origin {
@@ -101,13 +142,19 @@ impl Worker {
         let _ = self.say.send(said);
     }
 
-    /// The claim, when the log is the one that the position was made of; None: it is not.
-    async fn take_over(&self) -> Result<Option<Claim>, RunError> {
+    /// Takes the partition over, or with `held` looks at its log again: nobody says so when a topic is deleted and
+    /// made anew while its consumer is stopped or waits. Tries until broker and database have answered; None: the log
+    /// is not the one that the position was made of.
+    async fn take_over(&self, held: Option<&Held>) -> Result<Option<Held>, RunError> {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            match self.try_take_over().await {
-                Ok(Ok(claim)) => return Ok(Some(claim)),
+            let attempt = match held {
+                Some(held) => self.look(held).await.map(|seen| seen.map(|()| held.clone())),
+                None => self.try_take_over().await,
+            };
+            match attempt {
+                Ok(Ok(found)) => return Ok(Some(found)),
                 Ok(Err(halted)) => {
                     tracing::error!(
                         kafka.partition = %self.partition,
@@ -125,14 +172,14 @@ impl Worker {
                     return Err(RunError::Broker(error));
                 }
                 Err(trouble) => {
-                    tracing::warn!(kafka.partition = %self.partition, error = %trouble, "taking a partition over waits");
+                    tracing::warn!(kafka.partition = %self.partition, error = %trouble, "looking at a partition waits");
                     sleep(pause_after(attempts, &self.shared.config)).await;
                 }
             }
         }
     }
 
-    async fn try_take_over(&self) -> Result<Result<Claim, Halted>, Trouble> {
+    async fn try_take_over(&self) -> Result<Result<Held, Halted>, Trouble> {
         let source = &self.shared.source;
         let cluster = self.cluster.get_or_try_init(|| cluster_id(&source.cluster, LOOK_FOR)).await?;
         let claimed = self.shared.writer.claim_partition(&self.origin().name(), cluster).await;
@@ -141,12 +188,18 @@ impl Worker {
             Err(Error::OtherCluster { .. }) => return Ok(Err(Halted::OtherCluster)),
             Err(error) => return Err(error.into()),
         };
+        let held = Held { claim, last };
+        Ok(self.look(&held).await?.map(|()| held))
+    }
+
+    async fn look(&self, held: &Held) -> Result<Result<(), Halted>, Trouble> {
+        let (next_offset, last) = (held.claim.next_offset, held.last);
+        let source = &self.shared.source;
         let wanted = vec![(self.partition.clone(), last.map(|last| last.offset))];
         let seen = inspect(&source.cluster, &source.consumer.group, wanted, LOOK_FOR).await?;
-        let verdict = seen
-            .first()
-            .map_or(Ok(()), |seen| judge(seen, claim.next_offset, last, |raw| self.shared.opener.bytes(raw)));
-        Ok(verdict.map(|()| claim))
+        let verdict =
+            seen.first().map(|seen| judge(seen, next_offset, last, |raw| self.shared.opener.bytes(raw)));
+        Ok(verdict.unwrap_or(Ok(())))
     }
 }
 

@@ -119,6 +119,7 @@ fn shown(letter: &Letter) -> Value {
         "reason": letter.reason,
         "faults": letter.faults.iter().map(fault).collect::<Vec<_>>(),
         "source": letter.source,
+        "case": letter.case_id,
         "state": letter.state.name(),
     })
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use hotline_kafka::{ClusterConfig, Error, Outgoing, Producer, ProducerConfig, Sort};
+use hotline_kafka::{ClusterConfig, Error, Outgoing, Producer, ProducerConfig, Sort, admin};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, channel};
 
@@ -16,6 +16,8 @@ const EVENTS_MAX: usize = 5_000;
 /// How long the brokers may be away before the command gives up.
 const ATTEMPTS_MAX: u32 = 6;
 const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// How long the brokers may take to show the topic.
+const LOOK_FOR: Duration = Duration::from_secs(20);
 
 /// What records are keyed by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -58,6 +60,11 @@ pub async fn produce(
     key: Key,
     files: &[PathBuf],
 ) -> anyhow::Result<Counts> {
+    let brokers = &cluster.brokers;
+    let there = admin::topic(cluster, topic, LOOK_FOR).await;
+    if there.with_context(|| format!("the brokers at {brokers} do not answer"))?.is_none() {
+        bail!("the brokers at {brokers} have no topic {topic}: `hotline migrate` makes the one of [kafka]");
+    }
     let producer = Producer::start(cluster, &ProducerConfig::default())?;
     let bar = progress::bytes(files::length(files), "sending");
     let (chunks, mut waiting) = channel(1);

@@ -160,12 +160,9 @@ impl CaseWriter {
     /// After an unknown commit: takes the origin again, which waits for what may be under way. The position
     /// that is then found tells whether the commit happened. [`Error::Fenced`] if somebody else was there.
     pub async fn reclaim(&self, lost: &Claim) -> Result<Claim, Error> {
-        let claim = self.claim(&lost.origin).await?;
-        if claim.epoch == lost.epoch + 1 {
-            Ok(claim)
-        } else {
-            Err(Error::Fenced { origin: claim.origin, epoch: claim.epoch })
-        }
+        let mut lost = lost.clone();
+        run_tx(&self.pool, "batch::reclaim", &mut lost, |tx, lost| Box::pin(positions::reclaim(tx, lost)))
+            .await
     }
 
     /// Applies a batch of the claimed origin in one transaction.

@@ -246,21 +246,22 @@ async fn bury(
         let record = &plan.records[at];
         let event = match &record.content {
             RecordContent::Events(events) => Some(match &events[n] {
-                Event::Case(case) => (case.fact.source.as_str(), case.fact.key),
-                Event::Figure(figure) => (figure.source.as_str(), figure.key),
+                Event::Case(case) => (case.fact.source.as_str(), case.fact.key, Some(case.subject.as_str())),
+                Event::Figure(figure) => (figure.source.as_str(), figure.key, None),
             }),
             _ => None,
         };
-        let source = event.map(|(source, _)| source);
+        // Anybody may write anything into a source that nobody listed, and into what comes with it.
+        let known = event.filter(|(source, ..)| active.rulebook.sources.contains_key(*source));
         letters.push(NewLetter {
             origin: &plan.origin,
             origin_offset: plan.offsets[at],
             received_at: record.received_at,
             reason,
             faults,
-            // Anybody may write anything into a source that nobody listed.
-            source: source.filter(|source| active.rulebook.sources.contains_key(*source)),
-            event_key: event.map(|(_, key)| key),
+            source: known.map(|(source, ..)| source),
+            event_key: event.map(|(_, key, _)| key),
+            case_id: known.and_then(|(.., case_id)| case_id),
             sealed: master.seal_letter(&plan.origin, plan.offsets[at], &record.raw)?,
         });
     }

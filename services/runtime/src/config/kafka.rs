@@ -103,7 +103,9 @@ impl Section for KafkaConfig {
         };
         let has_password = self.password.is_some() || self.password_file.is_some();
         fault(self.brokers.trim().is_empty(), "brokers must name at least one host:port");
-        fault(self.topic.is_empty(), "topic must not be empty");
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_topic = (1..=249).contains(&self.topic.len()) && self.topic.bytes().all(is_name);
+        fault(!is_topic, "topic must be 1 to 249 of letters, digits, '.', '_' and '-'");
         fault(self.group.is_empty(), "group must not be empty");
         fault(self.cert_file.is_some() != self.key_file.is_some(), "cert_file and key_file go together");
         fault(self.user.is_some() != has_password, "user goes together with password or password_file");

@@ -80,7 +80,14 @@ impl Casework {
         let (mut last, mut moved_at) = (-1, tokio::time::Instant::now());
         loop {
             self.look()?;
-            let (done, duplicate) = read(store, &kafka.topic).await?;
+            let (done, duplicate, dead) = read(store, &kafka.topic).await?;
+            if dead > 0 {
+                bail!(
+                    "{dead} records of the topic {} are not of this demonstration: it holds those of another database, \
+                     sealed with another key; take the --data of that one, or another [kafka] topic",
+                    kafka.topic
+                );
+            }
             bar.set_position(u64::try_from(done)?);
             if done >= end {
                 bar.finish_and_clear();
@@ -96,14 +103,16 @@ impl Casework {
     }
 }
 
-/// Records read of the topic and duplicates among them.
-async fn read(store: &Store, topic: &str) -> anyhow::Result<(i64, i64)> {
+/// Records read of the topic, duplicates and dead letters among them.
+async fn read(store: &Store, topic: &str) -> anyhow::Result<(i64, i64, i64)> {
     let positions =
         run_snapshot_tx(&store.pool, "demo::read", &mut (), |tx, ()| Box::pin(positions::list(tx))).await?;
     let of_topic = positions
         .iter()
         .filter(|position| position.claim.origin.rsplit_once('/').is_some_and(|(name, _)| name == topic));
-    Ok(of_topic.fold((0, 0), |sum, one| (sum.0 + one.claim.next_offset, sum.1 + one.counts.duplicate)))
+    Ok(of_topic.fold((0, 0, 0), |sum, one| {
+        (sum.0 + one.claim.next_offset, sum.1 + one.counts.duplicate, sum.2 + one.counts.dead)
+    }))
 }
 
 /// The configuration of a process of casework.
