@@ -89,9 +89,16 @@ impl Store {
         if tokio::time::timeout(ANSWER_WAIT, asked).await.is_ok() {
             return Ok(());
         }
-        hotline_postgres::pool::ping(&self.pool)
+        let place = match &self.database.connection().target {
+            Target::Url(_) => "of [postgres] url".to_owned(),
+            Target::Server { host: Host::Network(name), port, .. } => format!("at {name}:{port}"),
+            Target::Server { host: Host::SocketDir(dir), port, .. } => {
+                format!("in {} on port {port}", dir.display())
+            }
+        };
+        hotline_postgres::answers(&self.pool)
             .await
-            .context("the database does not answer; check [postgres]")
+            .with_context(|| format!("the database {place} does not answer; check [postgres]"))
     }
 
     pub fn database(&self) -> &Database {

@@ -1,6 +1,7 @@
 //! Writing and reading the elements that facts are made of.
 
-use foldhash::HashMap;
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use smol_str::SmolStr;
 

@@ -3,7 +3,7 @@
 //! A contribution stands under up to six bases, and hardly one of them is in any rate. Tallies hold what the
 //! rulebook asks for and nothing else: a new rate is another rulebook, under which every case is folded again.
 
-use foldhash::HashMap;
+use std::collections::HashMap;
 
 use super::{Contribution, TallyKey};
 use crate::fact::Code;

@@ -18,7 +18,9 @@ use crate::progress;
 #[command(
     after_help = "Example:\n  hotline replay --rulebook deploy/rulebook --as-of 2026-11-01T00:00:00+08:00 \\\n    \
                         --rate on_time_closure.due --by department --period 2026-09-01..2026-11-01 \\\n    \
-                        deploy/sample/events.ndjson"
+                        deploy/sample/events.ndjson\n\n\
+                  `recordedtime` of an event stands for its receipt; without it the event was received when it claims to \
+                  have happened. A server knows the true receipt: replay what `hotline export` gives to get its figures."
 )]
 pub struct Args {
     /// The rulebook directory.
