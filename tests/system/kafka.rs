@@ -74,6 +74,15 @@ impl Casework {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Until the group has given it something to read.
+    fn wait_for_a_partition(&self) {
+        let deadline = Instant::now() + STILL_MAX;
+        while !self.said().contains("partition assigned") {
+            assert!(Instant::now() < deadline, "no partition was assigned: {}", self.said());
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+
     fn signal(&mut self, signal: &str) -> i32 {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
@@ -183,6 +192,9 @@ fn boston_over_six_partitions_while_processes_come_and_go_gives_what_replay_give
     let third = Casework::start(&server, &brokers, &topic, "third");
     assert!(server.send(&[&parts[1]]).status.success());
     first.stop();
+    // The group spreads over those that are left.
+    second.wait_for_a_partition();
+    third.wait_for_a_partition();
     // Straight to the topic, each event keyed by itself: a case lies on several partitions.
     let to = format!("kafka://{brokers}/{topic}");
     let straight = |file: &str| {
@@ -192,8 +204,6 @@ fn boston_over_six_partitions_while_processes_come_and_go_gives_what_replay_give
     straight(&parts[2]);
     // One more time, keyed otherwise than before: duplicates. Meanwhile a process dies, and another comes.
     straight(&all);
-    let took_part = |casework: &Casework| casework.said().contains("partition assigned");
-    assert!(took_part(&second) && took_part(&third), "the group spread over the processes");
     let mut killed = third;
     killed.signal("-KILL");
     let last = Casework::start(&server, &brokers, &topic, "last");
@@ -210,11 +220,7 @@ fn boston_over_six_partitions_while_processes_come_and_go_gives_what_replay_give
     let positions = positions(&server);
     assert_eq!(positions.len(), 6, "every partition was read");
     assert_eq!(sum(&positions, "dead"), 0);
-    let deadline = Instant::now() + STILL_MAX;
-    while !took_part(&last) {
-        assert!(Instant::now() < deadline, "the last process took over nothing: {}", last.said());
-        std::thread::park_timeout(Duration::from_millis(100));
-    }
+    last.wait_for_a_partition();
     let checked = run(&["--config", &server.config(), "tallies", "check"]);
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     second.stop();
