@@ -284,8 +284,8 @@ class Bench:
     def figures(self, events):
         if dead := self.number("SELECT sum(dead) FROM positions"):
             raise SystemExit(f"bench: {dead} records were refused: the workload is not what it should be")
-        updates, hot, batches, deltas = self.sql(
-            "SELECT n_tup_upd || ' ' || n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'cases'")[0].split() + [0, 0]
+        updates, hot = self.sql(
+            "SELECT n_tup_upd || ' ' || n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'cases'")[0].split()
         metrics = self.metrics()
         count = metrics.get("hotline_casework_batch_records_count", 0)
         stage = lambda name: metrics.get(f'hotline_casework_stage_seconds_sum{{stage="{name}"}}', 0)

@@ -42,12 +42,14 @@ pub(crate) async fn show(
     match found.await {
         Ok(Some(found)) => Json(found.json(&source, &id)).into_response(),
         Ok(None) if question.subject.is_none() => {
-            let title = "No figure of this name is known; an event about a case is asked for with ?subject={case}";
+            let title =
+                "No figure of this name is known; an event about a case is asked for with ?subject={case}";
             Problem::new(StatusCode::NOT_FOUND, "no_event", title).into_response()
         }
         Ok(None) => {
-            Problem::new(StatusCode::NOT_FOUND, "no_event", "The event is not known: not yet, never sent, or a snapshot that a newer one of its source replaced")
-                .into_response()
+            let title =
+                "The event is not known: not yet, never sent, or a snapshot that a newer one replaced";
+            Problem::new(StatusCode::NOT_FOUND, "no_event", title).into_response()
         }
         Err(error) => unavailable(&error).into_response(),
     }

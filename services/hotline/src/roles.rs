@@ -147,13 +147,13 @@ fn watch_database(lifecycle: &mut Lifecycle, store: &Store, answers: Condition) 
     });
 }
 
-/// Whether the broker answers and has the topic is a condition of being ready. Each change is told.
+/// Whether the broker answers and has the topic is a condition of being ready. Each new trouble is told.
 fn watch_broker(lifecycle: &mut Lifecycle, kafka: KafkaConfig, answers: Condition) -> anyhow::Result<()> {
     let (cluster, stop) = (broker::cluster(&kafka)?, lifecycle.support_token());
     lifecycle.spawn_support("broker", async move {
         let mut told = None;
         while !stop.is_cancelled() {
-            let missing = match admin::topic(&cluster, &kafka.topic, ANSWER_WAIT).await {
+            let missing = match admin::partitions(&cluster, &kafka.topic, ANSWER_WAIT).await {
                 Ok(Some(_)) => None,
                 Ok(None) => Some("it has no such topic: `hotline migrate` makes it".to_owned()),
                 Err(error) => Some(error.to_string()),

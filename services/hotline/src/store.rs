@@ -12,6 +12,8 @@ use hotline_runtime::{embedded, key};
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
 /// A command may read everything, and wait for whoever reads its output.
 const COMMAND_WAIT: Duration = Duration::from_hours(1);
+/// How long the last attempt may take, the one that says why.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// An open database. A cluster that was started for it ends with [`Store::close`].
@@ -96,9 +98,9 @@ impl Store {
                 format!("in {} on port {port}", dir.display())
             }
         };
-        hotline_postgres::answers(&self.pool)
-            .await
-            .with_context(|| format!("the database {place} does not answer; check [postgres]"))
+        let problem = || format!("the database {place} does not answer; check [postgres]");
+        let last = tokio::time::timeout(LAST_WAIT, hotline_postgres::answers(&self.pool)).await;
+        last.with_context(problem)?.with_context(problem)
     }
 
     pub fn database(&self) -> &Database {

@@ -41,36 +41,54 @@ pub async fn create_topic(
     }
 }
 
-/// Looks at a topic; None: there is none of this name.
+/// How many partitions a topic has; None: there is none of this name. Whoever may write to it or read it may ask.
+pub async fn partitions(
+    cluster: &ClusterConfig,
+    name: &str,
+    at_most: Duration,
+) -> Result<Option<usize>, Error> {
+    Ok(count(client(cluster)?, name, at_most).await?.1)
+}
+
+/// Looks at a topic and its settings; None: there is none of this name.
 pub async fn topic(cluster: &ClusterConfig, name: &str, at_most: Duration) -> Result<Option<Topic>, Error> {
-    const WHAT: &str = "looking at a topic";
-    let admin = client(cluster)?;
-    let topic = name.to_owned();
-    let (admin, partitions) = blocking(at_most, move |_| {
-        let metadata = admin
-            .inner()
-            .fetch_metadata(Some(&topic), at_most)
-            .map_err(|error| Error::from_kafka(WHAT, error))?;
-        let found = metadata.topics().first();
-        match found.and_then(rdkafka::metadata::MetadataTopic::error).map(Code::from) {
-            Some(Code::UnknownTopicOrPartition) => Ok((admin, None)),
-            Some(code) => Err(Error::from_code(WHAT, code)),
-            None => Ok((admin, found.map(|found| found.partitions().len()))),
-        }
-    })
-    .await?;
+    let (admin, partitions) = count(client(cluster)?, name, at_most).await?;
     let Some(partitions) = partitions else { return Ok(None) };
     let described = admin
         .describe_configs([&ResourceSpecifier::Topic(name)], &options(at_most))
         .await
-        .map_err(|error| Error::from_kafka(WHAT, error))?;
+        .map_err(|error| Error::from_kafka(LOOKING, error))?;
     let resource = match described.into_iter().next() {
         Some(Ok(resource)) => resource,
-        Some(Err(code)) => return Err(Error::from_code(WHAT, code)),
+        Some(Err(code)) => return Err(Error::from_code(LOOKING, code)),
         None => return Ok(None),
     };
     let stamped_by = resource.get("message.timestamp.type").and_then(|entry| entry.value.as_deref());
     Ok(Some(Topic { partitions, append_time: stamped_by == Some("LogAppendTime") }))
+}
+
+const LOOKING: &str = "looking at a topic";
+
+/// The partitions of a topic, if there is one; the client comes back.
+async fn count(
+    admin: AdminClient<Logging>,
+    name: &str,
+    at_most: Duration,
+) -> Result<(AdminClient<Logging>, Option<usize>), Error> {
+    let topic = name.to_owned();
+    blocking(at_most, move |_| {
+        let metadata = admin
+            .inner()
+            .fetch_metadata(Some(&topic), at_most)
+            .map_err(|error| Error::from_kafka(LOOKING, error))?;
+        let found = metadata.topics().first();
+        match found.and_then(rdkafka::metadata::MetadataTopic::error).map(Code::from) {
+            Some(Code::UnknownTopicOrPartition) => Ok((admin, None)),
+            Some(code) => Err(Error::from_code(LOOKING, code)),
+            None => Ok((admin, found.map(|found| found.partitions().len()))),
+        }
+    })
+    .await
 }
 
 fn client(cluster: &ClusterConfig) -> Result<AdminClient<Logging>, Error> {

@@ -117,23 +117,18 @@ impl Producer {
             // Its own records are answered while it waits for room: else several callers that hold all of it
             // together would wait for each other.
             let delivery = loop {
-                let room = self.room_of(*record).and_then(|units| {
-                    Arc::clone(&self.room).try_acquire_many_owned(units).map_err(|_| Error::QueueFull)
-                });
-                match room {
-                    Ok(room) => break self.put(*record, room),
-                    Err(Error::QueueFull) => match under_way.pop_front() {
-                        Some((place, delivery)) => {
-                            let answer = delivery.wait().await;
-                            let is_over = matches!(answer, Err(Error::TimedOut { .. }));
-                            answers[place] = Some(answer);
-                            if is_over {
-                                break Err(Error::QueueFull);
-                            }
-                        }
-                        None => break self.enqueue(*record).await,
-                    },
-                    Err(error) => break Err(error),
+                let tried = self.try_enqueue(*record);
+                if !matches!(tried, Err(Error::QueueFull)) {
+                    break tried;
+                }
+                let Some((oldest, delivery)) = under_way.pop_front() else {
+                    break self.enqueue(*record).await;
+                };
+                let answer = delivery.wait().await;
+                let is_over = matches!(answer, Err(Error::TimedOut { .. }));
+                answers[oldest] = Some(answer);
+                if is_over {
+                    break Err(Error::QueueFull);
                 }
             };
             match delivery {
@@ -157,6 +152,12 @@ impl Producer {
             .map_err(|_| Error::QueueFull)?
             .map_err(|_| Error::Stopped)?;
         self.put(record, room)
+    }
+
+    /// As [`Producer::enqueue`], without waiting.
+    fn try_enqueue(&self, record: Outgoing<'_>) -> Result<Delivery, Error> {
+        let room = Arc::clone(&self.room).try_acquire_many_owned(self.room_of(record)?);
+        self.put(record, room.map_err(|_| Error::QueueFull)?)
     }
 
     /// The permits that a record takes.

@@ -90,10 +90,18 @@ pub async fn reclaim(tx: &mut PgConnection, lost: &Claim) -> Result<Claim, Error
     )
     .bind(&lost.origin)
     .bind(lost.epoch)
-    .fetch_optional(tx)
+    .fetch_optional(&mut *tx)
     .await
     .map_err(Error::database("positions::reclaim"))?;
-    let row = row.ok_or_else(|| Error::Fenced { origin: lost.origin.clone(), epoch: lost.epoch })?;
+    let Some(row) = row else {
+        let epoch =
+            sqlx::query_scalar("/* positions::reclaim */ SELECT epoch FROM positions WHERE origin = $1")
+                .bind(&lost.origin)
+                .fetch_one(tx)
+                .await
+                .map_err(Error::database("positions::reclaim"))?;
+        return Err(Error::Fenced { origin: lost.origin.clone(), epoch });
+    };
     Ok(Claim { origin: lost.origin.clone(), epoch: row.get(0), next_offset: row.get(1) })
 }
 

@@ -12,6 +12,8 @@ const FILES: &[(i64, &str, &str)] = &[
     (4, "tallies", include_str!("../migrations/0004_tallies.sql")),
     (5, "partitions", include_str!("../migrations/0005_partitions.sql")),
     (6, "room", include_str!("../migrations/0006_room.sql")),
+    (7, "byte_order", include_str!("../migrations/0007_byte_order.sql")),
+    (8, "letter_case", include_str!("../migrations/0008_letter_case.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -18,7 +18,8 @@ use crate::metrics;
 /// How long the broker may take to show a log's ends and one record.
 const LOOK_FOR: Duration = Duration::from_secs(20);
 
-/// After so long without a batch the log is looked at again: a topic is not made anew and filled in less.
+/// After so long without a batch the log is looked at again. A topic that is deleted, made anew and filled beyond the
+/// position in less is not noticed.
 const QUIET_MAX: Duration = Duration::from_secs(2);
 
 /// What a worker says to the loop that owns the consumer.

@@ -152,7 +152,8 @@ fn words(of: &Value, names: &[&str]) -> String {
 fn line(out: &mut String, indent: usize, parts: &[&str]) {
     let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
     if !parts.is_empty() {
-        let _ = writeln!(out, "{:indent$}{}", "", parts.join("  "), indent = 2 * indent);
+        writeln!(out, "{:indent$}{}", "", parts.join("  "), indent = 2 * indent)
+            .expect("a String takes all that is written to it");
     }
 }
 

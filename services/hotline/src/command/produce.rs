@@ -61,7 +61,7 @@ pub async fn produce(
     files: &[PathBuf],
 ) -> anyhow::Result<Counts> {
     let brokers = &cluster.brokers;
-    let there = admin::topic(cluster, topic, LOOK_FOR).await;
+    let there = admin::partitions(cluster, topic, LOOK_FOR).await;
     if there.with_context(|| format!("the brokers at {brokers} do not answer"))?.is_none() {
         bail!("the brokers at {brokers} have no topic {topic}: `hotline migrate` makes the one of [kafka]");
     }
