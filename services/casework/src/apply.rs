@@ -7,6 +7,7 @@ use hotline_events::intake::{Batch, Origin, Outcome, Reason, Record, RecordConte
 use hotline_postgres::positions::Claim;
 use hotline_postgres::{Applied, CaseWriter, Commit, Error, Sort};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::CaseworkConfig;
 use crate::metrics;
@@ -39,6 +40,8 @@ pub(crate) struct Applier {
     origin: Origin,
     claim: Option<Claim>,
     patience: Patience,
+    /// Cancelled when what cannot be committed now is better left: a sick environment is not waited for then.
+    given_up: CancellationToken,
 }
 
 impl Applier {
@@ -48,12 +51,13 @@ impl Applier {
         config: CaseworkConfig,
         origin: Origin,
         claim: Option<Claim>,
+        given_up: CancellationToken,
     ) -> Self {
         let patience = match origin {
             Origin::Partition { .. } => Patience::Endless,
             Origin::Http | Origin::Redrive => Patience::Attempts(config.attempts_max),
         };
-        Self { writer, config, origin, claim, patience }
+        Self { writer, config, origin, claim, patience, given_up }
     }
 
     /// Commits records and says what became of each event. What fails by a fault of its content is halved until
@@ -93,7 +97,10 @@ impl Applier {
                 Ok(None) => {}
                 Err(error) if self.bears(&error, attempts) => {
                     note(&error);
-                    sleep(pause_after(attempts, &self.config)).await;
+                    let pause = sleep(pause_after(attempts, &self.config));
+                    if self.given_up.run_until_cancelled(pause).await.is_none() {
+                        return Err(error);
+                    }
                 }
                 Err(error) => {
                     if unknown.is_some() {

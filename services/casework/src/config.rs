@@ -51,7 +51,7 @@ impl Default for CaseworkConfig {
         Self {
             batch_wait: Duration::from_millis(2),
             topic_wait: Duration::from_millis(50),
-            batches_max: 4,
+            batches_max: 2,
             batch_records_max: Batch::RECORDS_MAX,
             batch_bytes_max: Batch::BYTES_MAX,
             attempts_max: 5,

@@ -22,7 +22,7 @@ pub(crate) async fn serve(
     mut handovers: mpsc::Receiver<Handover>,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
-    let mut applier = Applier::new(writer, config.clone(), Origin::Http, None);
+    let mut applier = Applier::new(writer, config.clone(), Origin::Http, None, stop.clone());
     loop {
         let first = tokio::select! {
             biased;

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::CaseworkConfig;
 pub use error::RunError;
-pub use topic::{Opener, SEALED, Source};
+pub use topic::{Opener, SEALED, Source, Told};
 
 /// The system clock, or a test's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

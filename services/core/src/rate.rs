@@ -14,7 +14,7 @@ use crate::fact::Code;
 use crate::measure::{Measure, Part, Population, State, parse_tally_name, parse_term, tally_name};
 use crate::rank::{self, Standing};
 use crate::rulebook::{Basis, Composite, Rate, Rulebook, Term, Where};
-use crate::score::{Contribution, Score, TallyKey};
+use crate::score::{Contribution, Score, Series};
 
 /// By what a table is broken down, besides the department.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,22 +177,21 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Adds a stored tally.
-    pub fn add_tally(&mut self, tally: &TallyKey, value: i64) {
-        let (measure, part, excluded) = parse_tally_name(&tally.measure);
+    /// Adds the sum of a series over the days of the query.
+    pub fn add_sum(&mut self, series: &Series, value: i64) {
+        let (measure, part, excluded) = parse_tally_name(&series.measure);
+        let cell = &series.cell;
         for column in &mut self.columns {
             let filter = &column.rate.filter;
-            if column.rate.basis != tally.basis
-                || tally.day < self.from
-                || tally.day >= self.to
-                || filter.role != tally.role
-                || !takes(filter, &tally.hotline, &tally.case_type, &tally.class)
+            if column.rate.basis != series.basis
+                || filter.role != cell.role
+                || !takes(filter, &cell.hotline, &cell.case_type, &cell.class)
             {
                 continue;
             }
             let (numerator, denominator) = column.weigh(&measure, part, excluded, value);
             if (numerator, denominator) != (0, 0) {
-                let key = key(self.by, &tally.hotline, &tally.case_type, &tally.department);
+                let key = key(self.by, &cell.hotline, &cell.case_type, &cell.department);
                 column.add(key, numerator, denominator);
             }
         }

@@ -12,6 +12,7 @@ pub use asked::Asked;
 pub use encoding::ScoreError;
 pub use of_view::score;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -117,14 +118,26 @@ pub struct Score {
 /// Where an integer of the tallies stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TallyKey {
-    pub basis: Basis,
+    pub series: Series,
     pub day: Date,
+}
+
+/// What is counted day by day, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Series {
+    pub basis: Basis,
+    pub measure: Code,
+    pub cell: Cell,
+}
+
+/// Who is charged, and for which kind of cases.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cell {
+    pub department: Code,
+    pub role: Role,
     pub hotline: Code,
     pub case_type: Code,
     pub class: Code,
-    pub department: Code,
-    pub role: Role,
-    pub measure: Code,
 }
 
 impl Score {
@@ -135,28 +148,30 @@ impl Score {
     /// The integers it adds, by key.
     pub fn tallies(&self) -> BTreeMap<TallyKey, i64> {
         let mut tallies = BTreeMap::new();
-        self.add_to(&mut tallies, 1);
+        self.contributions
+            .iter()
+            .for_each(|(contribution, value)| self.add(&mut tallies, contribution, *value));
         tallies
     }
 
-    fn add_to(&self, tallies: &mut BTreeMap<TallyKey, i64>, sign: i64) {
-        for (contribution, value) in &self.contributions {
-            for part in contribution.parts() {
-                let measure = tally_name(&contribution.measure, part, contribution.excluded);
-                for basis in Basis::ALL {
-                    let Some(day) = contribution.days[basis as usize] else { continue };
-                    let key = TallyKey {
-                        basis,
-                        day,
-                        hotline: self.hotline.clone(),
-                        case_type: contribution.case_type.clone(),
-                        class: contribution.class.clone(),
-                        department: contribution.department.clone(),
-                        role: contribution.role,
-                        measure: measure.clone(),
-                    };
-                    *tallies.entry(key).or_default() += sign * value;
-                }
+    /// Adds a contribution of this score, as often as `value` says.
+    fn add(&self, tallies: &mut BTreeMap<TallyKey, i64>, contribution: &Contribution, value: i64) {
+        if value == 0 {
+            return;
+        }
+        for part in contribution.parts() {
+            let measure = tally_name(&contribution.measure, part, contribution.excluded);
+            for basis in Basis::ALL {
+                let Some(day) = contribution.days[basis as usize] else { continue };
+                let cell = Cell {
+                    department: contribution.department.clone(),
+                    role: contribution.role,
+                    hotline: self.hotline.clone(),
+                    case_type: contribution.case_type.clone(),
+                    class: contribution.class.clone(),
+                };
+                let series = Series { basis, measure: measure.clone(), cell };
+                *tallies.entry(TallyKey { series, day }).or_default() += value;
             }
         }
     }
@@ -175,11 +190,30 @@ impl Score {
     }
 }
 
-/// What `new` adds beyond `old`; nothing where they are equal.
-pub fn deltas(old: &Score, new: &Score) -> BTreeMap<TallyKey, i64> {
-    let mut deltas = BTreeMap::new();
-    new.add_to(&mut deltas, 1);
-    old.add_to(&mut deltas, -1);
-    deltas.retain(|_, value| *value != 0);
-    deltas
+/// Adds to `deltas` what `new` adds beyond `old`; some may come to 0.
+pub fn add_deltas(deltas: &mut BTreeMap<TallyKey, i64>, old: &Score, new: &Score) {
+    let (mut left, mut right) = (old.contributions.as_slice(), new.contributions.as_slice());
+    // Most of a case stays as it was, in the same order: what is equal on both sides need not be spelt out.
+    while let ([(was, before), less @ ..], [(is, after), more @ ..]) = (left, right) {
+        match was.cmp(is) {
+            Ordering::Equal if old.hotline == new.hotline => {
+                new.add(deltas, is, after - before);
+                (left, right) = (less, more);
+            }
+            Ordering::Equal | Ordering::Less => {
+                old.add(deltas, was, -before);
+                left = less;
+            }
+            Ordering::Greater => {
+                new.add(deltas, is, *after);
+                right = more;
+            }
+        }
+    }
+    for (was, before) in left {
+        old.add(deltas, was, -before);
+    }
+    for (is, after) in right {
+        new.add(deltas, is, *after);
+    }
 }

@@ -1,5 +1,6 @@
 //! The broker, as the configuration has it.
 
+use hotline_casework::Told;
 use hotline_events::Tagger;
 use hotline_kafka::{
     ClusterConfig, ConsumerConfig, Password, Producer, ProducerConfig, Scram, ScramMechanism, Tls,
@@ -51,6 +52,7 @@ pub fn source(
     kafka: &KafkaConfig,
     casework: &hotline_casework::CaseworkConfig,
     master: &MasterKey,
+    halted: Told,
 ) -> anyhow::Result<hotline_casework::Source> {
     let consumer = ConsumerConfig {
         batch_records_max: casework.batch_records_max,
@@ -61,5 +63,5 @@ pub fn source(
     };
     let opener =
         hotline_casework::Opener { tagger: Tagger::keyed(&master.tag_key()), transit: master.transit_key() };
-    Ok(hotline_casework::Source { cluster: cluster(kafka)?, consumer, opener })
+    Ok(hotline_casework::Source { cluster: cluster(kafka)?, consumer, opener, halted })
 }

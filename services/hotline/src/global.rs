@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use hotline_casework::CaseworkConfig;
 use hotline_gateway::GatewayConfig;
 use hotline_rates::RatesConfig;
-use hotline_runtime::config::{Config, Sections};
+use hotline_runtime::config::{Config, KafkaConfig, Section as _, Sections};
+use hotline_runtime::{Fault, Faults, Place};
 
 /// Where a configuration file is looked for without `--config`.
 const FILES: [&str; 2] = ["hotline.toml", "/etc/hotline/hotline.toml"];
@@ -32,12 +33,41 @@ impl Global {
     /// The configuration of this process, free of faults.
     pub fn load(&self) -> Result<Config, hotline_runtime::Error> {
         let found = FILES.iter().map(Path::new).find(|path| path.is_file());
-        Config::load(self.config.as_deref().or(found), Config::environment(), &sections())
+        let config = Config::load(self.config.as_deref().or(found), Config::environment(), &sections())?;
+        let faults = contradictions(&config);
+        if faults.is_empty() {
+            Ok(config)
+        } else {
+            Err(hotline_runtime::Error::ConfigInvalid(Faults(faults)))
+        }
     }
 
     pub fn lang(&self) -> Lang {
         self.lang.unwrap_or_else(|| locale(Config::environment()))
     }
+}
+
+/// What is wrong with two sections together.
+fn contradictions(config: &Config) -> Vec<Fault> {
+    let Some(kafka) = config.optional::<KafkaConfig>() else { return Vec::new() };
+    let key = "kafka.delivery_wait";
+    let place = config
+        .effective()
+        .iter()
+        .find(|value| value.key == key)
+        .map_or(Place::Default, |value| value.place.clone());
+    let is_late = kafka.delivery_wait >= config.section::<GatewayConfig>().request_wait;
+    is_late
+        .then(|| Fault {
+            place,
+            section: KafkaConfig::NAME.to_owned(),
+            message:
+                "delivery_wait must be shorter than [gateway] request_wait: a sender would be told that the \
+                      request took too long while its event is still under way"
+                    .to_owned(),
+        })
+        .into_iter()
+        .collect()
 }
 
 /// Every section that a configuration file may have: the shell's and each role's.
@@ -90,6 +120,14 @@ mod tests {
         let path = dir.path().join("hotline.toml");
         std::fs::write(&path, text).unwrap();
         Config::load(Some(&path), [], &sections()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn two_sections_that_do_not_fit_are_a_fault() {
+        let faults = |text: &str| contradictions(&load(text)).len();
+        assert_eq!(faults("[gateway]\nrequest_wait = '10 s'\n"), 0);
+        assert_eq!(faults("[gateway]\nrequest_wait = '10 s'\n[kafka]\n"), 1);
+        assert_eq!(faults("[gateway]\nrequest_wait = '10 s'\n[kafka]\ndelivery_wait = '9 s'\n"), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use hotline_casework::{CaseworkConfig, Intake};
+use hotline_casework::{CaseworkConfig, Intake, Told};
 use hotline_core::rulebook::{Files, load};
 use hotline_events::Tagger;
 use hotline_gateway::{GatewayConfig, Server, Sink};
@@ -105,7 +105,10 @@ pub fn run_around<T>(
         if let Some(kafka) = kafka.filter(|_| roles.iter().any(|role| *role != Role::Rates)) {
             watch_broker(&mut lifecycle, kafka, readiness.condition("broker"))?;
         }
-        let started = start(roles, config, rulebook, listener, &store, &mut lifecycle).await;
+        // Where a gateway is in the process too, it goes on: a halted partition must not cost it its callers.
+        let halting = roles == [Role::Casework] && config.optional::<KafkaConfig>().is_some();
+        let sound = halting.then(|| readiness.condition("partitions"));
+        let started = start(roles, config, rulebook, listener, sound, &store, &mut lifecycle).await;
         let mut done = None;
         let code = match &started {
             Ok(gateway) => {
@@ -198,6 +201,7 @@ async fn start(
     config: &Config,
     rulebook: Option<&Files>,
     listener: Option<TcpListener>,
+    sound: Option<Condition>,
     store: &Store,
     lifecycle: &mut Lifecycle,
 ) -> anyhow::Result<Option<SocketAddr>> {
@@ -249,7 +253,15 @@ async fn start(
     if folds {
         let casework = config.section::<CaseworkConfig>();
         let intake = match &kafka {
-            Some(kafka) => Intake::Topic(Box::new(broker::source(kafka, &casework, &store.master)?)),
+            Some(kafka) => {
+                let halted = Told(Arc::new(move |halted| {
+                    if let Some(sound) = &sound {
+                        sound.set(halted == 0);
+                    }
+                }));
+                (halted.0)(0);
+                Intake::Topic(Box::new(broker::source(kafka, &casework, &store.master, halted)?))
+            }
             None => Intake::Handovers(requests),
         };
         let run = hotline_casework::run(writer, casework, Arc::new(clock::now), intake, lifecycle.token());

@@ -78,11 +78,16 @@ impl Store {
     /// A server that is just starting refuses for a while.
     async fn until_it_answers(&self) -> anyhow::Result<()> {
         let asked = async {
+            let mut told = false;
             loop {
-                match hotline_postgres::pool::ping(&self.pool).await {
+                match hotline_postgres::answers(&self.pool).await {
                     Ok(()) => return,
-                    Err(error) => {
+                    Err(error) if told => {
                         tracing::debug!(error.code = error.code(), %error, "the database does not answer yet");
+                    }
+                    Err(error) => {
+                        told = true;
+                        tracing::warn!(error.code = error.code(), %error, "the database does not answer yet");
                     }
                 }
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;

@@ -50,6 +50,8 @@ struct Held {
     gathering: Gathering,
     /// Where the batch ends that the caller has.
     outstanding: Option<i64>,
+    /// It had a batch until this round.
+    was_busy: bool,
     is_halted: bool,
     /// The group has taken it back, and waits for the caller to release it.
     is_leaving: bool,
@@ -63,8 +65,9 @@ struct Revoked {
 }
 
 impl Held {
-    /// What has gathered, if it is time: at once where the caller was busy meanwhile.
-    fn take_batch(&mut self, limits: &Limits, was_busy: bool, now: Instant) -> Option<Vec<RawRecord>> {
+    /// What has gathered, if it is time: at once where it came while the caller was busy.
+    fn take_batch(&mut self, limits: &Limits, now: Instant) -> Option<Vec<RawRecord>> {
+        let was_busy = std::mem::take(&mut self.was_busy);
         let due_at = self.gathering.due_at(limits)?;
         let goes =
             self.outstanding.is_none() && (was_busy || self.gathering.is_full(limits) || due_at <= now);
@@ -225,11 +228,9 @@ impl Reader {
             return;
         }
         held.outstanding = None;
+        held.was_busy = true;
         if let Some(progress) = self.board.lock().get_mut(&partition) {
             progress.next_offset = next_offset;
-        }
-        if let Some(records) = held.take_batch(&self.limits, true, Instant::now()) {
-            Self::out(&self.inputs, &partition, held, records);
         }
         self.to_commit.insert(partition, next_offset);
     }
@@ -249,7 +250,9 @@ impl Reader {
         let (mut halted, mut troubles) = (Vec::new(), Vec::new());
         let now = Instant::now();
         for (partition, held) in &mut self.held {
-            let Some(queue) = held.queue.as_ref().filter(|_| !held.is_halted && !held.is_leaving) else {
+            // While the caller has a batch the next one lies in librdkafka's queue, which is bounded.
+            let is_read = !held.is_halted && !held.is_leaving && held.outstanding.is_none();
+            let Some(queue) = held.queue.as_ref().filter(|_| is_read) else {
                 continue;
             };
             while !held.gathering.is_full(&self.limits) {
@@ -274,7 +277,7 @@ impl Reader {
 
     fn hand_out(&mut self, now: Instant) {
         for (partition, held) in &mut self.held {
-            if let Some(records) = held.take_batch(&self.limits, false, now) {
+            if let Some(records) = held.take_batch(&self.limits, now) {
                 Self::out(&self.inputs, partition, held, records);
             }
         }

@@ -47,7 +47,7 @@ pub enum Error {
     RulebookUnreadable { seq: i64, faults: usize },
     #[error("{settled} settled results of {cases} cases would change: say --restate")]
     WouldRestate { cases: u64, settled: u64 },
-    #[error("the master key is not the one of this database")]
+    #[error("the master key is not the one of this database: [data] master_key_file says which file is read")]
     WrongMasterKey,
     /// Bytes that do not open: another key, or altered.
     #[error("sealed bytes of {what} do not open")]

@@ -134,9 +134,3 @@ fn is_shutdown(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code.starts_with("57") || code.starts_with("08"))
 }
-
-/// Whether the database answers.
-pub async fn ping(pool: &PgPool) -> Result<(), Error> {
-    let mut connection = pool.acquire().await.map_err(Error::database("ping"))?;
-    connection.ping().await.map_err(Error::database("ping"))
-}

@@ -36,7 +36,8 @@ impl Restatement {
         to_rulebook_seq: i64,
     ) -> Option<Self> {
         let mut changes = differences(settled(old), settled(new));
-        changes.retain(|change| before.asked.needs(&change.key) && after.asked.needs(&change.key));
+        changes
+            .retain(|change| before.asked.needs(&change.key.series) && after.asked.needs(&change.key.series));
         (!changes.is_empty()).then(|| Self {
             case_id: loaded.case_id.clone(),
             from_rulebook_seq: loaded.rulebook_seq,
@@ -61,7 +62,7 @@ pub async fn append(
     let mut rows = Rows::new(16);
     for restatement in restatements {
         for change in &restatement.changes {
-            let key = &change.key;
+            let (series, cell) = (&change.key.series, &change.key.series.cell);
             rows.row()
                 .at(now)
                 .text(&restatement.case_id)
@@ -69,14 +70,14 @@ pub async fn append(
                 .integer(restatement.to_rulebook_seq)
                 .small(restatement.from_fold_version)
                 .small(fold_version())
-                .text(key.basis.name())
-                .on(key.day)
-                .text(&key.hotline)
-                .text(&key.case_type)
-                .text(&key.class)
-                .text(&key.department)
-                .text(key.role.name())
-                .text(&key.measure)
+                .text(series.basis.name())
+                .on(change.key.day)
+                .text(&cell.hotline)
+                .text(&cell.case_type)
+                .text(&cell.class)
+                .text(&cell.department)
+                .text(cell.role.name())
+                .text(&series.measure)
                 .integer(change.stored)
                 .integer(change.scored);
         }

@@ -14,6 +14,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (6, "room", include_str!("../migrations/0006_room.sql")),
     (7, "byte_order", include_str!("../migrations/0007_byte_order.sql")),
     (8, "letter_case", include_str!("../migrations/0008_letter_case.sql")),
+    (9, "tally_names", include_str!("../migrations/0009_tally_names.sql")),
 ];
 
 /// The migrations by version and file name.

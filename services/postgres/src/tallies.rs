@@ -4,11 +4,13 @@
 //! statement. A delta that is still uncommitted is simply not there yet: the compactor moves the rows it sees and
 //! keeps no mark below which it believes to have seen everything.
 
+mod names;
+
 use std::collections::BTreeMap;
 
 use hotline_core::fact::Role;
 use hotline_core::rulebook::Basis;
-use hotline_core::score::TallyKey;
+use hotline_core::score::{Cell, Series, TallyKey};
 use jiff::civil::Date;
 use smol_str::SmolStr;
 use sqlx::postgres::PgRow;
@@ -19,6 +21,8 @@ use crate::copy::Rows;
 use crate::error::{Error, expect_rows};
 use crate::pool::run_tx;
 use crate::sql_types::On;
+
+pub use names::Names;
 
 /// Integers by key; none is 0.
 pub type Tallies = BTreeMap<TallyKey, i64>;
@@ -45,55 +49,51 @@ pub struct Difference {
     pub scored: i64,
 }
 
-fn key(row: &PgRow) -> Result<TallyKey, Error> {
+/// From the columns of [`tally_sums`](../migrations/0009_tally_names.sql), the day apart.
+fn series(row: &PgRow) -> Result<Series, Error> {
     let malformed = |what| move || Error::Malformed { what };
     let text = |at: usize| SmolStr::from(row.get::<&str, _>(at));
-    Ok(TallyKey {
+    let role = Role::parse(row.get(3)).ok_or_else(malformed("the role of a tally"))?;
+    Ok(Series {
         basis: Basis::parse(row.get(0)).ok_or_else(malformed("the basis of a tally"))?,
-        day: row.get::<On, _>(1).0,
-        hotline: text(2),
-        case_type: text(3),
-        class: text(4),
-        department: text(5),
-        role: Role::parse(row.get(6)).ok_or_else(malformed("the role of a tally"))?,
-        measure: text(7),
+        measure: text(1),
+        cell: Cell { department: text(2), role, hotline: text(4), case_type: text(5), class: text(6) },
     })
 }
 
 /// Appends what a batch changed.
-pub async fn append(tx: &mut PgConnection, deltas: &Tallies) -> Result<(), Error> {
-    let mut rows = Rows::new(9);
-    for (key, value) in deltas.iter().filter(|(_, value)| **value != 0) {
-        rows.row()
-            .text(key.basis.name())
-            .on(key.day)
-            .text(&key.hotline)
-            .text(&key.case_type)
-            .text(&key.class)
-            .text(&key.department)
-            .text(key.role.name())
-            .text(&key.measure)
-            .integer(*value);
+pub async fn append(tx: &mut PgConnection, names: &Names, deltas: &Tallies) -> Result<(), Error> {
+    let numbers = names.numbers(tx, deltas.keys().map(|key| &key.series)).await?;
+    let mut rows = Rows::new(4);
+    for ((key, value), (measure, cell)) in deltas.iter().zip(numbers) {
+        if *value != 0 {
+            rows.row().small(measure).on(key.day).small(cell).integer(*value);
+        }
     }
-    let statement =
-        "/* tallies::append */ COPY tally_deltas (basis, day, hotline, case_type, class, department,
-        role, measure, value) FROM STDIN (FORMAT binary)";
+    let statement = "/* tallies::append */ COPY tally_deltas (measure_id, day, cell_id, value)
+        FROM STDIN (FORMAT binary)";
     rows.send(tx, "tallies::append", statement).await
 }
 
-/// The sums over tallies and deltas, in one snapshot.
-pub async fn sum(tx: &mut PgConnection, range: &Range<'_>) -> Result<Tallies, Error> {
+/// The sums over tallies and deltas of the days asked for, in one snapshot.
+pub async fn sum(tx: &mut PgConnection, range: &Range<'_>) -> Result<BTreeMap<Series, i64>, Error> {
     let measures: Option<Vec<&str>> =
         range.measures.map(|measures| measures.iter().map(SmolStr::as_str).collect());
     let rows = sqlx::query(
         "/* tallies::sum */
-         SELECT basis, day, hotline, case_type, class, department, role, measure, sum(value)::bigint
-           FROM (SELECT * FROM tallies
-                  WHERE basis = $1 AND day >= $2 AND day < $3 AND ($4::text[] IS NULL OR measure = ANY($4))
-                 UNION ALL
-                 SELECT * FROM tally_deltas
-                  WHERE basis = $1 AND day >= $2 AND day < $3 AND ($4::text[] IS NULL OR measure = ANY($4))) AS parts
-          GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(value) <> 0",
+         WITH asked AS (
+             SELECT id FROM tally_measures WHERE basis = $1 AND ($4::text[] IS NULL OR measure = ANY($4))),
+         parts AS (
+             SELECT measure_id, cell_id, value FROM tallies
+              WHERE measure_id = ANY (ARRAY (SELECT id FROM asked)) AND day >= $2 AND day < $3
+             UNION ALL
+             SELECT measure_id, cell_id, value FROM tally_deltas
+              WHERE measure_id = ANY (ARRAY (SELECT id FROM asked)) AND day >= $2 AND day < $3),
+         sums AS (
+             SELECT measure_id, cell_id, sum(value)::bigint AS value FROM parts GROUP BY 1, 2 HAVING sum(value) <> 0)
+         SELECT basis, measure, department, role, hotline, case_type, class, sums.value FROM sums
+           JOIN tally_measures ON tally_measures.id = measure_id
+           JOIN tally_cells ON tally_cells.id = cell_id",
     )
     .bind(range.basis.name())
     .bind(On(range.from))
@@ -102,21 +102,21 @@ pub async fn sum(tx: &mut PgConnection, range: &Range<'_>) -> Result<Tallies, Er
     .fetch_all(tx)
     .await
     .map_err(Error::database("tallies::sum"))?;
-    rows.iter().map(|row| Ok((key(row)?, row.get(8)))).collect()
+    rows.iter().map(|row| Ok((series(row)?, row.get(7)))).collect()
 }
 
 /// Every stored integer: tallies and deltas together.
 pub async fn all(tx: &mut PgConnection) -> Result<Tallies, Error> {
     let rows = sqlx::query(
         "/* tallies::all */
-         SELECT basis, day, hotline, case_type, class, department, role, measure, sum(value)::bigint
-           FROM (SELECT * FROM tallies UNION ALL SELECT * FROM tally_deltas) AS parts
-          GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(value) <> 0",
+         SELECT basis, measure, department, role, hotline, case_type, class, day, value FROM tally_sums",
     )
     .fetch_all(tx)
     .await
     .map_err(Error::database("tallies::all"))?;
-    rows.iter().map(|row| Ok((key(row)?, row.get(8)))).collect()
+    rows.iter()
+        .map(|row| Ok((TallyKey { series: series(row)?, day: row.get::<On, _>(7).0 }, row.get(8))))
+        .collect()
 }
 
 /// Where tallies and deltas differ from the stored scores of all cases. Run it in a snapshot; casework may go on.
@@ -148,7 +148,7 @@ pub fn differences(old: Tallies, mut new: Tallies) -> Vec<Difference> {
 pub async fn repair(tx: &mut PgConnection) -> Result<Vec<Difference>, Error> {
     let differences = check(tx).await?;
     let mend = |difference: &Difference| (difference.key.clone(), difference.scored - difference.stored);
-    append(tx, &differences.iter().map(mend).collect()).await?;
+    append(tx, &Names::default(), &differences.iter().map(mend).collect()).await?;
     Ok(differences)
 }
 
@@ -166,33 +166,27 @@ pub async fn compact(tx: &mut PgConnection, limit: i64) -> Result<Option<u64>, E
     if !alone {
         return Ok(None);
     }
-    let rows = sqlx::query(
+    let row = sqlx::query(
         "/* tallies::compact */
          WITH moved AS (
              DELETE FROM tally_deltas WHERE ctid = ANY (ARRAY (SELECT ctid FROM tally_deltas LIMIT $1))
              RETURNING *),
-         summed AS (
-             SELECT basis, day, hotline, case_type, class, department, role, measure, sum(value)::bigint AS value
-               FROM moved GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 HAVING sum(value) <> 0),
          merged AS (
-             INSERT INTO tallies SELECT * FROM summed
-             ON CONFLICT (basis, measure, day, department, hotline, case_type, class, role)
-             DO UPDATE SET value = tallies.value + excluded.value
-             RETURNING *)
-         SELECT basis, day, hotline, case_type, class, department, role, measure,
-                (SELECT count(*) FROM moved) AS moved, value FROM merged WHERE value = 0
-         UNION ALL
-         SELECT '', 'epoch', '', '', '', '', '', '', (SELECT count(*) FROM moved), 1",
+             INSERT INTO tallies (measure_id, day, cell_id, value)
+             SELECT measure_id, day, cell_id, sum(value)::bigint FROM moved
+              GROUP BY 1, 2, 3 HAVING sum(value) <> 0 ORDER BY 1, 2, 3
+             ON CONFLICT (measure_id, day, cell_id) DO UPDATE SET value = tallies.value + excluded.value
+             RETURNING *),
+         zero AS (SELECT * FROM merged WHERE value = 0)
+         SELECT (SELECT count(*) FROM moved), ARRAY (SELECT measure_id FROM zero), ARRAY (SELECT day FROM zero),
+                ARRAY (SELECT cell_id FROM zero)",
     )
     .bind(limit)
-    .fetch_all(&mut *tx)
+    .fetch_one(&mut *tx)
     .await
     .map_err(Error::database(name))?;
-    let moved = rows.first().map_or(0, |row| row.get::<i64, _>(8)).cast_unsigned();
-    let zeros: Result<Vec<TallyKey>, Error> =
-        rows.iter().filter(|row| row.get::<i64, _>(9) == 0).map(key).collect();
-    delete_zeros(tx, &zeros?).await?;
-    Ok(Some(moved))
+    delete_zeros(tx, row.get(1), row.get(2), row.get(3)).await?;
+    Ok(Some(row.get::<i64, _>(0).cast_unsigned()))
 }
 
 /// [`compact`] in a transaction of its own.
@@ -201,30 +195,28 @@ pub async fn compact_step(pool: &PgPool, limit: i64) -> Result<Option<u64>, Erro
     run_tx(pool, "tallies::compact_step", &mut limit, |tx, limit| Box::pin(compact(tx, *limit))).await
 }
 
-async fn delete_zeros(tx: &mut PgConnection, keys: &[TallyKey]) -> Result<(), Error> {
-    if keys.is_empty() {
+/// Takes tallies that came to nothing away.
+async fn delete_zeros(
+    tx: &mut PgConnection,
+    measures: Vec<i32>,
+    days: Vec<On>,
+    cells: Vec<i32>,
+) -> Result<(), Error> {
+    let zeros = measures.len();
+    if zeros == 0 {
         return Ok(());
     }
-    let texts = |text: fn(&TallyKey) -> &str| keys.iter().map(text).collect::<Vec<_>>();
     let done = sqlx::query(
-        "/* tallies::delete_zeros */ DELETE FROM tallies USING unnest($1::text[], $2::date[], $3::text[],
-            $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
-            AS zero (basis, day, hotline, case_type, class, department, role, measure)
-          WHERE tallies.basis = zero.basis AND tallies.measure = zero.measure AND tallies.day = zero.day
-            AND tallies.department = zero.department AND tallies.hotline = zero.hotline
-            AND tallies.case_type = zero.case_type AND tallies.class = zero.class
-            AND tallies.role = zero.role AND tallies.value = 0",
+        "/* tallies::delete_zeros */ DELETE FROM tallies
+          USING unnest($1::integer[], $2::date[], $3::integer[]) AS zero (measure_id, day, cell_id)
+          WHERE tallies.measure_id = zero.measure_id AND tallies.day = zero.day
+            AND tallies.cell_id = zero.cell_id AND tallies.value = 0",
     )
-    .bind(texts(|key| key.basis.name()))
-    .bind(keys.iter().map(|key| On(key.day)).collect::<Vec<_>>())
-    .bind(texts(|key| &key.hotline))
-    .bind(texts(|key| &key.case_type))
-    .bind(texts(|key| &key.class))
-    .bind(texts(|key| &key.department))
-    .bind(texts(|key| key.role.name()))
-    .bind(texts(|key| &key.measure))
+    .bind(measures)
+    .bind(days)
+    .bind(cells)
     .execute(tx)
     .await
     .map_err(Error::database("tallies::delete_zeros"))?;
-    expect_rows("tallies::delete_zeros", keys.len(), done.rows_affected())
+    expect_rows("tallies::delete_zeros", zeros, done.rows_affected())
 }

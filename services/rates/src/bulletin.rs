@@ -95,8 +95,8 @@ impl Asked<'_> {
         for (basis, names) in table.needs() {
             let names: Vec<SmolStr> = names.into_iter().collect();
             let range = Range { basis, from: query.from, to: query.to, measures: Some(&names) };
-            for (key, value) in tallies::sum(tx, &range).await? {
-                table.add_tally(&key, value);
+            for (series, value) in tallies::sum(tx, &range).await? {
+                table.add_sum(&series, value);
             }
         }
         if table.needs_open() {

@@ -8,6 +8,7 @@ mod record;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use hotline_kafka::{ClusterConfig, Consumer, ConsumerConfig, Input, Partition, R
 use hotline_postgres::CaseWriter;
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use record::{Opener, SEALED};
@@ -27,8 +28,9 @@ use crate::config::CaseworkConfig;
 use crate::error::RunError;
 use crate::metrics;
 
-/// How long a batch in hand may take when its partition is taken away; then it is left to the next owner.
-const FINISH_FOR: Duration = Duration::from_secs(8);
+/// How long a batch in hand may take when its partition is taken away; then it is left to the next owner. With
+/// [`LEAVE_FOR`] it is less than a process has for stopping.
+const FINISH_FOR: Duration = Duration::from_secs(6);
 /// How long leaving the group may take.
 const LEAVE_FOR: Duration = Duration::from_secs(3);
 /// How often the lag is looked at.
@@ -40,6 +42,18 @@ pub struct Source {
     pub cluster: ClusterConfig,
     pub consumer: ConsumerConfig,
     pub opener: Opener,
+    /// Told whenever the number of partitions that a person must look at changes.
+    pub halted: Told,
+}
+
+/// Who wants to know of halted partitions.
+#[derive(Clone)]
+pub struct Told(pub Arc<dyn Fn(usize) + Send + Sync>);
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
 }
 
 /// What all workers share.
@@ -86,6 +100,7 @@ pub(crate) async fn serve(
 /// A partition in the hands of its worker.
 struct Owned {
     batches: mpsc::Sender<RawBatch>,
+    dismissed: CancellationToken,
     worker: JoinHandle<Result<(), RunError>>,
 }
 
@@ -146,7 +161,7 @@ impl Reading {
             Said::Finished(partition, next_offset) => self.consumer().finished(&partition, next_offset),
             Said::Halted(partition) => {
                 self.owned.remove(&partition);
-                self.halted.insert(partition);
+                self.halt(partition);
             }
         }
         self.look_for_failures().await
@@ -172,15 +187,12 @@ impl Reading {
         match input {
             Input::Assigned(partitions) => {
                 for partition in partitions {
-                    self.halted.remove(&partition);
+                    self.is_sound_again(&partition);
                     self.employ(partition);
                 }
             }
             Input::Revoked { partitions, is_lost } => {
-                for partition in &partitions {
-                    self.halted.remove(partition);
-                    self.dismiss(partition, is_lost).await?;
-                }
+                self.dismiss(&partitions, is_lost).await?;
                 self.consumer().release(partitions);
             }
             Input::Batch(batch) => {
@@ -192,7 +204,7 @@ impl Reading {
             }
             Input::Halted { partition, reason } => {
                 tracing::error!(kafka.partition = %partition, code = reason.code(), %reason, "the partition is halted");
-                self.halted.insert(partition);
+                self.halt(partition);
             }
             Input::Trouble(error) => {
                 tracing::warn!(code = error.code(), %error, "the broker is away or ill");
@@ -203,25 +215,45 @@ impl Reading {
 
     fn employ(&mut self, partition: Partition) {
         let (batches, receiver) = mpsc::channel(1);
+        let dismissed = CancellationToken::new();
         let worker = Worker {
             shared: Arc::clone(&self.shared),
             cluster: Arc::clone(&self.cluster),
             partition: partition.clone(),
             batches: receiver,
+            dismissed: dismissed.clone(),
             say: self.say.clone(),
         };
         tracing::info!(kafka.partition = %partition, "partition assigned");
         let worker = tokio::spawn(worker.run());
-        if let Some(before) = self.owned.insert(partition, Owned { batches, worker }) {
+        if let Some(before) = self.owned.insert(partition, Owned { batches, dismissed, worker }) {
             before.worker.abort();
         }
     }
 
-    /// Lets the worker finish what it has in hand, or drops it where others have the partition already.
-    async fn dismiss(&mut self, partition: &Partition, is_lost: bool) -> Result<(), RunError> {
-        let Some(owned) = self.owned.remove(partition) else { return Ok(()) };
-        tracing::info!(kafka.partition = %partition, is_lost, "partition revoked");
-        finish(owned, is_lost).await
+    /// Lets the workers finish what they have in hand, or drops it where others have the partitions already.
+    async fn dismiss(&mut self, partitions: &[Partition], is_lost: bool) -> Result<(), RunError> {
+        let mut ending = Vec::new();
+        for partition in partitions {
+            self.is_sound_again(partition);
+            if let Some(owned) = self.owned.remove(partition) {
+                tracing::info!(kafka.partition = %partition, is_lost, "partition revoked");
+                ending.push(owned);
+            }
+        }
+        finish(ending, is_lost).await.into_iter().collect()
+    }
+
+    fn halt(&mut self, partition: Partition) {
+        self.halted.insert(partition);
+        (self.shared.source.halted.0)(self.halted.len());
+    }
+
+    /// No more is known against it than against any other.
+    fn is_sound_again(&mut self, partition: &Partition) {
+        if self.halted.remove(partition) {
+            (self.shared.source.halted.0)(self.halted.len());
+        }
     }
 
     fn measure(&self) {
@@ -233,12 +265,8 @@ impl Reading {
     /// Finishes what is in hand and leaves the group.
     async fn leave(&mut self) {
         let owned = std::mem::take(&mut self.owned);
-        // All at once: their batches end together.
-        let ending: Vec<_> = owned.into_values().map(|owned| tokio::spawn(finish(owned, false))).collect();
-        for ended in ending {
-            if let Ok(Err(error)) = ended.await {
-                tracing::warn!(code = error.code(), %error, "a partition did not end well");
-            }
+        for error in finish(owned.into_values().collect(), false).await.into_iter().filter_map(Result::err) {
+            tracing::warn!(code = error.code(), %error, "a partition did not end well");
         }
         while let Ok(said) = self.said.try_recv() {
             if let Said::Finished(partition, next_offset) = said {
@@ -253,13 +281,24 @@ impl Reading {
     }
 }
 
-async fn finish(owned: Owned, at_once: bool) -> Result<(), RunError> {
-    let Owned { batches, mut worker } = owned;
-    drop(batches);
-    if !at_once && let Ok(ended) = timeout(FINISH_FOR, &mut worker).await {
-        return ended.map_err(|_| RunError::Panicked)?;
+/// Ends workers, all within the same time.
+async fn finish(owned: Vec<Owned>, at_once: bool) -> Vec<Result<(), RunError>> {
+    let until = Instant::now() + if at_once { Duration::ZERO } else { FINISH_FOR };
+    let mut workers = Vec::with_capacity(owned.len());
+    for Owned { batches, dismissed, worker } in owned {
+        dismissed.cancel();
+        drop(batches);
+        workers.push(worker);
     }
-    // What it has under way rolls back, or is found committed by the next owner.
-    worker.abort();
-    Ok(())
+    let mut ended = Vec::with_capacity(workers.len());
+    for mut worker in workers {
+        ended.push(if let Ok(ended) = timeout_at(until, &mut worker).await {
+            ended.unwrap_or(Err(RunError::Panicked))
+        } else {
+            // What it has under way rolls back, or is found committed by the next owner.
+            worker.abort();
+            Ok(())
+        });
+    }
+    ended
 }

@@ -9,6 +9,7 @@ use hotline_postgres::positions::{Claim, LastRecord};
 use hotline_postgres::{Error, Sort};
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use crate::apply::{Applier, Failure, pause_after};
@@ -75,6 +76,8 @@ pub(super) struct Worker {
     pub(super) cluster: Arc<OnceCell<String>>,
     pub(super) partition: Partition,
     pub(super) batches: mpsc::Receiver<RawBatch>,
+    /// Cancelled when the group takes the partition back: what is under way is committed, nothing new is begun.
+    pub(super) dismissed: CancellationToken,
     pub(super) say: mpsc::UnboundedSender<Said>,
 }
 
@@ -91,8 +94,8 @@ impl Worker {
                 Ended::Fenced => {
                     tracing::warn!(kafka.partition = %self.partition, "another owner took the partition");
                     // The group says whose it is: still ours then, it is taken over again.
-                    sleep(self.shared.config.back_off_max).await;
-                    if self.batches.is_closed() {
+                    let pause = sleep(self.shared.config.back_off_max);
+                    if self.dismissed.run_until_cancelled(pause).await.is_none() {
                         return Ok(());
                     }
                 }
@@ -102,18 +105,27 @@ impl Worker {
 
     /// From taking the partition over until it is lost.
     async fn own(&mut self) -> Result<Ended, RunError> {
-        let Some(mut held) = self.take_over(None).await? else { return Ok(Ended::Halted) };
+        let mut held = match self.take_over(None).await? {
+            Ok(held) => held,
+            Err(ended) => return Ok(ended),
+        };
         let mut heard_at = Instant::now();
         self.tell(Said::Begin(self.partition.clone(), held.claim.next_offset));
         let origin = self.origin();
         let (writer, config) = (Arc::clone(&self.shared.writer), self.shared.config.clone());
-        let mut applier = Applier::new(writer, config, origin, Some(held.claim.clone()));
+        let mut applier =
+            Applier::new(writer, config, origin, Some(held.claim.clone()), self.dismissed.clone());
         while let Some(batch) = self.batches.recv().await {
-            if heard_at.elapsed() > QUIET_MAX && self.take_over(Some(&held)).await?.is_none() {
-                return Ok(Ended::Halted);
+            if heard_at.elapsed() > QUIET_MAX
+                && let Err(ended) = self.take_over(Some(&held)).await?
+            {
+                return Ok(ended);
             }
             heard_at = Instant::now();
-            let _turn = self.shared.turns.acquire().await.expect("the semaphore is never closed");
+            let Some(turn) = self.dismissed.run_until_cancelled(self.shared.turns.acquire()).await else {
+                return Ok(Ended::Dismissed);
+            };
+            let _turn = turn.expect("the semaphore is never closed");
             let started = Instant::now();
             metrics::batch_of(batch.records.len());
             let now = (self.shared.clock)();
@@ -124,7 +136,8 @@ impl Worker {
                 Ok(_) => {}
                 Err(Failure::Fatal(error)) => return Err(RunError::Store(error)),
                 Err(Failure::Fenced) => return Ok(Ended::Fenced),
-                Err(Failure::Unavailable) => unreachable!("a log waits for as long as it takes"),
+                // A log waits for as long as it takes, unless its partition is taken back meanwhile.
+                Err(Failure::Unavailable) => return Ok(Ended::Dismissed),
             }
             ::metrics::histogram!(metrics::BATCH_SECONDS).record(started.elapsed());
             held.last = read_last;
@@ -144,9 +157,9 @@ impl Worker {
     }
 
     /// Takes the partition over, or with `held` looks at its log again: nobody says so when a topic is deleted and
-    /// made anew while its consumer is stopped or waits. Tries until broker and database have answered; None: the log
-    /// is not the one that the position was made of.
-    async fn take_over(&self, held: Option<&Held>) -> Result<Option<Held>, RunError> {
+    /// made anew while its consumer is stopped or waits. Tries until broker and database have answered, the log is
+    /// found not to be the one that the position was made of, or the partition is taken back.
+    async fn take_over(&self, held: Option<&Held>) -> Result<Result<Held, Ended>, RunError> {
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -155,14 +168,14 @@ impl Worker {
                 None => self.try_take_over().await,
             };
             match attempt {
-                Ok(Ok(found)) => return Ok(Some(found)),
+                Ok(Ok(found)) => return Ok(Ok(found)),
                 Ok(Err(halted)) => {
                     tracing::error!(
                         kafka.partition = %self.partition,
                         code = halted.code(),
                         "the partition is halted: its log is not the one that was read before"
                     );
-                    return Ok(None);
+                    return Ok(Err(Ended::Halted));
                 }
                 Err(Trouble::Store(error))
                     if error.sort() != Sort::Environment && error.sort() != Sort::Race =>
@@ -174,7 +187,10 @@ impl Worker {
                 }
                 Err(trouble) => {
                     tracing::warn!(kafka.partition = %self.partition, error = %trouble, "looking at a partition waits");
-                    sleep(pause_after(attempts, &self.shared.config)).await;
+                    let pause = sleep(pause_after(attempts, &self.shared.config));
+                    if self.dismissed.run_until_cancelled(pause).await.is_none() {
+                        return Ok(Err(Ended::Dismissed));
+                    }
                 }
             }
         }

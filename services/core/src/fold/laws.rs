@@ -16,7 +16,7 @@ use crate::fact::{Fact, Kind};
 use crate::measure::Measure;
 use crate::rate::{By, Query, Table};
 use crate::rulebook::{Basis, Rulebook};
-use crate::score::{Score, TallyKey, deltas, score};
+use crate::score::{Score, TallyKey, add_deltas, score};
 
 /// What may happen, in the words of the samples.
 const HAPPENINGS: &[&str] = &[
@@ -256,9 +256,7 @@ proptest! {
                 add_all(&mut case, &facts[cut[0]..cut[1]], rulebook);
                 let (view, _) = settle(CASE, &mut case, rulebook, now());
                 let new = score(&view, rulebook);
-                for (key, value) in deltas(&stored, &new) {
-                    *tallies.entry(key).or_default() += value;
-                }
+                add_deltas(&mut tallies, &stored, &new);
                 stored = Score::decode(&new.encode()).expect("its own bytes");
                 prop_assert_eq!(&stored, &new);
             }
@@ -347,7 +345,9 @@ proptest! {
                 let one = score(&view, rulebook);
                 from_scores.add_score(&one, now());
                 for (key, value) in one.tallies() {
-                    from_tallies.add_tally(&key, value);
+                    if (query.from..query.to).contains(&key.day) {
+                        from_tallies.add_sum(&key.series, value);
+                    }
                 }
                 from_tallies.add_open(&one, now());
             }
@@ -373,6 +373,6 @@ fn settled_each(score: &Score) -> BTreeMap<TallyKey, i64> {
         .cloned()
         .collect();
     let score = Score { contributions: settled, open_clocks: Vec::new(), ..score.clone() };
-    let each = |key: &TallyKey| key.measure.contains("each.") && key.basis != Basis::Event;
+    let each = |key: &TallyKey| key.series.measure.contains("each.") && key.series.basis != Basis::Event;
     score.tallies().into_iter().filter(|(key, _)| each(key)).collect()
 }

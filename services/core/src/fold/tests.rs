@@ -580,7 +580,7 @@ fn a_code_that_is_also_a_verdict_stays_a_code() {
     let score = crate::score::score(&view, &rulebook);
     let read = crate::score::Score::decode(&score.encode()).expect("its own bytes");
     assert_eq!(read, score);
-    assert!(score.tallies().keys().any(|key| key.measure == "outcome.met"));
+    assert!(score.tallies().keys().any(|key| key.series.measure == "outcome.met"));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::{Contribution, TallyKey};
+use super::{Contribution, Series};
 use crate::fact::Code;
 use crate::measure::{Measure, parse_tally_name, parse_term};
 use crate::rulebook::{Basis, Rate};
@@ -57,8 +57,8 @@ impl Asked {
     }
 
     /// Whether some rate needs this integer.
-    pub fn needs(&self, key: &TallyKey) -> bool {
-        self.asks(key.basis, &key.measure)
+    pub fn needs(&self, series: &Series) -> bool {
+        self.asks(series.basis, &series.measure)
     }
 
     fn asks(&self, basis: Basis, name: &Code) -> bool {
@@ -86,7 +86,7 @@ mod tests {
         rulebook.asked = Asked::of(rulebook.rates.values());
         let pruned = score(&fold(CASE, &facts, &rulebook), &rulebook);
         let expected: Vec<_> =
-            whole.tallies().into_iter().filter(|(key, _)| rulebook.asked.needs(key)).collect();
+            whole.tallies().into_iter().filter(|(key, _)| rulebook.asked.needs(&key.series)).collect();
         assert!(!expected.is_empty() && expected.len() < whole.tallies().len());
         assert_eq!(pruned.tallies().into_iter().collect::<Vec<_>>(), expected);
     }

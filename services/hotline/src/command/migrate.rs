@@ -36,6 +36,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let migrated = schema::migrate(&store.pool).await;
     store.close().await?;
     migrated?;
+    println!("the schema is that of this program");
     if let Some(kafka) = config.optional::<KafkaConfig>() {
         make_topic(&kafka, args).await?;
     }
@@ -45,7 +46,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
 async fn make_topic(kafka: &KafkaConfig, args: &Args) -> anyhow::Result<()> {
     let cluster = broker::cluster(kafka)?;
     let name = &kafka.topic;
-    admin::create_topic(&cluster, name, args.partitions, args.replicas, ANSWER_WAIT)
+    let made = admin::create_topic(&cluster, name, args.partitions, args.replicas, ANSWER_WAIT)
         .await
         .with_context(|| format!("the topic {name} cannot be made"))?;
     let topic = admin::topic(&cluster, name, ANSWER_WAIT).await?;
@@ -54,6 +55,14 @@ async fn make_topic(kafka: &KafkaConfig, args: &Args) -> anyhow::Result<()> {
         bail!(
             "the topic {name} keeps the producers' clocks: set message.timestamp.type=LogAppendTime, \
              else receipts are when casework reads"
+        );
+    }
+    let count = topic.partitions;
+    println!("the topic {name} {} with {count} partitions", if made { "was made" } else { "is there" });
+    if !made && usize::try_from(args.partitions).is_ok_and(|asked| asked != count) {
+        eprintln!(
+            "a topic that is there is left as it is: with more partitions records of one case would come to lie in \
+             two, which is right but slower; kafka-topics --alter makes them"
         );
     }
     Ok(())

@@ -102,17 +102,17 @@ impl Compared<'_> {
 
 fn print(against: &str, differences: &[Difference]) {
     for difference in differences {
-        let key = &difference.key;
+        let (series, cell) = (&difference.key.series, &difference.key.series.cell);
         let shown = json!({
             "against": against,
-            "basis": key.basis.name(),
-            "day": key.day.to_string(),
-            "hotline": key.hotline.as_str(),
-            "case_type": key.case_type.as_str(),
-            "class": key.class.as_str(),
-            "department": key.department.as_str(),
-            "role": key.role.name(),
-            "measure": key.measure.as_str(),
+            "basis": series.basis.name(),
+            "day": difference.key.day.to_string(),
+            "hotline": cell.hotline.as_str(),
+            "case_type": cell.case_type.as_str(),
+            "class": cell.class.as_str(),
+            "department": cell.department.as_str(),
+            "role": cell.role.name(),
+            "measure": series.measure.as_str(),
             "stored": difference.stored,
             "computed": difference.scored,
         });

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hotline_core::case::{Added, CaseFacts};
 use hotline_core::fact::{EventKey, Fact};
-use hotline_core::fold::{View, settle};
+use hotline_core::fold::settle;
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, score};
 use hotline_events::Decoded;
@@ -15,7 +15,7 @@ use smol_str::SmolStr;
 
 use super::Older;
 use super::plan::{Place, Plan};
-use crate::cases::{Loaded, fold_version};
+use crate::cases::{Columns, Loaded, fold_version};
 use crate::error::Error;
 use crate::restatements::Restatement;
 use crate::rulebooks::Active;
@@ -25,7 +25,7 @@ pub(crate) struct FoldedCase {
     pub(crate) case_id: SmolStr,
     pub(crate) revision: Option<i64>,
     pub(crate) facts: CaseFacts,
-    pub(crate) view: View,
+    pub(crate) columns: Columns,
     pub(crate) old: Score,
     pub(crate) score: Score,
     /// Dispatch decisions taken in this fold.
@@ -169,7 +169,9 @@ pub(crate) fn refold(
     let score = guarded(case_id, || score(&view, rulebook))?;
     let changed = changed || !pins.is_empty();
     let revision = loaded.map(|loaded| loaded.revision);
-    Ok(FoldedCase { case_id: case(), revision, facts, view, old, score, pins, restatement, changed })
+    // Only this much of the view is stored: the views of a whole batch would be most of its memory.
+    let columns = Columns::of(&view, &score);
+    Ok(FoldedCase { case_id: case(), revision, facts, columns, old, score, pins, restatement, changed })
 }
 
 pub(crate) fn is_stale(loaded: &Loaded, active: &Active) -> bool {

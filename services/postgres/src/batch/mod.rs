@@ -37,8 +37,9 @@ use crate::pool::run_tx;
 use crate::positions::{self, Claim, Counts, LastRecord};
 use crate::rulebooks::{self, Active};
 use crate::seal::MasterKey;
+use crate::tallies::Names;
 use crate::{cases, figures, ledger};
-use fold::Folding;
+use fold::{FoldedCase, Folding};
 use plan::Plan;
 
 /// Writes cases.
@@ -50,6 +51,7 @@ pub struct CaseWriter {
     active: Mutex<Option<Active>>,
     /// Rulebooks that cases were folded by before.
     older: Mutex<Older>,
+    names: Names,
 }
 
 /// Rulebooks that are active no longer, by number.
@@ -111,7 +113,7 @@ struct Attempt<'b> {
 
 impl CaseWriter {
     pub fn new(pool: PgPool, master: MasterKey) -> Self {
-        Self { pool, master, active: Mutex::new(None), older: Mutex::default() }
+        Self { pool, master, active: Mutex::new(None), older: Mutex::default(), names: Names::default() }
     }
 
     pub fn pool(&self) -> &PgPool {
@@ -188,7 +190,11 @@ impl CaseWriter {
             Box::pin(async move {
                 let active = attempt.writer.active(tx).await?;
                 let folding = attempt.fold(tx, &active).await?;
-                let views = folding.cases.into_iter().map(|case| case.view).collect();
+                let view = |case: &FoldedCase| {
+                    let FoldedCase { case_id, facts, .. } = case;
+                    fold::guarded(case_id, || hotline_core::fold::fold(case_id, facts, &active.rulebook))
+                };
+                let views = folding.cases.iter().map(view).collect::<Result<_, _>>()?;
                 Ok(DryRun { outcomes: folding.outcomes, views })
             })
         })
@@ -255,7 +261,8 @@ impl Attempt<'_> {
         let fold = clock.lap();
         let written = write::events(tx, &self.writer.master, &self.plan, &mut folding, &active).await?;
         let events = clock.lap();
-        let stored = write::cases(tx, &folding.cases, active.seq, self.plan.as_of).await?;
+        let stored =
+            write::cases(tx, &self.writer.names, &folding.cases, active.seq, self.plan.as_of).await?;
         let cases = clock.lap();
         let counts = self.plan.counts(&folding.outcomes);
         let next_offset = match self.plan.last() {

@@ -102,6 +102,6 @@ impl Pass<'_> {
             )?);
         }
         write::pins(tx, &mut folded, self.now).await?;
-        write::cases(tx, &folded, active.seq, self.now).await
+        write::cases(tx, &self.writer.names, &folded, active.seq, self.now).await
     }
 }

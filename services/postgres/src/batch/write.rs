@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 
 use super::fold::{FoldedCase, Folding};
 use super::plan::{Place, Plan};
-use crate::cases::{self, Columns, Folded};
+use crate::cases::{self, Folded};
 use crate::dead_letters::{self, NewLetter};
 use crate::error::Error;
 use crate::figures::{self, Reported};
@@ -22,7 +22,7 @@ use crate::personal::{self, Sealed};
 use crate::restatements;
 use crate::rulebooks::Active;
 use crate::seal::MasterKey;
-use crate::tallies::{self, Tallies};
+use crate::tallies::{self, Names, Tallies};
 
 /// Under which origin the ledger keeps our own decisions, which have no position.
 const PIPELINE_ORIGIN: &str = "pipeline";
@@ -68,6 +68,7 @@ pub(crate) async fn events(
 /// Writes the cases that changed, what they add to the tallies, and what of them was restated.
 pub(crate) async fn cases(
     tx: &mut PgConnection,
+    names: &Names,
     folded: &[FoldedCase],
     rulebook_seq: i64,
     now: Timestamp,
@@ -79,18 +80,16 @@ pub(crate) async fn cases(
             revision: case.revision,
             facts: case.facts.encode(),
             score: case.score.encode(),
-            columns: Columns::of(&case.view, &case.score),
+            columns: case.columns.clone(),
         })
         .collect();
     cases::write(tx, &rows, rulebook_seq).await?;
     let mut deltas = Tallies::new();
     for case in changed() {
-        for (key, value) in score::deltas(&case.old, &case.score) {
-            *deltas.entry(key).or_default() += value;
-        }
+        score::add_deltas(&mut deltas, &case.old, &case.score);
     }
     deltas.retain(|_, value| *value != 0);
-    tallies::append(tx, &deltas).await?;
+    tallies::append(tx, names, &deltas).await?;
     let restated: Vec<_> = changed().filter_map(|case| case.restatement.clone()).collect();
     restatements::append(tx, &restated, now).await?;
     Ok(Stored { cases: rows.len(), deltas: deltas.len(), restated: restated.len() })

@@ -1,14 +1,16 @@
 //! Tallies plus deltas are what the scores of the cases add up to, whatever happens beside.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hotline_core::rulebook::Basis;
+use hotline_core::score::Series;
 use jiff::civil::date;
 use serde_json::json;
 
 use super::{Bench, apply, event};
 use crate::pool::{run_snapshot_tx, run_tx};
-use crate::tallies::{self, Difference, Range, Tallies};
+use crate::tallies::{self, Difference, Range};
 
 async fn check(bench: &Bench) -> Vec<Difference> {
     run_snapshot_tx(&bench.database.pool, "test", &mut (), |tx, ()| Box::pin(tallies::check(tx)))
@@ -23,7 +25,7 @@ async fn compact(bench: &Bench, limit: i64) -> Option<u64> {
         .unwrap()
 }
 
-async fn sum(bench: &Bench, basis: Basis) -> Tallies {
+async fn sum(bench: &Bench, basis: Basis) -> BTreeMap<Series, i64> {
     let mut range = Range { basis, from: date(2026, 1, 1), to: date(2027, 1, 1), measures: None };
     run_tx(&bench.database.pool, "test", &mut range, |tx, range| Box::pin(tallies::sum(tx, range)))
         .await

@@ -102,7 +102,12 @@ impl Section for KafkaConfig {
             }
         };
         let has_password = self.password.is_some() || self.password_file.is_some();
-        fault(self.brokers.trim().is_empty(), "brokers must name at least one host:port");
+        let is_broker = |broker: &str| {
+            let (host, port) = broker.trim().rsplit_once(':').unwrap_or_default();
+            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+        };
+        let all_brokers = self.brokers.split(',').all(is_broker);
+        fault(!all_brokers, "brokers must be host:port, several separated by commas");
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let is_topic = (1..=249).contains(&self.topic.len()) && self.topic.bytes().all(is_name);
         fault(!is_topic, "topic must be 1 to 249 of letters, digits, '.', '_' and '-'");
