@@ -1,16 +1,20 @@
 //! Applying the batches of one origin, one after another, whatever fails on the way.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hotline_events::intake::{Batch, Origin, Outcome, Reason, Record, RecordContent};
+use hotline_postgres::interventions::{self, By};
 use hotline_postgres::positions::Claim;
+use hotline_postgres::sources::Stop;
 use hotline_postgres::{Applied, CaseWriter, Commit, Error, Sort};
+use smol_str::SmolStr;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::CaseworkConfig;
-use crate::metrics;
+use crate::watch::{self, Excess, Watch};
+use crate::{Clock, metrics};
 
 /// Why records were not committed.
 #[derive(Debug)]
@@ -33,13 +37,16 @@ pub(crate) enum Patience {
 }
 
 /// The one that moves an origin's position.
-#[derive(Debug)]
 pub(crate) struct Applier {
     writer: Arc<CaseWriter>,
     config: CaseworkConfig,
     origin: Origin,
     claim: Option<Claim>,
     patience: Patience,
+    watch: Arc<Mutex<Watch>>,
+    clock: Clock,
+    /// Something that it reads may end the process: each batch is noted before it begins.
+    pub(crate) is_trial: bool,
     /// Cancelled when what cannot be committed now is better left: a sick environment is not waited for then.
     given_up: CancellationToken,
 }
@@ -51,13 +58,14 @@ impl Applier {
         config: CaseworkConfig,
         origin: Origin,
         claim: Option<Claim>,
+        (watch, clock): (Arc<Mutex<Watch>>, Clock),
         given_up: CancellationToken,
     ) -> Self {
         let patience = match origin {
             Origin::Partition { .. } => Patience::Endless,
             Origin::Http | Origin::Redrive => Patience::Attempts(config.attempts_max),
         };
-        Self { writer, config, origin, claim, patience, given_up }
+        Self { writer, config, origin, claim, patience, watch, clock, is_trial: false, given_up }
     }
 
     /// Commits records and says what became of each event. What fails by a fault of its content is halved until
@@ -70,6 +78,7 @@ impl Applier {
             match self.try_apply(&part).await {
                 Ok(applied) => {
                     metrics::applied(&applied);
+                    self.look_at(&part.records, &applied.outcomes).await;
                     outcomes.extend(applied.outcomes);
                 }
                 Err(error) => divide(error, part.records, &mut waiting)?,
@@ -83,6 +92,37 @@ impl Applier {
             ::metrics::counter!(metrics::EVENTS, "outcome" => code).increment(1);
         }
         Ok(outcomes)
+    }
+
+    /// Stops the sources of which too much was refused. One that cannot be stopped now is found again.
+    async fn look_at(&self, records: &[Record], outcomes: &[Vec<Outcome>]) {
+        let excesses: Vec<(SmolStr, Excess)> = {
+            let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+            let of = |(record, outcomes): (&Record, &Vec<Outcome>)| {
+                watch::sources(&record.content).into_iter().zip(outcomes.clone()).collect::<Vec<_>>()
+            };
+            let seen = records.iter().zip(outcomes).flat_map(of);
+            seen.filter_map(|(source, outcome)| Some((watch.saw(&source, &outcome)?, source)))
+                .map(|(excess, source)| (source, excess))
+                .collect()
+        };
+        for (source, excess) in excesses {
+            let by = By { operator: interventions::CASEWORK, why: excess.why(), at: (self.clock)() };
+            match self.writer.stop_source(&source, Stop::Diverted, by).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    ::metrics::counter!(metrics::SOURCES_DIVERTED).increment(1);
+                    tracing::error!(
+                        source = source.as_str(),
+                        why = excess.why(),
+                        "a source is diverted: its events are kept as dead letters; see `hotline sources list`"
+                    );
+                }
+                Err(error) => {
+                    tracing::warn!(code = error.code(), error = %error, "a source could not be diverted");
+                }
+            }
+        }
     }
 
     /// Tries a part until it is committed, fails by itself, or the environment stays sick.
@@ -142,7 +182,13 @@ impl Applier {
             Some(held) => held,
             None => self.writer.claim(&batch.origin.name()).await?,
         };
-        let result = self.writer.apply(&held, batch).await;
+        let result = async {
+            if self.is_trial {
+                self.writer.begin_trial(&held).await?;
+            }
+            self.writer.apply(&held, batch).await
+        }
+        .await;
         match result {
             Ok(Commit::Done(applied)) => {
                 self.claim = Some(applied.claim.clone());

@@ -13,16 +13,24 @@ use tokio_util::sync::CancellationToken;
 use crate::apply::{Applier, Failure};
 use crate::config::CaseworkConfig;
 use crate::error::RunError;
-use crate::metrics;
+use crate::{Clock, metrics};
 
 /// Answers hand-overs until `stop` or until nobody can send any more.
 pub(crate) async fn serve(
     writer: Arc<CaseWriter>,
     config: &CaseworkConfig,
+    clock: &Clock,
     mut handovers: mpsc::Receiver<Handover>,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
-    let mut applier = Applier::new(writer, config.clone(), Origin::Http, None, stop.clone());
+    let mut applier = Applier::new(
+        writer,
+        config.clone(),
+        Origin::Http,
+        None,
+        (Arc::default(), Arc::clone(clock)),
+        stop.clone(),
+    );
     loop {
         let first = tokio::select! {
             biased;

@@ -18,6 +18,7 @@ pub mod metrics;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +59,7 @@ pub async fn run(
     let serve = async {
         match intake {
             Intake::Handovers(handovers) => {
-                handler::serve(Arc::clone(&writer), &config, handovers, &stop).await
+                handler::serve(Arc::clone(&writer), &config, &clock, handovers, &stop).await
             }
             Intake::Topic(source) => topic::serve(Arc::clone(&writer), &config, &clock, *source, &stop).await,
         }

@@ -18,6 +18,8 @@ pub const CASES_WRITTEN: &str = "hotline_casework_cases_written_total";
 pub const BATCH_RECORDS: &str = "hotline_casework_batch_records";
 /// Batches that failed, by `code` of the error.
 pub const BATCH_FAILURES: &str = "hotline_casework_batch_failures_total";
+/// Sources that were diverted: too much of them was refused.
+pub const SOURCES_DIVERTED: &str = "hotline_casework_sources_diverted_total";
 /// Deltas merged into tallies.
 pub const DELTAS_MERGED: &str = "hotline_casework_deltas_merged_total";
 /// Cases folded again in the background.
@@ -64,6 +66,7 @@ pub fn describe() {
     describe_counter!(CASES_WRITTEN, "Case rows that batches wrote");
     describe_histogram!(BATCH_RECORDS, "Records of a batch");
     describe_counter!(BATCH_FAILURES, "Batches that failed, by code");
+    describe_counter!(SOURCES_DIVERTED, "Sources that were diverted");
     describe_counter!(DELTAS_MERGED, "Deltas merged into tallies");
     describe_counter!(CASES_REFOLDED, "Cases folded again in the background");
     describe_gauge!(PARTITIONS, "Partitions that this process reads");

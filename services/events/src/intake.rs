@@ -2,7 +2,11 @@
 //!
 //! Only values: how a batch travels, and how its sender waits for the outcomes, is theirs.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
+use serde::Deserialize;
+use smol_str::SmolStr;
 
 use crate::decode::Event;
 use crate::error::{DecodeError, Fault};
@@ -46,9 +50,30 @@ pub struct Record {
 pub enum RecordContent {
     /// Zero events are a record that an adapter passed over.
     Events(Vec<Event>),
-    Fault(DecodeError),
+    /// What is no event, and the source that it names all the same.
+    Fault { error: DecodeError, source: Option<SmolStr> },
     /// Refused before decoding, as for a source that nobody listed.
     Refused(Reason),
+}
+
+impl RecordContent {
+    /// What decoding `bytes` came to.
+    pub fn of(bytes: &[u8], decoded: Result<Event, DecodeError>) -> Self {
+        match decoded {
+            Ok(event) => Self::Events(vec![event]),
+            Err(error) => Self::Fault { error, source: named_source(bytes) },
+        }
+    }
+}
+
+/// The source that an invalid event names.
+fn named_source(bytes: &[u8]) -> Option<SmolStr> {
+    #[derive(Deserialize)]
+    struct Named<'b> {
+        #[serde(borrow)]
+        source: Cow<'b, str>,
+    }
+    serde_json::from_slice::<Named<'_>>(bytes).ok().map(|named| named.source.into())
 }
 
 /// Contiguous records of one origin, in order.
@@ -111,6 +136,8 @@ pub enum Reason {
     IdConflict,
     FutureDated,
     CaseTooLong,
+    /// Its source is stopped: kept until somebody resumes the source and sends it again.
+    SourceStopped,
     InternalError,
 }
 
@@ -122,6 +149,7 @@ impl Reason {
         Reason::IdConflict,
         Reason::FutureDated,
         Reason::CaseTooLong,
+        Reason::SourceStopped,
         Reason::InternalError,
     ];
 
@@ -133,6 +161,7 @@ impl Reason {
             Reason::IdConflict => "id_conflict",
             Reason::FutureDated => "future_dated",
             Reason::CaseTooLong => "case_too_long",
+            Reason::SourceStopped => "source_stopped",
             Reason::InternalError => "internal_error",
         }
     }

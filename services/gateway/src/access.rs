@@ -1,5 +1,7 @@
-//! Who may read: a bearer token, or everybody on this machine where none is configured.
+//! Who may read, and who may do something about refused input: a bearer token each, or everybody on this machine where
+//! none is configured.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -14,16 +16,24 @@ use hotline_runtime::problem::Problem;
 use crate::config::GatewayConfig;
 use crate::{Error, Gateway};
 
-/// The SHA-256 of the token for reading, if there is one.
+/// The SHA-256 of a token, if there is one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tokens(Option<Vec<u8>>);
+pub(crate) struct Token(Option<Vec<u8>>);
 
-impl Tokens {
-    pub(crate) fn of(config: &GatewayConfig) -> Result<Self, Error> {
-        if let Some(hash) = &config.token_sha256 {
+/// The tokens for reading and for operators.
+pub(crate) fn of(config: &GatewayConfig) -> Result<(Token, Token), Error> {
+    let readers =
+        Token::of(config.token_sha256.as_deref(), config.token.as_ref(), config.token_file.as_deref())?;
+    let hash = config.operator_token_sha256.as_deref();
+    Ok((readers, Token::of(hash, None, config.operator_token_file.as_deref())?))
+}
+
+impl Token {
+    fn of(hash: Option<&str>, token: Option<&Secret>, file: Option<&Path>) -> Result<Self, Error> {
+        if let Some(hash) = hash {
             return Ok(Self(Some(decode(hash))));
         }
-        let token = match (&config.token, &config.token_file) {
+        let token = match (token, file) {
             (Some(token), _) => Some(token.clone()),
             (None, Some(path)) => Some(Secret::read(path)?),
             (None, None) => None,
@@ -31,7 +41,7 @@ impl Tokens {
         Ok(Self(token.map(|token| digest(&SHA256, token.expose().as_bytes()).as_ref().to_vec())))
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(crate) fn is_none(&self) -> bool {
         self.0.is_none()
     }
 
@@ -52,12 +62,32 @@ fn decode(hash: &str) -> Vec<u8> {
     (0..hash.len()).step_by(2).filter_map(pair).collect()
 }
 
-/// Lets through who bears the token.
+/// Lets through who may read. An operator's token is not one for reading: whoever does both has both.
 pub(crate) async fn check(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    if gateway.tokens.admits(request.headers()) {
+    if gateway.readers.admits(request.headers()) {
         return next.run(request).await;
     }
+    refused(&request, "Reading needs a bearer token")
+}
+
+/// Lets through who may do something about refused input. Where reading has a token and operators have none, nobody.
+pub(crate) async fn check_operator(
+    State(gateway): State<Arc<Gateway>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if gateway.operators.is_none() && !gateway.readers.is_none() {
+        let title = "No operator's token is configured: see operator_token_file";
+        return Problem::new(StatusCode::FORBIDDEN, "no_operators", title).into_response();
+    }
+    if gateway.operators.admits(request.headers()) {
+        return next.run(request).await;
+    }
+    refused(&request, "This needs an operator's bearer token")
+}
+
+fn refused(request: &Request, title: &'static str) -> Response {
     let code =
         if request.headers().contains_key(header::AUTHORIZATION) { "token_bad" } else { "token_missing" };
-    Problem::new(StatusCode::UNAUTHORIZED, code, "Reading needs a bearer token").into_response()
+    Problem::new(StatusCode::UNAUTHORIZED, code, title).into_response()
 }

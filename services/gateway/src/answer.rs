@@ -16,6 +16,9 @@ use crate::metrics;
 /// What is answered when a topic has the event.
 const ACCEPTED: &str = "accepted";
 
+/// … and when its source is stopped: it is kept and not folded.
+const PARKED: &str = "parked";
+
 /// How an event is named in its result; of a part that is no event nothing is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Name {
@@ -65,6 +68,10 @@ impl EventResult {
 
     pub(crate) fn of(name: Name, outcome: &Outcome) -> Self {
         match outcome {
+            // Durable: it waits with its receipt until somebody resumes the source.
+            Outcome::Dead { reason: reason @ Reason::SourceStopped, .. } => {
+                Self { name, status: PARKED, reason: Some(reason.code()), faults: Vec::new() }
+            }
             Outcome::Dead { reason, faults } => {
                 Self::refused(name, &Refused { reason: reason.code(), faults: faults.clone() })
             }
@@ -92,14 +99,14 @@ pub(crate) fn answer(single: bool, results: &[EventResult], cases: Option<Vec<Va
     if let Some(cases) = cases {
         body["cases"] = Value::Array(cases);
     }
-    let is_waiting = results.iter().any(|result| result.status == ACCEPTED);
+    let is_waiting = results.iter().any(|result| [ACCEPTED, PARKED].contains(&result.status));
     let status = if is_waiting { StatusCode::ACCEPTED } else { StatusCode::OK };
     (status, Json(body)).into_response()
 }
 
 /// The problem of a single event that was refused.
 fn refusal(result: &EventResult) -> Option<Problem> {
-    let reason = result.reason?;
+    let reason = result.reason.filter(|_| result.status != PARKED)?;
     let (status, title) = match Reason::parse(reason) {
         Some(Reason::UnknownSource) => (StatusCode::UNAUTHORIZED, "The source is not listed in the rulebook"),
         Some(Reason::IdConflict) => {
@@ -112,7 +119,7 @@ fn refusal(result: &EventResult) -> Option<Problem> {
             (StatusCode::BAD_REQUEST, "The event claims to be more than 24 hours in the future")
         }
         Some(Reason::InternalError) => (StatusCode::INTERNAL_SERVER_ERROR, "The event could not be taken in"),
-        Some(Reason::Undecodable | Reason::Invalid) | None => {
+        Some(Reason::SourceStopped | Reason::Undecodable | Reason::Invalid) | None => {
             let faults = Value::from(result.faults.clone());
             let is_too_large = result.faults.iter().any(|fault| fault["code"] == "too_large");
             let problem = if is_too_large {

@@ -26,6 +26,11 @@ pub struct GatewayConfig {
     pub token: Option<Secret>,
     /// A file with the token for reading.
     pub token_file: Option<PathBuf>,
+    /// SHA-256 of the token of operators, who send dead letters again and stop sources. Without one they do it where
+    /// reading needs no token either, else on the command line only.
+    pub operator_token_sha256: Option<String>,
+    /// A file with the token of operators.
+    pub operator_token_file: Option<PathBuf>,
     /// A body above it is answered with 413. Larger bodies take more memory: this much for every request at work.
     #[serde(with = "units::bytes")]
     pub body_bytes_max: usize,
@@ -59,6 +64,8 @@ impl Default for GatewayConfig {
             token_sha256: None,
             token: None,
             token_file: None,
+            operator_token_sha256: None,
+            operator_token_file: None,
             body_bytes_max: 8 * 1024 * 1024,
             bodies_bytes_max: 32 * 1024 * 1024,
             events_max: 20_000,
@@ -98,6 +105,12 @@ impl Section for GatewayConfig {
         let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
         if self.token_sha256.as_ref().is_some_and(|hash| !is_hash(hash)) {
             faults.push("token_sha256 is not 64 hexadecimal digits".to_owned());
+        }
+        if self.operator_token_sha256.as_ref().is_some_and(|hash| !is_hash(hash)) {
+            faults.push("operator_token_sha256 is not 64 hexadecimal digits".to_owned());
+        }
+        if self.operator_token_sha256.is_some() && self.operator_token_file.is_some() {
+            faults.push("operator_token_file and operator_token_sha256 exclude each other".to_owned());
         }
         for (source, files) in &self.secrets {
             if files.is_empty() || files.len() > SECRETS_PER_SOURCE_MAX {

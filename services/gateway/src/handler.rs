@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::request::Parts as Head;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
@@ -29,7 +29,7 @@ use crate::answer::{EventResult, Name, answer};
 use crate::intake::{Item, Taken, source_of};
 use crate::metrics::FromSource;
 use crate::signature::{Allowed, Distrust};
-use crate::{Gateway, Sink, access, body, case, event, intake, metrics};
+use crate::{Gateway, Sink, access, body, case, desk, event, intake, metrics};
 
 /// The route by which events come.
 const EVENTS: &str = "events";
@@ -37,6 +37,8 @@ const EVENTS: &str = "events";
 const RETRY_SECONDS: u64 = 5;
 /// Bodies above this size are taken apart on a thread of their own, so that others are not kept waiting.
 const INLINE_BYTES_MAX: usize = 16 * 1024;
+/// An operator's step: an event at most, and a few words.
+const STEP_BYTES_MAX: usize = 512 * 1024;
 
 pub(crate) fn router(gateway: &Arc<Gateway>, reads: Router) -> Router {
     let observed = |route| from_fn_with_state((Arc::clone(gateway), route), observe);
@@ -45,8 +47,14 @@ pub(crate) fn router(gateway: &Arc<Gateway>, reads: Router) -> Router {
     let outcomes =
         Router::new().route("/v1/events/{source}/{id}", get(event::show)).route_layer(observed("event"));
     let reads = if reads.has_routes() { reads.route_layer(observed("reads")) } else { reads };
+    let steps = desk::steps()
+        .route_layer(observed("steps"))
+        .layer(DefaultBodyLimit::max(STEP_BYTES_MAX))
+        .with_state(Arc::clone(gateway))
+        .route_layer(from_fn_with_state(Arc::clone(gateway), access::check_operator));
     let reads = cases
         .merge(outcomes)
+        .merge(desk::reads().route_layer(observed("desk")))
         .with_state(Arc::clone(gateway))
         .merge(reads)
         .route_layer(from_fn_with_state(Arc::clone(gateway), access::check));
@@ -55,6 +63,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>, reads: Router) -> Router {
     events
         .with_state(Arc::clone(gateway))
         .merge(reads)
+        .merge(steps)
         .method_not_allowed_fallback(method)
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no_route", "There is nothing here") })
 }

@@ -4,13 +4,15 @@
 //! POST /v1/events          one event, an array or NDJSON; signed; answered when stored
 //! GET  /v1/events/{source}/{id}  what became of one
 //! GET  /v1/cases/{id}      one case: masked view, clocks, how each deadline was counted
+//! …    /v1/dead-letters, /v1/sources   what an operator does about refused input: see `desk`
 //! …                        what other roles let be read, under the same token
 //! ```
 //!
 //! Guarantees: an event is acknowledged only when it is stored; a request is either refused whole, with nothing
 //! stored, or every event in it has a result of its own, in order; no answer and no log repeats a value that came
 //! in. It deliberately speaks HTTP/1.1 without TLS: a proxy in front does both better. It decides nothing about
-//! a case and writes nothing: casework does, behind the channel of [`hotline_postgres::handover`] or behind a topic.
+//! a case, and of events it writes nothing: casework does, behind the channel of [`hotline_postgres::handover`] or behind
+//! a topic. Only dead letters go back through the writer of cases that it has for dry runs.
 
 mod access;
 mod adapters;
@@ -18,6 +20,7 @@ mod answer;
 mod body;
 mod case;
 mod config;
+mod desk;
 mod error;
 mod event;
 mod handler;
@@ -53,7 +56,7 @@ pub struct Parts {
     pub rules: Arc<Rules>,
     /// With the installation's key: what it tags is stored.
     pub tagger: Tagger,
-    /// Folds for dry runs; nothing is written through it.
+    /// Folds for dry runs, and takes dead letters back.
     pub writer: Arc<CaseWriter>,
     pub sink: Sink,
     pub now: fn() -> Timestamp,
@@ -74,7 +77,10 @@ struct Gateway {
     config: GatewayConfig,
     parts: Parts,
     keys: signature::Keys,
-    tokens: access::Tokens,
+    /// Who may read.
+    readers: access::Token,
+    /// Who may do something about refused input; where there is none and reading is open, everybody on this machine.
+    operators: access::Token,
     throttle: throttle::Throttle,
     adapters: adapters::Adapters,
     /// Requests whose events are in hand: their bodies have been read.
@@ -119,7 +125,7 @@ impl Server {
                 "unsigned events are accepted from every program on this machine: no secrets are configured"
             );
         }
-        if self.gateway.tokens.is_empty() {
+        if self.gateway.readers.is_none() {
             tracing::warn!(
                 gateway.listen = %self.address(),
                 "every program on this machine may read cases and rates: no token is configured"
@@ -135,7 +141,7 @@ impl Server {
 impl Gateway {
     fn new(config: GatewayConfig, parts: Parts) -> Result<Self, Error> {
         let keys = signature::Keys::read(&config.secrets)?;
-        let tokens = access::Tokens::of(&config)?;
+        let (readers, operators) = access::of(&config)?;
         Ok(Self {
             throttle: throttle::Throttle::new(config.events_per_second_max, config.events_burst_max),
             slots: Semaphore::new(config.requests_max),
@@ -143,7 +149,8 @@ impl Gateway {
             bodies: Arc::new(Semaphore::new(config.bodies_bytes_max)),
             adapters: adapters::Adapters::default(),
             keys,
-            tokens,
+            readers,
+            operators,
             parts,
             config,
         })

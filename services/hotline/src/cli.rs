@@ -44,6 +44,7 @@ enum Command {
     Export(command::export::Args),
     Tallies(command::tallies::Args),
     DeadLetters(command::dead_letters::Args),
+    Sources(command::sources::Args),
     Partitions(command::partitions::Args),
     Migrate(command::migrate::Args),
 }
@@ -67,6 +68,7 @@ impl Cli {
             Command::Export(args) => wait(command::export::run(&self.global, args)),
             Command::Tallies(args) => wait(command::tallies::run(&self.global, args)),
             Command::DeadLetters(args) => wait(command::dead_letters::run(&self.global, args)),
+            Command::Sources(args) => wait(command::sources::run(&self.global, args)),
             Command::Partitions(args) => wait(command::partitions::run(&self.global, args)),
             Command::Migrate(args) => wait(command::migrate::run(&self.global, args)),
         }

@@ -9,6 +9,7 @@ mod global;
 mod progress;
 mod roles;
 mod store;
+mod table;
 
 use std::io;
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use hotline_core::fact::EventKey;
 use hotline_events::Fault;
-use hotline_events::intake::Reason;
+use hotline_events::intake::{Outcome, Reason};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sqlx::postgres::PgRow;
@@ -10,6 +10,7 @@ use sqlx::{PgConnection, Row as _};
 
 use crate::copy::Rows;
 use crate::error::{Error, expect_rows};
+use crate::interventions::By;
 use crate::seal::{MasterKey, Personal};
 use crate::sql_types::At;
 
@@ -69,6 +70,50 @@ pub struct Letter {
     pub source: Option<String>,
     pub case_id: Option<String>,
     pub state: State,
+    /// How often it was tried again and refused again.
+    pub redrives: i32,
+}
+
+/// What somebody does about a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Its bytes were looked at.
+    Opened,
+    Redriven,
+    Fixed,
+    Discarded,
+}
+
+impl Step {
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Opened => "opened",
+            Step::Redriven => "redriven",
+            Step::Fixed => "fixed",
+            Step::Discarded => "discarded",
+        }
+    }
+}
+
+/// A step that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    pub at: Timestamp,
+    pub step: String,
+    pub operator: String,
+    pub why: String,
+    pub outcome: Option<String>,
+}
+
+/// Which letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub reason: Option<Reason>,
+    pub source: Option<String>,
+    /// None: whatever has been done about them.
+    pub state: Option<State>,
+    /// Only those tried again fewer times than this.
+    pub redrives_below: Option<i32>,
 }
 
 /// How many open letters there are of one reason and source.
@@ -84,13 +129,12 @@ pub struct Group {
 pub async fn append(tx: &mut PgConnection, letters: &[NewLetter<'_>]) -> Result<(), Error> {
     let mut rows = Rows::new(9);
     for letter in letters {
-        let fault = |fault: &Fault| json!({ "pointer": fault.pointer, "code": fault.code });
         rows.row()
             .text(letter.origin)
             .integer(letter.origin_offset)
             .at(letter.received_at)
             .text(letter.reason.code())
-            .jsonb(&letter.faults.iter().map(fault).collect())
+            .jsonb(&shown(letter.faults))
             .optional_text(letter.source)
             .bytes(&letter.sealed)
             .optional_bytes(letter.event_key.as_ref().map(|key| key.0.as_slice()))
@@ -110,7 +154,7 @@ pub async fn of_event(
 ) -> Result<Option<Letter>, Error> {
     let row = sqlx::query(
         "/* dead_letters::of_event */ SELECT id, origin, origin_offset, received_at, reason, faults::text, source,
-                state, case_id
+                state, case_id, redrives
            FROM dead_letters WHERE event_key = $1 AND case_id IS NOT DISTINCT FROM $2 ORDER BY id DESC LIMIT 1",
     )
     .bind(key.0.as_slice())
@@ -140,20 +184,26 @@ pub async fn groups(tx: &mut PgConnection) -> Result<Vec<Group>, Error> {
     Ok(rows.iter().map(group).collect())
 }
 
-/// Letters after an id, of one reason or of all, whatever their state.
+/// Letters after an id, oldest first.
 pub async fn list(
     tx: &mut PgConnection,
-    reason: Option<Reason>,
+    filter: &Filter,
     after: i64,
     limit: i64,
 ) -> Result<Vec<Letter>, Error> {
     let rows = sqlx::query(
         "/* dead_letters::list */ SELECT id, origin, origin_offset, received_at, reason, faults::text, source, state,
-                case_id
-           FROM dead_letters WHERE id > $1 AND ($2::text IS NULL OR reason = $2) ORDER BY id LIMIT $3",
+                case_id, redrives
+           FROM dead_letters
+          WHERE id > $1 AND ($2::text IS NULL OR reason = $2) AND ($3::text IS NULL OR source = $3)
+            AND ($4::text IS NULL OR state = $4) AND ($5::integer IS NULL OR redrives < $5)
+          ORDER BY id LIMIT $6",
     )
     .bind(after)
-    .bind(reason.map(Reason::code))
+    .bind(filter.reason.map(Reason::code))
+    .bind(filter.source.as_deref())
+    .bind(filter.state.map(State::name))
+    .bind(filter.redrives_below)
     .bind(limit)
     .fetch_all(tx)
     .await
@@ -169,7 +219,7 @@ pub async fn show(
 ) -> Result<Option<(Letter, Personal<Vec<u8>>)>, Error> {
     let row = sqlx::query(
         "/* dead_letters::show */ SELECT id, origin, origin_offset, received_at, reason, faults::text, source,
-                state, case_id, sealed
+                state, case_id, redrives, sealed
            FROM dead_letters WHERE id = $1",
     )
     .bind(id)
@@ -178,12 +228,124 @@ pub async fn show(
     .map_err(Error::database("dead_letters::show"))?;
     let Some(row) = row else { return Ok(None) };
     let letter = letter(&row)?;
-    let bytes = master.open_letter(&letter.origin, letter.origin_offset, row.get(9))?;
+    let bytes = master.open_letter(&letter.origin, letter.origin_offset, row.get(10))?;
     Ok(Some((letter, bytes)))
 }
 
-/// Says what was done about an open letter.
-pub async fn settle(tx: &mut PgConnection, id: i64, state: State, now: Timestamp) -> Result<(), Error> {
+/// Locks an open letter; [`Error::LetterNotOpen`] if it is none.
+pub async fn hold(tx: &mut PgConnection, id: i64) -> Result<(), Error> {
+    let found = sqlx::query(
+        "/* dead_letters::hold */ SELECT FROM dead_letters WHERE id = $1 AND state = 'open' FOR UPDATE",
+    )
+    .bind(id)
+    .fetch_optional(tx)
+    .await
+    .map_err(Error::database("dead_letters::hold"))?;
+    if found.is_some() { Ok(()) } else { Err(Error::LetterNotOpen { id }) }
+}
+
+/// Says what came of an open letter that was tried again: refused again it stays open, with the new reason.
+pub(crate) async fn tried(
+    tx: &mut PgConnection,
+    id: i64,
+    step: Step,
+    outcome: &Outcome,
+    by: &By<'_>,
+) -> Result<(), Error> {
+    let name = "dead_letters::tried";
+    let code = match outcome {
+        Outcome::Dead { reason, faults } => {
+            let done = sqlx::query(
+                "/* dead_letters::tried */ UPDATE dead_letters
+                    SET redrives = redrives + 1, reason = $2, faults = $3::text::jsonb WHERE id = $1 AND state = 'open'",
+            )
+            .bind(id)
+            .bind(reason.code())
+            .bind(shown(faults).to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(Error::database(name))?;
+            expect_rows(name, 1, done.rows_affected())?;
+            reason.code()
+        }
+        other => {
+            let state = if step == Step::Fixed { State::Fixed } else { State::Redriven };
+            settle(tx, id, state, by.at).await?;
+            other.code()
+        }
+    };
+    note(tx, id, step, by, Some(code)).await
+}
+
+/// As [`list`] from the beginning: the ids of all.
+pub async fn ids(tx: &mut PgConnection, filter: &Filter) -> Result<Vec<i64>, Error> {
+    /// Letters read at once.
+    const PAGE: i64 = 10_000;
+    let (mut ids, mut after) = (Vec::new(), 0);
+    loop {
+        let page = list(tx, filter, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(ids) };
+        after = last.id;
+        ids.extend(page.iter().map(|letter| letter.id));
+    }
+}
+
+/// Gives an open letter up.
+pub async fn discard(tx: &mut PgConnection, id: i64, by: &By<'_>) -> Result<(), Error> {
+    hold(tx, id).await?;
+    settle(tx, id, State::Discarded, by.at).await?;
+    note(tx, id, Step::Discarded, by, None).await
+}
+
+/// Notes that somebody looked at a letter's bytes.
+pub async fn note_opened(tx: &mut PgConnection, id: i64, by: &By<'_>) -> Result<(), Error> {
+    note(tx, id, Step::Opened, by, None).await
+}
+
+/// What was done about a letter, in order.
+pub async fn steps(tx: &mut PgConnection, id: i64) -> Result<Vec<Taken>, Error> {
+    let rows = sqlx::query(
+        "/* dead_letters::steps */ SELECT at, step, operator, why, outcome FROM dead_letter_steps
+          WHERE letter_id = $1 ORDER BY id",
+    )
+    .bind(id)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("dead_letters::steps"))?;
+    let taken = |row: &PgRow| Taken {
+        at: row.get::<At, _>(0).0,
+        step: row.get(1),
+        operator: row.get(2),
+        why: row.get(3),
+        outcome: row.get(4),
+    };
+    Ok(rows.iter().map(taken).collect())
+}
+
+async fn note(
+    tx: &mut PgConnection,
+    id: i64,
+    step: Step,
+    by: &By<'_>,
+    outcome: Option<&str>,
+) -> Result<(), Error> {
+    sqlx::query(
+        "/* dead_letters::note */ INSERT INTO dead_letter_steps (letter_id, at, step, operator, why, outcome)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(id)
+    .bind(At(by.at))
+    .bind(step.name())
+    .bind(by.operator)
+    .bind(by.why)
+    .bind(outcome)
+    .execute(tx)
+    .await
+    .map_err(Error::database("dead_letters::note"))?;
+    Ok(())
+}
+
+async fn settle(tx: &mut PgConnection, id: i64, state: State, now: Timestamp) -> Result<(), Error> {
     let done = sqlx::query(
         "/* dead_letters::settle */ UPDATE dead_letters SET state = $2, state_at = $3 WHERE id = $1 AND state = 'open'",
     )
@@ -194,6 +356,11 @@ pub async fn settle(tx: &mut PgConnection, id: i64, state: State, now: Timestamp
     .await
     .map_err(Error::database("dead_letters::settle"))?;
     expect_rows("dead_letters::settle", 1, done.rows_affected())
+}
+
+/// Faults as they are stored.
+fn shown(faults: &[Fault]) -> Value {
+    faults.iter().map(|fault| json!({ "pointer": fault.pointer, "code": fault.code })).collect()
 }
 
 fn letter(row: &PgRow) -> Result<Letter, Error> {
@@ -210,5 +377,6 @@ fn letter(row: &PgRow) -> Result<Letter, Error> {
         source: row.get(6),
         state: State::parse(row.get(7)).ok_or_else(malformed)?,
         case_id: row.get(8),
+        redrives: row.get(9),
     })
 }

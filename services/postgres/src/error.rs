@@ -33,6 +33,10 @@ pub enum Error {
     /// The offsets of this database were read from another cluster.
     #[error("{origin} was read from the cluster {known}, not from {found}")]
     OtherCluster { origin: String, known: String, found: String },
+    #[error("dead letter {id} is not open")]
+    LetterNotOpen { id: i64 },
+    #[error("there is no position of {origin}")]
+    NoPosition { origin: String },
     #[error("the schema lacks migrations {missing:?}: run `hotline migrate`")]
     MigrationsPending { missing: Vec<i64> },
     #[error("the schema has migrations {unknown:?} that this program does not know: run a newer program")]
@@ -91,6 +95,8 @@ impl Error {
             Self::PositionMoved { .. } => "position_moved",
             Self::OffsetGoesBack { .. } => "offset_goes_back",
             Self::OtherCluster { .. } => "other_cluster",
+            Self::LetterNotOpen { .. } => "letter_not_open",
+            Self::NoPosition { .. } => "no_position",
             Self::MigrationsPending { .. } => "migrations_pending",
             Self::MigrationsUnknown { .. } => "migrations_unknown",
             Self::MigrationsChanged { .. } => "migrations_changed",

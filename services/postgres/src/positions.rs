@@ -10,6 +10,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::{Error, expect_rows};
+use crate::interventions::{self, By};
 use crate::sql_types::At;
 
 /// The right to move one origin's position, until somebody else takes it.
@@ -64,17 +65,50 @@ pub struct Position {
     pub last: Option<LastRecord>,
 }
 
+/// How carefully an origin is read where batches were begun and never ended: a record there may end the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Records of a batch.
+    pub size: usize,
+    /// Up to this offset.
+    pub until: i64,
+    /// The next record, alone, did not end: it is put aside.
+    pub is_condemned: bool,
+}
+
+/// An origin in one's hands.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    pub claim: Claim,
+    pub last: Option<LastRecord>,
+    pub trial: Option<Trial>,
+}
+
+/// Records of the first trial: a whole batch. Two trials later it is one record.
+const TRIAL_RECORDS: i32 = 5_000;
+const TRIAL_SHRINKS: i32 = 71;
+
 /// Takes an origin: the next epoch. Whoever held it is fenced; a transaction of theirs under way is waited for.
 /// An origin never seen starts at `start_offset`.
 pub async fn claim(tx: &mut PgConnection, origin: &str, start_offset: i64) -> Result<Claim, Error> {
     let row = sqlx::query(
-        "/* positions::claim */ INSERT INTO positions (origin, epoch, start_offset, next_offset)
-         VALUES ($1, 1, $2, $2)
-         ON CONFLICT (origin) DO UPDATE SET epoch = positions.epoch + 1
+        "/* positions::claim */ INSERT INTO positions AS old (origin, epoch, start_offset, next_offset, claims)
+         VALUES ($1, 1, $2, $2, 1)
+         ON CONFLICT (origin) DO UPDATE SET epoch = old.epoch + 1, claims = old.claims + 1,
+            is_condemned = old.is_condemned OR (old.trial_begun AND old.trial_size = 1),
+            trial_until = CASE WHEN old.trial_begun THEN old.next_offset + old.trial_size
+                               WHEN old.trial_size IS NULL AND old.claims > 0 THEN old.next_offset + $3
+                               ELSE old.trial_until END,
+            trial_size = CASE WHEN old.trial_begun THEN greatest(1, old.trial_size / $4)
+                              WHEN old.trial_size IS NULL AND old.claims > 0 THEN $3
+                              ELSE old.trial_size END,
+            trial_begun = false
          RETURNING epoch, next_offset",
     )
     .bind(origin)
     .bind(start_offset)
+    .bind(TRIAL_RECORDS)
+    .bind(TRIAL_SHRINKS)
     .fetch_one(tx)
     .await
     .map_err(Error::database("positions::claim"))?;
@@ -107,15 +141,12 @@ pub async fn reclaim(tx: &mut PgConnection, lost: &Claim) -> Result<Claim, Error
 
 /// Takes a partition as [`claim`] does and says which record was read last. The first claim keeps the name of the
 /// cluster; [`Error::OtherCluster`] if the offsets belong to another.
-pub async fn claim_partition(
-    tx: &mut PgConnection,
-    origin: &str,
-    cluster_id: &str,
-) -> Result<(Claim, Option<LastRecord>), Error> {
+pub async fn claim_partition(tx: &mut PgConnection, origin: &str, cluster_id: &str) -> Result<Taken, Error> {
     let claim = claim(tx, origin, 0).await?;
     let row = sqlx::query(
         "/* positions::claim_partition */ UPDATE positions SET cluster_id = coalesce(cluster_id, $2)
-          WHERE origin = $1 RETURNING cluster_id, last_offset, last_received_at, last_checksum",
+          WHERE origin = $1 RETURNING cluster_id, last_offset, last_received_at, last_checksum, trial_size, trial_until,
+            is_condemned",
     )
     .bind(origin)
     .bind(cluster_id)
@@ -126,7 +157,75 @@ pub async fn claim_partition(
     if known != cluster_id {
         return Err(Error::OtherCluster { origin: origin.to_owned(), known, found: cluster_id.to_owned() });
     }
-    Ok((claim, last_record(&row, 1)))
+    let trial = row.get::<Option<i32>, _>(4).map(|size| Trial {
+        size: usize::try_from(size).unwrap_or(1).max(1),
+        until: row.get(5),
+        is_condemned: row.get(6),
+    });
+    Ok(Taken { claim, last: last_record(&row, 1), trial })
+}
+
+/// Notes that a batch of a trial begins: if it never ends, the next is smaller.
+pub async fn begin_trial(tx: &mut PgConnection, claim: &Claim) -> Result<(), Error> {
+    let done = sqlx::query(
+        "/* positions::begin_trial */ UPDATE positions SET trial_begun = true
+          WHERE origin = $1 AND epoch = $2 AND next_offset = $3",
+    )
+    .bind(&claim.origin)
+    .bind(claim.epoch)
+    .bind(claim.next_offset)
+    .execute(&mut *tx)
+    .await
+    .map_err(Error::database("positions::begin_trial"))?;
+    // Whose it is, or where it stands, is found out as by any batch.
+    if done.rows_affected() == 1 { Ok(()) } else { hold(tx, claim).await }
+}
+
+/// What [`set`] did to a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Set {
+    /// So many records were given up; they count as gaps.
+    Moved { given_up: i64 },
+    /// It counts anew from there: what was read before comes again and is a duplicate.
+    BegunAnew,
+}
+
+/// Sets a position by hand, where its log is not the one that was read before: forwards, records are given up and
+/// counted as gaps; backwards, or where it stands, it begins anew. Whoever held it is fenced. What it was is noted.
+pub async fn set(tx: &mut PgConnection, origin: &str, at: i64, by: &By<'_>) -> Result<Set, Error> {
+    let name = "positions::set";
+    let before = sqlx::query(
+        "/* positions::set */ SELECT next_offset, to_jsonb(positions)::text FROM positions WHERE origin = $1 FOR UPDATE",
+    )
+    .bind(origin)
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(Error::database(name))?
+    .ok_or_else(|| Error::NoPosition { origin: origin.to_owned() })?;
+    let next_offset: i64 = before.get(0);
+    let (statement, set) = if at > next_offset {
+        (
+            "/* positions::set */ UPDATE positions SET epoch = epoch + 1, gaps = gaps + $2 - next_offset, next_offset = $2,
+                last_offset = NULL, last_received_at = NULL, last_checksum = NULL, claims = 0, trial_size = NULL,
+                trial_until = NULL, trial_begun = false, is_condemned = false
+              WHERE origin = $1",
+            Set::Moved { given_up: at - next_offset },
+        )
+    } else {
+        (
+            "/* positions::set */ UPDATE positions SET epoch = epoch + 1, start_offset = $2, next_offset = $2, records = 0,
+                applied = 0, duplicate = 0, ignored = 0, dead = 0, gaps = 0, cluster_id = NULL, last_offset = NULL,
+                last_received_at = NULL, last_checksum = NULL, claims = 0, trial_size = NULL, trial_until = NULL,
+                trial_begun = false, is_condemned = false
+              WHERE origin = $1",
+            Set::BegunAnew,
+        )
+    };
+    sqlx::query(statement).bind(origin).bind(at).execute(&mut *tx).await.map_err(Error::database(name))?;
+    let step = if set == Set::BegunAnew { "begun_anew" } else { "moved" };
+    let before = serde_json::from_str(before.get(1)).map_err(|_| Error::Malformed { what: "a position" })?;
+    interventions::note(tx, origin, step, by, Some(before)).await?;
+    Ok(set)
 }
 
 /// The last record read, whose three columns begin at `column`; None before the first.
@@ -171,7 +270,9 @@ pub async fn advance(
         "/* positions::advance */ UPDATE positions SET next_offset = $4, records = records + $5,
                 applied = applied + $6, duplicate = duplicate + $7, ignored = ignored + $8,
                 dead = dead + $9, gaps = gaps + $10,
-                last_offset = $11, last_received_at = $12, last_checksum = $13
+                last_offset = $11, last_received_at = $12, last_checksum = $13, claims = 0, trial_begun = false,
+                is_condemned = false, trial_size = CASE WHEN $4 < trial_until THEN trial_size END,
+                trial_until = CASE WHEN $4 < trial_until THEN trial_until END
           WHERE origin = $1 AND epoch = $2 AND next_offset = $3",
     )
     .bind(&claim.origin)

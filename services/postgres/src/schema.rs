@@ -15,6 +15,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (7, "byte_order", include_str!("../migrations/0007_byte_order.sql")),
     (8, "letter_case", include_str!("../migrations/0008_letter_case.sql")),
     (9, "tally_names", include_str!("../migrations/0009_tally_names.sql")),
+    (10, "ways_back", include_str!("../migrations/0010_ways_back.sql")),
 ];
 
 /// The migrations by version and file name.

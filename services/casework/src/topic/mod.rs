@@ -9,7 +9,7 @@ mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hotline_kafka::{ClusterConfig, Consumer, ConsumerConfig, Input, Partition, RawBatch, Sort};
@@ -27,6 +27,7 @@ use crate::apply::pause_after;
 use crate::config::CaseworkConfig;
 use crate::error::RunError;
 use crate::metrics;
+use crate::watch::Watch;
 
 /// How long a batch in hand may take when its partition is taken away; then it is left to the next owner. With
 /// [`LEAVE_FOR`] it is less than a process has for stopping.
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) opener: Opener,
     pub(crate) source: Source,
+    pub(crate) watch: Arc<Mutex<Watch>>,
     /// For the batches at work: their memory does not grow with the partitions; what is read ahead of them does.
     pub(crate) turns: Semaphore,
 }
@@ -78,7 +80,7 @@ pub(crate) async fn serve(
     let opener = source.opener.clone();
     let (config, clock) = (config.clone(), Arc::clone(clock));
     let turns = Semaphore::new(config.batches_max);
-    let shared = Arc::new(Shared { writer, config, clock, opener, source, turns });
+    let shared = Arc::new(Shared { writer, config, clock, opener, source, watch: Arc::default(), turns });
     let mut attempts = 0;
     loop {
         let consumer =
@@ -157,12 +159,12 @@ impl Reading {
 
     async fn hear(&mut self, said: Said) -> Result<(), RunError> {
         match said {
-            Said::Begin(partition, offset) => self.consumer().begin(vec![(partition, offset)]),
-            Said::Finished(partition, next_offset) => self.consumer().finished(&partition, next_offset),
-            Said::Halted(partition) => {
-                self.owned.remove(&partition);
-                self.halt(partition);
+            Said::Begin(partition, offset) => {
+                self.is_sound_again(&partition);
+                self.consumer().begin(vec![(partition, offset)]);
             }
+            Said::Finished(partition, next_offset) => self.consumer().finished(&partition, next_offset),
+            Said::Halted(partition) => self.halt(partition),
         }
         self.look_for_failures().await
     }
@@ -188,7 +190,7 @@ impl Reading {
             Input::Assigned(partitions) => {
                 for partition in partitions {
                     self.is_sound_again(&partition);
-                    self.employ(partition);
+                    self.employ(partition, false);
                 }
             }
             Input::Revoked { partitions, is_lost } => {
@@ -204,7 +206,9 @@ impl Reading {
             }
             Input::Halted { partition, reason } => {
                 tracing::error!(kafka.partition = %partition, code = reason.code(), %reason, "the partition is halted");
-                self.halt(partition);
+                self.halt(partition.clone());
+                // A new worker looks at the log again, and again, until it can be read on.
+                self.employ(partition, true);
             }
             Input::Trouble(error) => {
                 tracing::warn!(code = error.code(), %error, "the broker is away or ill");
@@ -213,7 +217,7 @@ impl Reading {
         Ok(())
     }
 
-    fn employ(&mut self, partition: Partition) {
+    fn employ(&mut self, partition: Partition, was_halted: bool) {
         let (batches, receiver) = mpsc::channel(1);
         let dismissed = CancellationToken::new();
         let worker = Worker {
@@ -223,8 +227,9 @@ impl Reading {
             batches: receiver,
             dismissed: dismissed.clone(),
             say: self.say.clone(),
+            was_halted,
         };
-        tracing::info!(kafka.partition = %partition, "partition assigned");
+        tracing::info!(kafka.partition = %partition, was_halted, "partition assigned");
         let worker = tokio::spawn(worker.run());
         if let Some(before) = self.owned.insert(partition, Owned { batches, dismissed, worker }) {
             before.worker.abort();

@@ -1,7 +1,7 @@
 //! A record of the topic as casework takes it.
 
 use hotline_events::intake::{Reason, Record, RecordContent};
-use hotline_events::{DecodeError, Keep, Tagger, decode, decode_binary, is_binary, structured};
+use hotline_events::{Keep, Tagger, decode, decode_binary, is_binary, structured};
 use hotline_kafka::RawRecord;
 use hotline_postgres::TransitKey;
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ impl Opener {
         if content_type(raw) == Some(SEALED.as_bytes()) {
             return match self.transit.open(raw.key.as_deref().unwrap_or_default(), value) {
                 Ok(opened) => {
-                    let content = taken(decode(&opened, &self.tagger, Keep::All));
+                    let content = RecordContent::of(&opened, decode(&opened, &self.tagger, Keep::All));
                     (opened, content)
                 }
                 // Another master key, or altered on its way: no waiting helps.
@@ -47,20 +47,18 @@ impl Opener {
             };
         }
         if is_binary(raw.headers.iter().map(|(name, _)| name.as_str())) {
-            let content = taken(decode_binary(headers(), value, &self.tagger, Keep::All));
-            return (structured(headers(), value), content);
+            let event = decode_binary(headers(), value, &self.tagger, Keep::All);
+            let bytes = structured(headers(), value);
+            let content = RecordContent::of(&bytes, event);
+            return (bytes, content);
         }
-        (value.to_vec(), taken(decode(value, &self.tagger, Keep::All)))
+        (value.to_vec(), RecordContent::of(value, decode(value, &self.tagger, Keep::All)))
     }
 }
 
 fn content_type(raw: &RawRecord) -> Option<&[u8]> {
     let header = raw.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
     header.and_then(|(_, value)| value.as_deref())
-}
-
-fn taken(event: Result<hotline_events::Event, DecodeError>) -> RecordContent {
-    event.map_or_else(RecordContent::Fault, |event| RecordContent::Events(vec![event]))
 }
 
 #[cfg(test)]
@@ -130,7 +128,7 @@ mod tests {
         let moved = opener.open(&raw(Some(&sealed), &[("content-type", SEALED.as_bytes())]), now);
         assert!(matches!(moved.content, RecordContent::Refused(Reason::Undecodable)), "under another key");
         let empty = opener.open(&raw(None, &[]), now);
-        assert!(matches!(empty.content, RecordContent::Fault(_)), "a tombstone");
+        assert!(matches!(empty.content, RecordContent::Fault { .. }), "a tombstone");
         let created = RawRecord { append_time: false, ..raw(Some(EVENT.as_bytes()), &[]) };
         assert_eq!(opener.open(&created, now).received_at, now);
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hotline_events::intake::Origin;
+use hotline_events::intake::{Origin, Reason, Record, RecordContent};
 use hotline_kafka::{Inspection, Partition, RawBatch, cluster_id, inspect};
-use hotline_postgres::positions::{Claim, LastRecord};
+use hotline_postgres::positions::{LastRecord, Taken, Trial};
 use hotline_postgres::{Error, Sort};
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::sleep;
@@ -23,20 +23,16 @@ const LOOK_FOR: Duration = Duration::from_secs(20);
 /// position in less is not noticed.
 const QUIET_MAX: Duration = Duration::from_secs(2);
 
+/// How often a halted partition is looked at again: somebody may have resumed it.
+const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(5);
+
 /// What a worker says to the loop that owns the consumer.
 #[derive(Debug)]
 pub(super) enum Said {
     Begin(Partition, i64),
     Finished(Partition, i64),
-    /// A person must look: the partition is not read until it is assigned again.
+    /// A person must look: the partition is not read until it is resumed.
     Halted(Partition),
-}
-
-/// The right to a partition, and what was read of it last.
-#[derive(Clone)]
-struct Held {
-    claim: Claim,
-    last: Option<LastRecord>,
 }
 
 /// How the work on a partition ended.
@@ -79,27 +75,65 @@ pub(super) struct Worker {
     /// Cancelled when the group takes the partition back: what is under way is committed, nothing new is begun.
     pub(super) dismissed: CancellationToken,
     pub(super) say: mpsc::UnboundedSender<Said>,
+    /// Reading it failed a moment ago.
+    pub(super) was_halted: bool,
+}
+
+/// Commits records, at a trial in parts of its size. The one that is condemned is put aside.
+async fn apply(
+    applier: &mut Applier,
+    mut records: Vec<Record>,
+    trial: &mut Option<Trial>,
+) -> Result<(), Failure> {
+    while !records.is_empty() {
+        let Some(careful) = trial.as_mut() else {
+            applier.is_trial = false;
+            return applier.apply(records).await.map(drop);
+        };
+        applier.is_trial = true;
+        let later = records.split_off(careful.size.min(records.len()));
+        let mut part = std::mem::replace(&mut records, later);
+        if std::mem::take(&mut careful.is_condemned) {
+            let first = &mut part[0];
+            tracing::error!(
+                offset = first.offset,
+                "a record is put aside: reading it ended the process again and again"
+            );
+            first.content = RecordContent::Refused(Reason::InternalError);
+        }
+        let end = part.last().and_then(|record| record.offset).map_or(i64::MAX, |offset| offset + 1);
+        let until = careful.until;
+        applier.apply(part).await?;
+        if end >= until {
+            *trial = None;
+        }
+    }
+    Ok(())
 }
 
 impl Worker {
     /// Takes the partition over, then commits its batches until they end or somebody else takes it.
     pub(super) async fn run(mut self) -> Result<(), RunError> {
+        let mut pause = self.was_halted.then_some(LOOK_AGAIN_EVERY);
         loop {
-            match self.own().await? {
+            if let Some(pause) = pause
+                && self.dismissed.run_until_cancelled(sleep(pause)).await.is_none()
+            {
+                return Ok(());
+            }
+            pause = Some(match self.own().await? {
                 Ended::Dismissed => return Ok(()),
                 Ended::Halted => {
+                    self.was_halted = true;
                     self.tell(Said::Halted(self.partition.clone()));
-                    return Ok(());
+                    LOOK_AGAIN_EVERY
                 }
                 Ended::Fenced => {
                     tracing::warn!(kafka.partition = %self.partition, "another owner took the partition");
                     // The group says whose it is: still ours then, it is taken over again.
-                    let pause = sleep(self.shared.config.back_off_max);
-                    if self.dismissed.run_until_cancelled(pause).await.is_none() {
-                        return Ok(());
-                    }
+                    self.shared.config.back_off_max
                 }
-            }
+            });
         }
     }
 
@@ -109,12 +143,19 @@ impl Worker {
             Ok(held) => held,
             Err(ended) => return Ok(ended),
         };
+        self.was_halted = false;
         let mut heard_at = Instant::now();
         self.tell(Said::Begin(self.partition.clone(), held.claim.next_offset));
         let origin = self.origin();
         let (writer, config) = (Arc::clone(&self.shared.writer), self.shared.config.clone());
-        let mut applier =
-            Applier::new(writer, config, origin, Some(held.claim.clone()), self.dismissed.clone());
+        let mut applier = Applier::new(
+            writer,
+            config,
+            origin,
+            Some(held.claim.clone()),
+            (Arc::clone(&self.shared.watch), Arc::clone(&self.shared.clock)),
+            self.dismissed.clone(),
+        );
         while let Some(batch) = self.batches.recv().await {
             if heard_at.elapsed() > QUIET_MAX
                 && let Err(ended) = self.take_over(Some(&held)).await?
@@ -132,8 +173,8 @@ impl Worker {
             let records: Vec<_> = batch.records.iter().map(|raw| self.shared.opener.open(raw, now)).collect();
             let read_last = records.last().and_then(LastRecord::of);
             ::metrics::histogram!(metrics::STAGE_SECONDS, "stage" => "decode").record(started.elapsed());
-            match applier.apply(records).await {
-                Ok(_) => {}
+            match apply(&mut applier, records, &mut held.trial).await {
+                Ok(()) => {}
                 Err(Failure::Fatal(error)) => return Err(RunError::Store(error)),
                 Err(Failure::Fenced) => return Ok(Ended::Fenced),
                 // A log waits for as long as it takes, unless its partition is taken back meanwhile.
@@ -159,7 +200,7 @@ impl Worker {
     /// Takes the partition over, or with `held` looks at its log again: nobody says so when a topic is deleted and
     /// made anew while its consumer is stopped or waits. Tries until broker and database have answered, the log is
     /// found not to be the one that the position was made of, or the partition is taken back.
-    async fn take_over(&self, held: Option<&Held>) -> Result<Result<Held, Ended>, RunError> {
+    async fn take_over(&self, held: Option<&Taken>) -> Result<Result<Taken, Ended>, RunError> {
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -170,11 +211,15 @@ impl Worker {
             match attempt {
                 Ok(Ok(found)) => return Ok(Ok(found)),
                 Ok(Err(halted)) => {
-                    tracing::error!(
-                        kafka.partition = %self.partition,
-                        code = halted.code(),
-                        "the partition is halted: its log is not the one that was read before"
-                    );
+                    // Once; it is looked at again and again.
+                    if !self.was_halted {
+                        tracing::error!(
+                            kafka.partition = %self.partition,
+                            code = halted.code(),
+                            "the partition is halted: its log is not the one that was read before; see \
+                             `hotline partitions resume`"
+                        );
+                    }
                     return Ok(Err(Ended::Halted));
                 }
                 Err(Trouble::Store(error))
@@ -196,20 +241,19 @@ impl Worker {
         }
     }
 
-    async fn try_take_over(&self) -> Result<Result<Held, Halted>, Trouble> {
+    async fn try_take_over(&self) -> Result<Result<Taken, Halted>, Trouble> {
         let source = &self.shared.source;
         let cluster = self.cluster.get_or_try_init(|| cluster_id(&source.cluster, LOOK_FOR)).await?;
         let claimed = self.shared.writer.claim_partition(&self.origin().name(), cluster).await;
-        let (claim, last) = match claimed {
-            Ok(claimed) => claimed,
+        let held = match claimed {
+            Ok(taken) => taken,
             Err(Error::OtherCluster { .. }) => return Ok(Err(Halted::OtherCluster)),
             Err(error) => return Err(error.into()),
         };
-        let held = Held { claim, last };
         Ok(self.look(&held).await?.map(|()| held))
     }
 
-    async fn look(&self, held: &Held) -> Result<Result<(), Halted>, Trouble> {
+    async fn look(&self, held: &Taken) -> Result<Result<(), Halted>, Trouble> {
         let (next_offset, last) = (held.claim.next_offset, held.last);
         let source = &self.shared.source;
         let wanted = vec![(self.partition.clone(), last.map(|last| last.offset))];

@@ -1,24 +1,37 @@
-//! `hotline dead-letters`: input that was refused.
+//! `hotline dead-letters`: input that was refused, and its way back.
 
+use std::fs;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use hotline_events::intake::Reason;
-use hotline_postgres::dead_letters::{self, Letter};
-use hotline_postgres::run_tx;
+use hotline_events::Tagger;
+use hotline_events::intake::{Outcome, Reason};
+use hotline_postgres::dead_letters::{self, Filter, Letter, State, Taken};
+use hotline_postgres::{CaseWriter, Error, run_tx};
 use serde_json::{Value, json};
 
+use super::operator::Operator;
+use super::rates::Format;
 use crate::global::Global;
-use crate::store;
+use crate::store::Store;
+use crate::{progress, store, table};
 
-/// Letters read at once.
+/// Letters read, or tried again, at once.
 const PAGE: i64 = 1_000;
+/// A letter that was refused so often when it was tried again is tried only if it is named.
+const REDRIVES_MAX: i32 = 3;
+/// Some letters were refused again.
+const EXIT_REFUSED: u8 = 2;
 
-/// Shows input that was refused and kept, and why. What a sender over HTTP gets back as invalid is not kept.
+/// Shows input that was refused and kept, and sends it again. What a sender over HTTP gets back as invalid is not kept.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  hotline dead-letters list --reason id_conflict\n  hotline dead-letters show 17 --bytes"
+    after_help = "Example:\n  hotline dead-letters groups\n  hotline dead-letters list --reason id_conflict\n  \
+                  hotline dead-letters redrive --reason unknown_source --why \"the rulebook lists it now\"\n  \
+                  hotline dead-letters show 17 --bytes --why \"asked for by the vendor\" > 17.json\n  \
+                  hotline dead-letters fix 17 --file 17.json --why \"month and day were swapped\""
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -27,11 +40,18 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    /// Counts open letters by reason and source, the most first.
+    Groups {
+        #[arg(long, value_enum, default_value_t = Format::Table)]
+        format: Format,
+    },
     /// Lists letters as NDJSON, oldest first.
     List {
-        /// Only those of this reason, such as `invalid` or `id_conflict`.
-        #[arg(long, value_parser = reason)]
-        reason: Option<Reason>,
+        #[command(flatten)]
+        of: Of,
+        /// Only those of which this was done: open, redriven, fixed, discarded.
+        #[arg(long, value_parser = state)]
+        state: Option<State>,
         /// Only those after this id.
         #[arg(long, default_value_t = 0)]
         after: i64,
@@ -39,13 +59,68 @@ enum What {
         #[arg(long, default_value_t = 1_000)]
         limit: i64,
     },
-    /// Shows one letter.
+    /// Shows one letter and what was done about it.
     Show {
         id: i64,
-        /// Its bytes as they came, instead: they may concern a person.
-        #[arg(long)]
+        /// Its bytes as they came, instead: they may concern a person. Who looked, and why, is kept.
+        #[arg(long, requires = "why")]
         bytes: bool,
+        /// Why the bytes are needed.
+        #[command(flatten)]
+        operator: Option<Operator>,
     },
+    /// Sends a letter with other bytes: a mended event, with the receipt of the first.
+    Fix {
+        id: i64,
+        /// The event, as it should have been.
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        step: StepOptions,
+    },
+    /// Sends letters again as they came: after a rulebook was changed, a source resumed, a bug mended. They keep their
+    /// first receipt; what is known already is a duplicate, what is refused again stays open.
+    Redrive {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        step: StepOptions,
+    },
+    /// Gives letters up. They stay listed, with who did it and why.
+    Discard {
+        #[command(flatten)]
+        which: Which,
+        #[command(flatten)]
+        step: StepOptions,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Of {
+    /// Only those of this reason, such as `invalid` or `id_conflict`.
+    #[arg(long, value_parser = reason)]
+    reason: Option<Reason>,
+    /// Only those of this source.
+    #[arg(long)]
+    source: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// These letters; or all open ones of a reason, of a source, or of both.
+    #[arg(required_unless_present_any = ["reason", "source"], conflicts_with_all = ["reason", "source"])]
+    ids: Vec<i64>,
+    #[command(flatten)]
+    of: Of,
+}
+
+#[derive(Debug, clap::Args)]
+struct StepOptions {
+    /// Says what would happen and does nothing.
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    operator: Operator,
 }
 
 fn reason(code: &str) -> Result<Reason, String> {
@@ -55,30 +130,99 @@ fn reason(code: &str) -> Result<Reason, String> {
     })
 }
 
-pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
-    match &args.what {
-        What::List { reason, after, limit } => {
-            store::with(&global.load()?, async |store| list(store, *reason, *after, *limit).await).await?;
-        }
-        What::Show { id, bytes } => {
-            store::with(&global.load()?, async |store| show(store, *id, *bytes).await).await?;
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+fn state(name: &str) -> Result<State, String> {
+    State::parse(name)
+        .ok_or_else(|| format!("no such state; there are {}", State::ALL.map(State::name).join(", ")))
 }
 
-async fn list(
-    store: &store::Store,
-    reason: Option<Reason>,
-    mut after: i64,
-    limit: i64,
-) -> anyhow::Result<()> {
+pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
+    store::with(&global.load()?, async |store| match &args.what {
+        What::Groups { format } => groups(store, *format).await.map(|()| ExitCode::SUCCESS),
+        What::List { of, state, after, limit } => {
+            let filter = Filter { state: *state, ..of.filter() };
+            list(store, filter, *after, *limit).await.map(|()| ExitCode::SUCCESS)
+        }
+        What::Show { id, bytes, operator } => {
+            let operator = operator.as_ref().filter(|_| *bytes);
+            show(store, *id, operator).await.map(|()| ExitCode::SUCCESS)
+        }
+        What::Fix { id, file, step } => fix(store, *id, file, step).await,
+        What::Redrive { which, step } => redrive(store, which, step).await,
+        What::Discard { which, step } => discard(store, which, step).await.map(|()| ExitCode::SUCCESS),
+    })
+    .await
+}
+
+impl Of {
+    fn filter(&self) -> Filter {
+        Filter { reason: self.reason, source: self.source.clone(), ..Filter::default() }
+    }
+}
+
+impl Which {
+    /// The letters meant; with `redrives_below` those that were refused too often are left out and told.
+    async fn ids(&self, store: &Store, redrives_below: Option<i32>) -> anyhow::Result<Vec<i64>> {
+        if !self.ids.is_empty() {
+            return Ok(self.ids.clone());
+        }
+        let open = Filter { state: Some(State::Open), ..self.of.filter() };
+        let mut filters = (open.clone(), Filter { redrives_below, ..open });
+        let name = "dead_letters::ids";
+        let (all, ids) = run_tx(&store.pool, name, &mut filters, |tx, (all, some)| {
+            Box::pin(
+                async move { Ok((dead_letters::ids(tx, all).await?, dead_letters::ids(tx, some).await?)) },
+            )
+        })
+        .await?;
+        let left = all.len() - ids.len();
+        if left > 0 {
+            eprintln!(
+                "{left} letters were refused {REDRIVES_MAX} times when they were sent again: name them by id"
+            );
+        }
+        Ok(ids)
+    }
+}
+
+async fn groups(store: &Store, format: Format) -> anyhow::Result<()> {
+    const HEADING: [&str; 5] = ["reason", "source", "letters", "first_received_at", "last_received_at"];
+    let name = "dead_letters::groups";
+    let groups = run_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(dead_letters::groups(tx))).await?;
+    let cells = |group: &dead_letters::Group| {
+        [
+            group.reason.clone(),
+            group.source.clone().unwrap_or_else(|| "-".to_owned()),
+            group.letters.to_string(),
+            group.first_received_at.to_string(),
+            group.last_received_at.to_string(),
+        ]
+    };
+    match format {
+        Format::Table => table::print(HEADING, groups.iter().map(cells))?,
+        Format::Csv => table::print_csv(HEADING, groups.iter().map(cells))?,
+        Format::Json => {
+            let shown = |group: &dead_letters::Group| {
+                json!({
+                    "reason": group.reason,
+                    "source": group.source,
+                    "letters": group.letters,
+                    "first_received_at": group.first_received_at.to_string(),
+                    "last_received_at": group.last_received_at.to_string(),
+                })
+            };
+            println!("{}", serde_json::to_string_pretty(&groups.iter().map(shown).collect::<Value>())?);
+        }
+    }
+    Ok(())
+}
+
+async fn list(store: &Store, filter: Filter, mut after: i64, limit: i64) -> anyhow::Result<()> {
     let mut left = limit;
     let mut out = std::io::stdout().lock();
     while left > 0 {
-        let mut page = (reason, after, left.min(PAGE));
-        let letters = run_tx(&store.pool, "dead_letters::list", &mut page, |tx, (reason, after, limit)| {
-            Box::pin(dead_letters::list(tx, *reason, *after, *limit))
+        let mut page = (filter.clone(), after, left.min(PAGE));
+        let letters = run_tx(&store.pool, "dead_letters::list", &mut page, |tx, (filter, after, limit)| {
+            Box::pin(dead_letters::list(tx, filter, *after, *limit))
         })
         .await?;
         let Some(last) = letters.last() else { break };
@@ -91,21 +235,101 @@ async fn list(
     Ok(())
 }
 
-async fn show(store: &store::Store, id: i64, bytes: bool) -> anyhow::Result<()> {
-    let mut asked = (&store.master, id);
-    let found = run_tx(&store.pool, "dead_letters::show", &mut asked, |tx, (master, id)| {
-        Box::pin(dead_letters::show(tx, master, *id))
+async fn show(store: &Store, id: i64, opened_by: Option<&Operator>) -> anyhow::Result<()> {
+    let mut asked = (&store.master, id, opened_by.map(Operator::by));
+    let found = run_tx(&store.pool, "dead_letters::show", &mut asked, |tx, (master, id, by)| {
+        Box::pin(async move {
+            let found = dead_letters::show(tx, master, *id).await?;
+            if let (Some(_), Some(by)) = (&found, by) {
+                dead_letters::note_opened(tx, *id, by).await?;
+            }
+            Ok((found, dead_letters::steps(tx, *id).await?))
+        })
     })
     .await?;
-    let Some((letter, raw)) = found else {
+    let (Some((letter, raw)), steps) = found else {
         bail!("there is no dead letter {id}; see: hotline dead-letters list")
     };
     let mut out = std::io::stdout().lock();
-    if bytes {
+    if opened_by.is_some() {
         out.write_all(raw.expose()).context("cannot write the letter")?;
     } else {
-        writeln!(out, "{:#}", shown(&letter)).context("cannot write the letter")?;
+        let mut shown = shown(&letter);
+        shown["steps"] = steps.iter().map(step).collect();
+        writeln!(out, "{shown:#}").context("cannot write the letter")?;
     }
+    Ok(())
+}
+
+/// What it takes to send letters again.
+fn writer(store: &Store) -> (CaseWriter, Tagger) {
+    let tagger = Tagger::keyed(&store.master.tag_key());
+    (CaseWriter::new(store.pool.clone(), store.master.clone()), tagger)
+}
+
+async fn fix(store: &Store, id: i64, file: &Path, step: &StepOptions) -> anyhow::Result<ExitCode> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let (writer, tagger) = writer(store);
+    let by = (!step.dry_run).then(|| step.operator.by());
+    let outcome = writer.fix_letter(&tagger, id, bytes, by).await?;
+    tell(&[id], &[outcome], step.dry_run)
+}
+
+async fn redrive(store: &Store, which: &Which, step: &StepOptions) -> anyhow::Result<ExitCode> {
+    let ids = which.ids(store, Some(REDRIVES_MAX)).await?;
+    let (writer, tagger) = writer(store);
+    let by = (!step.dry_run).then(|| step.operator.by());
+    let bar = progress::count(ids.len() as u64, "sending again");
+    let mut outcomes = Vec::with_capacity(ids.len());
+    for part in ids.chunks(100) {
+        outcomes.extend(writer.redrive_letters(&tagger, part, by).await?);
+        bar.inc(part.len() as u64);
+    }
+    bar.finish_and_clear();
+    tell(&ids, &outcomes, step.dry_run)
+}
+
+/// One line a letter that was refused, then a sum.
+fn tell(ids: &[i64], outcomes: &[Outcome], is_dry_run: bool) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    let mut refused = 0;
+    for (id, outcome) in ids.iter().zip(outcomes) {
+        if let Outcome::Dead { reason, faults } = outcome {
+            refused += 1;
+            let faults = faults.iter().map(|fault| json!({ "pointer": fault.pointer, "code": fault.code }));
+            let line = json!({ "id": id, "reason": reason.code(), "faults": faults.collect::<Value>() });
+            writeln!(out, "{line}").context("cannot write the outcomes")?;
+        }
+    }
+    let count = |code: &str| outcomes.iter().filter(|outcome| outcome.code() == code).count();
+    eprintln!(
+        "{} letters{}: {} applied, {} duplicate, {} ignored, {refused} refused again",
+        outcomes.len(),
+        if is_dry_run { " would be sent again" } else { " were sent again" },
+        count("applied"),
+        count("duplicate"),
+        count("ignored"),
+    );
+    Ok(if refused > 0 { ExitCode::from(EXIT_REFUSED) } else { ExitCode::SUCCESS })
+}
+
+async fn discard(store: &Store, which: &Which, step: &StepOptions) -> anyhow::Result<()> {
+    let ids = which.ids(store, None).await?;
+    if step.dry_run {
+        eprintln!("{} letters would be discarded", ids.len());
+        return Ok(());
+    }
+    let mut asked = (&ids, step.operator.by());
+    run_tx(&store.pool, "dead_letters::discard", &mut asked, |tx, (ids, by)| {
+        Box::pin(async move {
+            for id in *ids {
+                dead_letters::discard(tx, *id, by).await?;
+            }
+            Ok::<(), Error>(())
+        })
+    })
+    .await?;
+    eprintln!("{} letters were discarded", ids.len());
     Ok(())
 }
 
@@ -121,5 +345,16 @@ fn shown(letter: &Letter) -> Value {
         "source": letter.source,
         "case": letter.case_id,
         "state": letter.state.name(),
+        "redrives": letter.redrives,
+    })
+}
+
+fn step(taken: &Taken) -> Value {
+    json!({
+        "at": taken.at.to_string(),
+        "step": taken.step,
+        "operator": taken.operator,
+        "why": taken.why,
+        "outcome": taken.outcome,
     })
 }

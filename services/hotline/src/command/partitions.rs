@@ -1,16 +1,22 @@
 //! `hotline partitions`: how far every origin of events has been read.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use anyhow::{Context as _, bail};
+use hotline_kafka::{Partition, inspect};
 use hotline_postgres::positions::{self, Position};
-use hotline_postgres::run_snapshot_tx;
+use hotline_postgres::{run_snapshot_tx, run_tx};
+use hotline_runtime::config::KafkaConfig;
 use serde_json::{Value, json};
 
+use super::operator::Operator;
 use super::rates::Format;
 use crate::global::Global;
-use crate::store;
+use crate::{broker, store, table};
 
-/// Shows the positions: one for each partition of a topic, and `http` for what came in without a broker.
+/// Shows the positions: one for each partition of a topic, `http` for what came in without a broker, `redrive` for dead
+/// letters that were sent again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  hotline partitions list\n\n\
                   next_offset - start_offset = records + gaps; records = applied + duplicate + ignored + dead")]
@@ -26,7 +32,28 @@ enum What {
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
+    /// Reads a halted partition on from where you say. What it was is kept with the reason.
+    #[command(
+        after_help = "Example:\n  hotline partitions resume hotline.events/3 --at begin --dry-run --why \"the topic was made anew\""
+    )]
+    Resume {
+        /// As `hotline partitions list` names it: topic/partition.
+        #[arg(value_name = "ORIGIN")]
+        origin: String,
+        /// The offset of the next record: a number, `begin` or `end` of the log. Forwards, records are given up and
+        /// counted as gaps; backwards, it counts anew from there, and what was read before is a duplicate.
+        #[arg(long, value_name = "OFFSET", value_parser = at)]
+        at: At,
+        /// Says what would happen.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        operator: Operator,
+    },
 }
+
+/// How long the broker may take to answer.
+const ANSWER_WAIT: Duration = Duration::from_secs(20);
 
 const HEADING: [&str; 10] = [
     "origin",
@@ -42,40 +69,117 @@ const HEADING: [&str; 10] = [
 ];
 
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
-    let What::List { format } = args.what;
-    let positions = store::with(&global.load()?, async |store| {
-        let name = "partitions::list";
-        Ok(run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(positions::list(tx))).await?)
-    })
-    .await?;
+    let config = global.load()?;
+    match &args.what {
+        What::List { format } => {
+            let positions = store::with(&config, async |store| Ok(read(store).await?)).await?;
+            list(&positions, *format)?;
+        }
+        What::Resume { origin, at, dry_run, operator } => {
+            let kafka = config.optional::<KafkaConfig>();
+            let way = Way { origin, at: *at, is_dry_run: *dry_run, operator };
+            store::with(&config, async |store| way.go(store, kafka.as_ref()).await).await?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn read(store: &store::Store) -> Result<Vec<Position>, hotline_postgres::Error> {
+    let name = "partitions::list";
+    run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(positions::list(tx))).await
+}
+
+fn list(positions: &[Position], format: Format) -> anyhow::Result<()> {
     match format {
         Format::Json => {
             let rows: Vec<Value> = positions.iter().map(shown).collect();
             println!("{}", serde_json::to_string_pretty(&rows)?);
         }
-        Format::Csv => {
-            println!("{}", HEADING.join(","));
-            for position in &positions {
-                println!("{}", cells(position).join(","));
-            }
-        }
-        Format::Table => {
-            let lines: Vec<[String; 10]> =
-                [HEADING.map(str::to_owned)].into_iter().chain(positions.iter().map(cells)).collect();
-            for line in &lines {
-                let padded = line.iter().enumerate().map(|(column, cell)| {
-                    let width = lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
-                    if matches!(column, 0 | 9) {
-                        format!("{cell:<width$}")
-                    } else {
-                        format!("{cell:>width$}")
-                    }
-                });
-                println!("{}", padded.collect::<Vec<_>>().join("  ").trim_end());
-            }
-        }
+        Format::Csv => table::print_csv(HEADING, positions.iter().map(cells))?,
+        Format::Table => table::print(HEADING, positions.iter().map(cells))?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Where a partition is read on.
+#[derive(Clone, Copy, Debug)]
+enum At {
+    Offset(i64),
+    Begin,
+    End,
+}
+
+fn at(text: &str) -> Result<At, String> {
+    match text {
+        "begin" => Ok(At::Begin),
+        "end" => Ok(At::End),
+        number => match number.parse() {
+            Ok(offset) if offset >= 0 => Ok(At::Offset(offset)),
+            _ => Err("an offset, `begin` or `end`".to_owned()),
+        },
+    }
+}
+
+/// A position that is set by hand.
+struct Way<'a> {
+    origin: &'a str,
+    at: At,
+    is_dry_run: bool,
+    operator: &'a Operator,
+}
+
+impl Way<'_> {
+    async fn go(&self, store: &store::Store, kafka: Option<&KafkaConfig>) -> anyhow::Result<()> {
+        let origin = self.origin;
+        let Some(position) = read(store).await?.into_iter().find(|one| one.claim.origin == origin) else {
+            bail!("there is no position of {origin}; see: hotline partitions list");
+        };
+        let (low, high) = self.ends(kafka).await?;
+        let at = match self.at {
+            At::Offset(offset) => offset,
+            At::Begin => low,
+            At::End => high,
+        };
+        if !(low..=high).contains(&at) {
+            bail!("the log of {origin} goes from {low} to {high}: {at} is not in it");
+        }
+        let next = position.claim.next_offset;
+        let effect = if at > next {
+            format!(
+                "{} records of {origin} are given up: {next} to {}; they count as gaps",
+                at - next,
+                at - 1
+            )
+        } else {
+            format!(
+                "{origin} begins anew at {at} and counts from there; what was read before comes again as duplicates"
+            )
+        };
+        if self.is_dry_run {
+            println!("would be: {effect}");
+            return Ok(());
+        }
+        let mut asked = (origin, at, self.operator.by());
+        run_tx(&store.pool, "partitions::resume", &mut asked, |tx, (origin, at, by)| {
+            Box::pin(positions::set(tx, origin, *at, by))
+        })
+        .await?;
+        println!("{effect}");
+        println!("casework looks at it again within seconds; see: hotline partitions list");
+        Ok(())
+    }
+
+    /// The offsets between which the log lies.
+    async fn ends(&self, kafka: Option<&KafkaConfig>) -> anyhow::Result<(i64, i64)> {
+        let kafka = kafka.context("only partitions of a topic are resumed: there is no [kafka]")?;
+        let named =
+            self.origin.rsplit_once('/').and_then(|(topic, number)| Some((topic, number.parse().ok()?)));
+        let (topic, number) = named.context("an origin is named as topic/partition")?;
+        let wanted = vec![(Partition::new(topic, number), None)];
+        let seen = inspect(&broker::cluster(kafka)?, &kafka.group, wanted, ANSWER_WAIT).await?;
+        let seen = seen.first().context("the broker does not know the partition")?;
+        Ok((seen.low, seen.high))
+    }
 }
 
 fn shown(position: &Position) -> Value {

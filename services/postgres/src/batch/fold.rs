@@ -46,12 +46,19 @@ pub(crate) struct Folding {
     pub(crate) new: BTreeSet<Place>,
 }
 
+/// By what a batch is judged.
+pub(crate) struct Judged<'a> {
+    pub(crate) active: &'a Active,
+    pub(crate) older: &'a Older,
+    /// Sources whose events are kept and not folded.
+    pub(crate) stopped: &'a BTreeSet<SmolStr>,
+}
+
 pub(crate) fn fold(
     plan: &Plan<'_>,
     loaded: Vec<Loaded>,
     figure_tags: &[(EventKey, u64)],
-    active: &Active,
-    older: &Older,
+    by: &Judged<'_>,
 ) -> Result<Folding, Error> {
     let mut folding = Folding {
         cases: Vec::with_capacity(plan.cases.len()),
@@ -65,15 +72,16 @@ pub(crate) fn fold(
         let mut facts = decode(case_id, known.as_ref())?;
         let before = folding.accepted.len();
         for (place, decoded) in events {
-            take(plan, &mut folding, &mut facts, *place, decoded, &active.rulebook);
+            take(plan, &mut folding, &mut facts, *place, decoded, by);
         }
         let changed = folding.accepted.len() > before;
         if known.is_none() && facts.is_empty() {
             continue;
         }
-        folding.cases.push(refold(case_id, facts, known.as_ref(), (active, older), plan.as_of, changed)?);
+        let rules = (by.active, by.older);
+        folding.cases.push(refold(case_id, facts, known.as_ref(), rules, plan.as_of, changed)?);
     }
-    take_figures(plan, &mut folding, figure_tags, &active.rulebook);
+    take_figures(plan, &mut folding, figure_tags, by);
     Ok(folding)
 }
 
@@ -81,7 +89,9 @@ pub(crate) fn fold(
 fn initial(plan: &Plan<'_>) -> Vec<Vec<Outcome>> {
     let outcomes = |content: &RecordContent| match content {
         RecordContent::Events(events) => vec![Outcome::Ignored; events.len()],
-        RecordContent::Fault(error) => vec![Outcome::Dead { reason: error.into(), faults: error.faults() }],
+        RecordContent::Fault { error, .. } => {
+            vec![Outcome::Dead { reason: error.into(), faults: error.faults() }]
+        }
         RecordContent::Refused(reason) => vec![dead(*reason)],
     };
     plan.records.iter().map(|record| outcomes(&record.content)).collect()
@@ -107,8 +117,9 @@ fn take(
     facts: &mut CaseFacts,
     place: Place,
     decoded: &Decoded,
-    rulebook: &Rulebook,
+    by: &Judged<'_>,
 ) {
+    let rulebook = &*by.active.rulebook;
     let mut fact = decoded.fact.clone();
     fact.received_at = Some(plan.records[place.0].received_at);
     let mut accept = |is_new: bool| {
@@ -118,7 +129,9 @@ fn take(
             folding.new.insert(place);
         }
     };
-    let outcome = if is_known(&fact, rulebook) {
+    let outcome = if by.stopped.contains(&fact.source) {
+        dead(Reason::SourceStopped)
+    } else if is_known(&fact, rulebook) {
         match facts.add(fact, rulebook) {
             Added::Applied => {
                 accept(true);
@@ -183,10 +196,12 @@ pub(crate) fn guarded<T>(case_id: &str, work: impl FnOnce() -> T) -> Result<T, E
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| Error::Panicked { case: case_id.into() })
 }
 
-fn take_figures(plan: &Plan<'_>, folding: &mut Folding, tags: &[(EventKey, u64)], rulebook: &Rulebook) {
+fn take_figures(plan: &Plan<'_>, folding: &mut Folding, tags: &[(EventKey, u64)], by: &Judged<'_>) {
     let mut tags: HashMap<EventKey, u64> = tags.iter().copied().collect();
     for (place, figure) in &plan.figures {
-        let outcome = if !rulebook.sources.contains_key(&figure.source) {
+        let outcome = if by.stopped.contains(&figure.source) {
+            dead(Reason::SourceStopped)
+        } else if !by.active.rulebook.sources.contains_key(&figure.source) {
             dead(Reason::UnknownSource)
         } else if let Some(tag) = tags.get(&figure.key) {
             if *tag == figure.tag { Outcome::Duplicate } else { dead(Reason::IdConflict) }

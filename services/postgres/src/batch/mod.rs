@@ -13,10 +13,11 @@
 mod activation;
 pub(crate) mod fold;
 mod plan;
+mod redrive;
 mod refold;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,7 @@ use hotline_core::fold::View;
 use hotline_core::rulebook::Rulebook;
 use hotline_events::intake::{Batch, Outcome};
 use jiff::Timestamp;
+use smol_str::SmolStr;
 use sqlx::{PgConnection, PgPool};
 
 pub use activation::{Preview, preview};
@@ -33,13 +35,15 @@ pub use refold::Step as RefoldStep;
 use crate::cases::Loaded;
 use crate::error::Error;
 use crate::installation::{self, Installation};
+use crate::interventions::By;
 use crate::pool::run_tx;
-use crate::positions::{self, Claim, Counts, LastRecord};
+use crate::positions::{self, Claim, Counts, Taken};
 use crate::rulebooks::{self, Active};
 use crate::seal::MasterKey;
+use crate::sources::Stop;
 use crate::tallies::Names;
-use crate::{cases, figures, ledger};
-use fold::{FoldedCase, Folding};
+use crate::{cases, figures, ledger, sources};
+use fold::{FoldedCase, Folding, Judged};
 use plan::Plan;
 
 /// Writes cases.
@@ -147,14 +151,28 @@ impl CaseWriter {
     }
 
     /// Takes a partition over: see [`positions::claim_partition`].
-    pub async fn claim_partition(
-        &self,
-        origin: &str,
-        cluster_id: &str,
-    ) -> Result<(Claim, Option<LastRecord>), Error> {
+    pub async fn claim_partition(&self, origin: &str, cluster_id: &str) -> Result<Taken, Error> {
         let mut named = (origin.to_owned(), cluster_id.to_owned());
         run_tx(&self.pool, "batch::claim_partition", &mut named, |tx, (origin, cluster_id)| {
             Box::pin(positions::claim_partition(tx, origin, cluster_id))
+        })
+        .await
+    }
+
+    /// Notes that a batch of a trial begins: see [`positions::begin_trial`].
+    pub async fn begin_trial(&self, claim: &Claim) -> Result<(), Error> {
+        let mut claim = claim.clone();
+        run_tx(&self.pool, "batch::begin_trial", &mut claim, |tx, claim| {
+            Box::pin(positions::begin_trial(tx, claim))
+        })
+        .await
+    }
+
+    /// Stops a source: see [`sources::stop`].
+    pub async fn stop_source(&self, source: &str, stop: Stop, by: By<'_>) -> Result<bool, Error> {
+        let mut asked = (source, stop, by);
+        run_tx(&self.pool, "batch::stop_source", &mut asked, |tx, (source, stop, by)| {
+            Box::pin(sources::stop(tx, source, *stop, by))
         })
         .await
     }
@@ -257,7 +275,9 @@ impl Attempt<'_> {
         let (loaded, tags) = self.load(tx).await?;
         let load = clock.lap();
         let older = self.writer.older(tx, &loaded, active.seq).await?;
-        let mut folding = fold::fold(&self.plan, loaded, &tags, &active, &older)?;
+        let stopped = self.stopped(tx).await?;
+        let by = Judged { active: &active, older: &older, stopped: &stopped };
+        let mut folding = fold::fold(&self.plan, loaded, &tags, &by)?;
         let fold = clock.lap();
         let written = write::events(tx, &self.writer.master, &self.plan, &mut folding, &active).await?;
         let events = clock.lap();
@@ -287,7 +307,13 @@ impl Attempt<'_> {
     async fn fold(&self, tx: &mut PgConnection, active: &Active) -> Result<Folding, Error> {
         let (loaded, tags) = self.load(tx).await?;
         let older = self.writer.older(tx, &loaded, active.seq).await?;
-        fold::fold(&self.plan, loaded, &tags, active, &older)
+        let stopped = self.stopped(tx).await?;
+        fold::fold(&self.plan, loaded, &tags, &Judged { active, older: &older, stopped: &stopped })
+    }
+
+    /// The sources that are stopped, for all but what is sent again by hand.
+    async fn stopped(&self, tx: &mut PgConnection) -> Result<BTreeSet<SmolStr>, Error> {
+        if self.plan.is_redrive { Ok(BTreeSet::new()) } else { sources::stopped(tx).await }
     }
 
     async fn load(&self, tx: &mut PgConnection) -> Result<(Vec<Loaded>, Vec<(EventKey, u64)>), Error> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hotline_core::fact::EventKey;
-use hotline_events::intake::{Batch, Outcome, Record, RecordContent};
+use hotline_events::intake::{Batch, Origin, Outcome, Record, RecordContent};
 use hotline_events::{Decoded, Event, Figure};
 use jiff::Timestamp;
 
@@ -24,6 +24,8 @@ pub(crate) struct Plan<'b> {
     /// In key order; the events of a case in order of arrival.
     pub(crate) cases: BTreeMap<&'b str, Vec<(Place, &'b Decoded)>>,
     pub(crate) figures: Vec<(Place, &'b Figure)>,
+    /// They are dead letters already, of sources that may be stopped.
+    pub(crate) is_redrive: bool,
 }
 
 impl<'b> Plan<'b> {
@@ -48,6 +50,7 @@ impl<'b> Plan<'b> {
             as_of: as_of.unwrap_or(Timestamp::UNIX_EPOCH),
             cases,
             figures,
+            is_redrive: batch.origin == Origin::Redrive,
         })
     }
 

@@ -9,6 +9,7 @@ use hotline_core::score;
 use hotline_events::intake::{Outcome, RecordContent};
 use hotline_events::{Event, FIGURE_TYPE, Identity};
 use jiff::Timestamp;
+use smol_str::SmolStr;
 use sqlx::PgConnection;
 
 use super::fold::{FoldedCase, Folding};
@@ -61,7 +62,9 @@ pub(crate) async fn events(
     seal(tx, master, plan, &folding.new).await?;
     store_figures(tx, plan, folding, &numbers).await?;
     let written = entries.len() + pins(tx, &mut folding.cases, plan.as_of).await?;
-    bury(tx, master, plan, &folding.outcomes, active).await?;
+    if !plan.is_redrive {
+        bury(tx, master, plan, &folding.outcomes, active).await?;
+    }
     Ok(written)
 }
 
@@ -243,24 +246,27 @@ async fn bury(
             continue;
         };
         let record = &plan.records[at];
-        let event = match &record.content {
-            RecordContent::Events(events) => Some(match &events[n] {
-                Event::Case(case) => (case.fact.source.as_str(), case.fact.key, Some(case.subject.as_str())),
-                Event::Figure(figure) => (figure.source.as_str(), figure.key, None),
-            }),
-            _ => None,
+        let (source, event_key, case_id) = match &record.content {
+            RecordContent::Events(events) => match &events[n] {
+                Event::Case(case) => {
+                    (Some(&case.fact.source), Some(case.fact.key), Some(case.subject.as_str()))
+                }
+                Event::Figure(figure) => (Some(&figure.source), Some(figure.key), None),
+            },
+            RecordContent::Fault { source, .. } => (source.as_ref(), None, None),
+            RecordContent::Refused(_) => (None, None, None),
         };
         // Anybody may write anything into a source that nobody listed, and into what comes with it.
-        let known = event.filter(|(source, ..)| active.rulebook.sources.contains_key(*source));
+        let source = source.filter(|source| active.rulebook.sources.contains_key(*source));
         letters.push(NewLetter {
             origin: &plan.origin,
             origin_offset: plan.offsets[at],
             received_at: record.received_at,
             reason,
             faults,
-            source: known.map(|(source, ..)| source),
-            event_key: event.map(|(_, key, _)| key),
-            case_id: known.and_then(|(.., case_id)| case_id),
+            source: source.map(SmolStr::as_str),
+            event_key,
+            case_id: case_id.filter(|_| source.is_some()),
             sealed: master.seal_letter(&plan.origin, plan.offsets[at], &record.raw)?,
         });
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Bench, at, codes, event, received};
 use crate::error::Error;
+use crate::interventions::By;
 use crate::pool::{run_snapshot_tx, run_tx};
 use crate::{cases, dead_letters, ledger, positions};
 
@@ -57,7 +58,7 @@ async fn check_traces(bench: &Bench, other_content: &serde_json::Value, counts: 
     let mut tx = bench.database.pool.acquire().await.unwrap();
     let position = positions::list(&mut tx).await.unwrap().pop().unwrap();
     assert_eq!((position.counts, position.last.unwrap().offset), (counts, 8));
-    let letters = dead_letters::list(&mut tx, None, 0, 100).await.unwrap();
+    let letters = dead_letters::list(&mut tx, &dead_letters::Filter::default(), 0, 100).await.unwrap();
     let reasons: Vec<&str> = letters.iter().map(|letter| letter.reason.as_str()).collect();
     assert_eq!(reasons, ["id_conflict", "unknown_source", "future_dated", "invalid", "unknown_source"]);
     assert!(letters[3].faults.contains(&("/type".into(), "required".into())), "{:?}", letters[3].faults);
@@ -66,12 +67,10 @@ async fn check_traces(bench: &Bench, other_content: &serde_json::Value, counts: 
         dead_letters::show(&mut tx, bench.writer.master(), letters[0].id).await.unwrap().unwrap();
     assert_eq!(bytes.expose(), other_content.to_string().as_bytes());
     assert_eq!(dead_letters::groups(&mut tx).await.unwrap()[0].letters, 2);
-    dead_letters::settle(&mut tx, letters[0].id, dead_letters::State::Discarded, at(super::NOW))
-        .await
-        .unwrap();
-    let again =
-        dead_letters::settle(&mut tx, letters[0].id, dead_letters::State::Fixed, at(super::NOW)).await;
-    assert!(matches!(again, Err(Error::RowCount { .. })));
+    let by = By { operator: "tester", why: "a test", at: at(super::NOW) };
+    dead_letters::discard(&mut tx, letters[0].id, &by).await.unwrap();
+    let again = dead_letters::discard(&mut tx, letters[0].id, &by).await;
+    assert!(matches!(again, Err(Error::LetterNotOpen { .. })));
 }
 
 #[tokio::test]

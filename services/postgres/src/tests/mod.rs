@@ -7,6 +7,7 @@ mod privacy;
 mod races;
 mod schema;
 mod tallies;
+mod ways_back;
 
 use hotline_core::rulebook::{Basis, Files, Rulebook, load};
 use hotline_events::intake::{Batch, Origin, Outcome, Reason, Record, RecordContent};
@@ -119,10 +120,7 @@ impl Bench {
 
     fn record_at(&self, event: &Value, received_at: &str) -> Record {
         let raw = event.to_string().into_bytes();
-        let content = match decode(&raw, &self.tagger, Keep::All) {
-            Ok(event) => RecordContent::Events(vec![event]),
-            Err(error) => RecordContent::Fault(error),
-        };
+        let content = RecordContent::of(&raw, decode(&raw, &self.tagger, Keep::All));
         Record { raw, received_at: at(received_at), offset: None, content }
     }
 
