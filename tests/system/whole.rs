@@ -53,6 +53,49 @@ fn the_sample_in_any_order_twice_and_through_a_kill_gives_what_replay_gives() {
 }
 
 #[test]
+fn a_stopped_source_loses_nothing_and_its_letters_go_back() {
+    let sample = root().join("deploy/sample/events.ndjson").to_string_lossy().into_owned();
+    let server = Server::start("stopped-source", &shipped());
+    let config = server.config();
+    let hotline = |args: &[&str]| text(&[&["--config", &config], args].concat());
+    let source = "/hotline/sample/12345";
+    hotline(&["sources", "pause", source, "--why", "a test"]);
+    let sent = server.send(&[&sample]);
+    assert!(sent.status.success(), "what is kept is acknowledged: {}", String::from_utf8_lossy(&sent.stderr));
+    assert!(String::from_utf8_lossy(&sent.stdout).contains("\"parked\":349"));
+
+    // Over HTTP an operator sees them, and one of them goes back.
+    let json = [("content-type", "application/json")];
+    let (status, groups) = server.request("GET", "/v1/dead-letters/groups", &[], b"");
+    assert!(status == 200 && groups.contains("\"letters\":349"), "{groups}");
+    let (status, said) = server.request("POST", "/v1/dead-letters/redrive", &json, b"{\"ids\":[1]}");
+    assert_eq!(status, 400, "nobody does anything without a reason: {said}");
+    let step = br#"{"operator":"tester","why":"a test","ids":[1]}"#;
+    let (status, said) = server.request("POST", "/v1/dead-letters/redrive", &json, step);
+    assert!(status == 200 && said.contains("applied"), "{said}");
+    assert_eq!(
+        server.request("POST", "/v1/dead-letters/redrive", &json, step).0,
+        409,
+        "it is open no longer"
+    );
+    let (_, shown) = server.request("GET", "/v1/dead-letters/1", &[], b"");
+    assert!(shown.contains("\"outcome\":\"applied\"") && shown.contains("a test"), "{shown}");
+
+    // On the command line the others go back, and the figures are as if nothing had been stopped.
+    hotline(&["sources", "resume", source, "--why", "a test"]);
+    let all = ["dead-letters", "redrive", "--source", source, "--why", "a test"];
+    let dry = run(&[&["--config", &config], &all[..], &["--dry-run"]].concat());
+    assert!(dry.status.success(), "{}", String::from_utf8_lossy(&dry.stderr));
+    hotline(&all);
+    assert_eq!(
+        server.bulletin(RATES, PERIOD),
+        replay(&shipped(), RATES, PERIOD, "2027-06-01T00:00:00+08:00", &sample)
+    );
+    let checked = run(&["--config", &config, "tallies", "check"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+#[test]
 fn nothing_planted_in_personal_members_is_readable_on_disk() {
     let planted = ["栽名甲乙丙", "13900001234", "plantedstreet77", "plantedunknown88", "栽的诉求内容"];
     let event = |id: &str, kind: &str, data: &str| {

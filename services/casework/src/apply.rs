@@ -154,6 +154,13 @@ impl Applier {
         }
     }
 
+    /// One attempt at a batch, and nothing after it: what an owner does that dies in its commit.
+    #[cfg(test)]
+    pub(crate) async fn once(&mut self, records: Vec<Record>) -> Result<(), Error> {
+        let batch = Batch { origin: self.origin.clone(), records };
+        self.attempt(&mut None, &batch).await.map(drop)
+    }
+
     fn bears(&self, error: &Error, attempts: u32) -> bool {
         match (self.patience, error.sort()) {
             (Patience::Attempts(max), Sort::Environment) => attempts < max,

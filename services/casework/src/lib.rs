@@ -16,6 +16,8 @@ mod error;
 mod handler;
 pub mod metrics;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 mod topic;
 mod watch;

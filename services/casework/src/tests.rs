@@ -23,7 +23,7 @@ fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
-fn files() -> Files {
+pub(crate) fn files() -> Files {
     let text = |path: &str, text: &str| (path.to_owned(), text.as_bytes().to_vec());
     [
         text("rulebook.toml", "name = \"tests\"\ntimezone = \"Asia/Shanghai\"\ncalendar = \"cn\"\n"),

@@ -16,6 +16,7 @@ pub mod dead_letters;
 pub mod error;
 pub mod figures;
 pub mod handover;
+pub mod health;
 pub mod installation;
 pub mod interventions;
 pub mod ledger;

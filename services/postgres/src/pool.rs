@@ -112,13 +112,17 @@ async fn attempt<C, T>(
         sqlx::query(first).execute(&mut *tx).await.map_err(Error::database(name))?;
     }
     match work(&mut tx, context).await {
-        Ok(value) => match tx.commit().await {
-            Ok(()) => Ok(value),
-            Err(source @ sqlx::Error::Database(_)) if !is_shutdown(&source) => {
-                Err(Error::Database { name, source })
+        Ok(value) => {
+            #[cfg(any(test, feature = "testing"))]
+            let tx = crate::testing::lose(pool, name, tx).await?;
+            match tx.commit().await {
+                Ok(()) => Ok(value),
+                Err(source @ sqlx::Error::Database(_)) if !is_shutdown(&source) => {
+                    Err(Error::Database { name, source })
+                }
+                Err(source) => Err(Error::CommitUnknown { name, source }),
             }
-            Err(source) => Err(Error::CommitUnknown { name, source }),
-        },
+        }
         Err(error) => {
             // The first error is the one to tell; a connection that cannot roll back is dropped by the pool.
             if let Err(rollback) = tx.rollback().await {

@@ -4,16 +4,18 @@
 //! is, however that ends: it hangs on a pipe that only this process holds. Durability is switched off, since no
 //! test pulls the plug.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
+use crate::error::Error;
 use crate::pool::{PoolConfig, pool};
 use crate::schema;
 
@@ -59,6 +61,74 @@ impl TestDatabase {
         let pool = pool(&PoolConfig::new(connect.clone()));
         Self { connect, pool }
     }
+}
+
+/// How the next commit of a transaction is lost: nobody can tell the one from the other without looking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// It did not happen.
+    OfTheCommit,
+    /// It happened, and nobody was told.
+    OfTheAnswer,
+}
+
+/// By database and transaction.
+static LOSSES: Mutex<BTreeMap<(String, &'static str), Loss>> = Mutex::new(BTreeMap::new());
+
+fn losses() -> MutexGuard<'static, BTreeMap<(String, &'static str), Loss>> {
+    LOSSES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn database(pool: &PgPool) -> String {
+    pool.connect_options().get_database().unwrap_or_default().to_owned()
+}
+
+/// Loses the next commit of the transactions of this name.
+pub fn lose_next(pool: &PgPool, transaction: &'static str, loss: Loss) {
+    losses().insert((database(pool), transaction), loss);
+}
+
+/// Takes back what was planted and has not come about.
+pub fn forget_losses(pool: &PgPool) {
+    let database = database(pool);
+    losses().retain(|(of, _), _| *of != database);
+}
+
+pub(crate) async fn lose<'t>(
+    pool: &PgPool,
+    name: &'static str,
+    tx: sqlx::Transaction<'t, sqlx::Postgres>,
+) -> Result<sqlx::Transaction<'t, sqlx::Postgres>, Error> {
+    let loss = losses().remove(&(database(pool), name));
+    let ended = match loss {
+        None => return Ok(tx),
+        Some(Loss::OfTheCommit) => tx.rollback().await,
+        Some(Loss::OfTheAnswer) => tx.commit().await,
+    };
+    ended.map_err(Error::database(name))?;
+    let source = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+    Err(Error::CommitUnknown { name, source })
+}
+
+/// Empties all tables but those that say what installation this is, and which rulebooks there were.
+pub async fn empty(pool: &PgPool) {
+    sqlx::raw_sql(
+        "TRUNCATE positions, ledger, personal, personal_keys, dead_letters, dead_letter_steps, figures, cases,
+            tally_deltas, tallies, restatements, refolds, stopped_sources, interventions",
+    )
+    .execute(pool)
+    .await
+    .expect("the tables are there");
+}
+
+/// The keys of events that are dead letters.
+pub async fn refused(pool: &PgPool) -> std::collections::BTreeSet<Vec<u8>> {
+    let keys: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT event_key FROM dead_letters WHERE event_key IS NOT NULL")
+            .fetch_all(pool)
+            .await
+            .expect("a test's query is right");
+    keys.into_iter().collect()
 }
 
 /// The one integer that a query of a test gives.

@@ -601,3 +601,105 @@ fn a_submission_in_time_protects_also_when_the_case_is_then_given_to_another() {
     );
     check_under(&policies, &life, "close.due", "D2 0/1");
 }
+
+/// `POLICIES` and one more.
+fn and(policy: &str) -> String {
+    format!(
+        "{POLICIES}\n[[policy]]\ncalendar = \"cn\"\nmatch = {{ hotline = \"12345\" }}\nbasis = \"sample\"\n{policy}"
+    )
+}
+
+#[test]
+fn an_amendment_reaches_a_clock_that_passed_on() {
+    let consult = "id = \"consult\"\nstage = \"close\"\nscope = \"custody\"\nstart = \"dispatched\"\nstop = [\"closed\"]\n\
+                   limit = 3\nunit = \"working_day\"\n";
+    let policies = and(consult).replacen(
+        "match = { hotline = \"12345\" }\nbasis = \"sample\"\nid = \"consult\"",
+        "match = { hotline = \"12345\", case_type = \"consult\" }\nbasis = \"sample\"\nid = \"consult\"",
+        1,
+    );
+    let life = |more: &str| {
+        format!(
+            "09-21 09:00 received consult\n09-21 09:30 dispatched D1\n{more}09-22 09:00 amended case_type=complaint\n09-28 10:00 closed D2"
+        )
+    };
+    check_under(&policies, &life("09-21 10:00 dispatched D2\n"), "close.due", "D2 1/1");
+    let late = life("09-21 10:00 dispatched D2\n").replace("09-22 09:00 amended", "09-29 09:00 amended");
+    check_under(&policies, &late, "close.due", "D2 0/1");
+}
+
+#[test]
+fn what_did_not_count_with_the_giver_does_not_count_with_the_receiver() {
+    // Four working days under review: the deadline moves from 12 to 16 October.
+    let life = |closed: &str| {
+        format!(
+            "{DISPATCHED}09-22 10:00 submitted D1\n09-29 10:00 close_refused D1\n09-29 11:00 dispatched D2\n{closed} closed D2"
+        )
+    };
+    check(&life("10-16 10:00"), "close.due", "D2 1/1");
+    check(&life("10-17 10:00"), "close.due", "D2 0/1");
+}
+
+#[test]
+fn a_round_that_is_closed_has_no_clock_that_goes_on() {
+    let contact =
+        and("id = \"contact\"\nstage = \"contact\"\nstart = \"received\"\nstop = [\"contacted\"]\n\
+                       restart = [\"supplemented\"]\nlimit = 2\nunit = \"working_day\"\n");
+    check_under(
+        &contact,
+        &format!("{DISPATCHED}09-21 12:00 closed D1\n10-20 09:00 supplemented"),
+        "contact.received",
+        "",
+    );
+    let supervise = and(
+        "id = \"supervise\"\nstage = \"supervise\"\nstart = \"supervised\"\nstop = [\"supervision_answered\"]\n\
+                         limit = 5\nunit = \"working_day\"\n",
+    );
+    let answered = format!(
+        "{DISPATCHED}09-22 09:00 supervised\n09-23 09:00 closed D1\n09-24 09:00 supervision_answered"
+    );
+    check_under(&supervise, &answered, "supervise.received", "");
+    let again = format!(
+        "{DISPATCHED}09-22 09:00 supervised\n09-23 09:00 closed D1\n09-24 09:00 supervised\n09-25 09:00 supervision_answered"
+    );
+    check_under(&supervise, &again, "supervise.received", "D1 1/1");
+}
+
+#[test]
+fn what_comes_after_the_reopening_stops_no_clock_of_the_round_before() {
+    let policies = and(
+        "id = \"contact\"\nstage = \"contact\"\nstart = \"closed\"\nstop = [\"rated\"]\nlimit = 20\nunit = \"working_day\"\n",
+    );
+    let life = |reopened: &str| format!("{DISPATCHED}09-22 09:00 closed D1\n{reopened}09-28 09:00 rated 5");
+    check_under(&policies, &life(""), "contact.received", "D1 1/1");
+    check_under(&policies, &life("09-24 09:00 reopened dissatisfied\n"), "contact.received", "");
+}
+
+#[test]
+fn a_custody_that_ends_on_a_day_is_compared_by_its_date() {
+    let life =
+        |precision: &str| format!("{DISPATCHED}09-22 12:00 dispatched D2 {precision}\n09-23 09:00 signed D2");
+    check(&life(""), "sign.received", "D1 0/1, D2 1/1");
+    // On the last day the clock is not overdue: it passes on, and D2 signs too late.
+    check(&life("day=1"), "sign.received", "D2 0/1");
+}
+
+#[test]
+fn a_closing_is_an_approval_also_where_it_alone_stops_the_clock() {
+    let rulebook = rulebook(&with("closure = true", "stop_at = \"approval\"\nclosure = true"));
+    let view = fold(CASE, &case(life(&format!("{DISPATCHED}09-22 09:00 closed D1")), &rulebook), &rulebook);
+    let close = view.clocks.iter().find(|clock| clock.stage == "close").expect("a clock");
+    assert_eq!((close.verdict, close.approved_in_time), (Verdict::Met, Some(true)));
+}
+
+#[test]
+fn nobody_waits_for_an_answer_beyond_the_closing() {
+    let policies =
+        with("return = { ask_within = \"24 hour\", times_max = 1 }", "return = { pending = \"held\" }");
+    check_under(
+        &policies,
+        &format!("{DISPATCHED}09-22 10:00 return_requested D1\n10-30 10:00 closed D1"),
+        "close.due",
+        "D1 1/1",
+    );
+}

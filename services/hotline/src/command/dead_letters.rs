@@ -9,10 +9,12 @@ use anyhow::{Context as _, bail};
 use hotline_events::Tagger;
 use hotline_events::intake::{Outcome, Reason};
 use hotline_postgres::dead_letters::{self, Filter, Letter, State, Taken};
+use hotline_postgres::interventions::By;
 use hotline_postgres::{CaseWriter, Error, run_tx};
+use hotline_runtime::clock;
 use serde_json::{Value, json};
 
-use super::operator::Operator;
+use super::operator::{self, Operator};
 use super::rates::Format;
 use crate::global::Global;
 use crate::store::Store;
@@ -62,12 +64,8 @@ enum What {
     /// Shows one letter and what was done about it.
     Show {
         id: i64,
-        /// Its bytes as they came, instead: they may concern a person. Who looked, and why, is kept.
-        #[arg(long, requires = "why")]
-        bytes: bool,
-        /// Why the bytes are needed.
         #[command(flatten)]
-        operator: Option<Operator>,
+        open: Open,
     },
     /// Sends a letter with other bytes: a mended event, with the receipt of the first.
     Fix {
@@ -103,6 +101,19 @@ struct Of {
     /// Only those of this source.
     #[arg(long)]
     source: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Open {
+    /// Its bytes as they came, instead: they may concern a person. Who looked, and why, is kept.
+    #[arg(long, requires = "why")]
+    bytes: bool,
+    /// Why the bytes are needed.
+    #[arg(long, value_name = "TEXT", requires = "bytes", value_parser = operator::said)]
+    why: Option<String>,
+    /// Who looks; by default the user of this session.
+    #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown", value_parser = operator::said)]
+    operator: String,
 }
 
 #[derive(Debug, clap::Args)]
@@ -142,10 +153,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             let filter = Filter { state: *state, ..of.filter() };
             list(store, filter, *after, *limit).await.map(|()| ExitCode::SUCCESS)
         }
-        What::Show { id, bytes, operator } => {
-            let operator = operator.as_ref().filter(|_| *bytes);
-            show(store, *id, operator).await.map(|()| ExitCode::SUCCESS)
-        }
+        What::Show { id, open } => show(store, *id, open).await.map(|()| ExitCode::SUCCESS),
         What::Fix { id, file, step } => fix(store, *id, file, step).await,
         What::Redrive { which, step } => redrive(store, which, step).await,
         What::Discard { which, step } => discard(store, which, step).await.map(|()| ExitCode::SUCCESS),
@@ -235,8 +243,9 @@ async fn list(store: &Store, filter: Filter, mut after: i64, limit: i64) -> anyh
     Ok(())
 }
 
-async fn show(store: &Store, id: i64, opened_by: Option<&Operator>) -> anyhow::Result<()> {
-    let mut asked = (&store.master, id, opened_by.map(Operator::by));
+async fn show(store: &Store, id: i64, open: &Open) -> anyhow::Result<()> {
+    let by = open.why.as_deref().map(|why| By { operator: &open.operator, why, at: clock::now() });
+    let mut asked = (&store.master, id, by);
     let found = run_tx(&store.pool, "dead_letters::show", &mut asked, |tx, (master, id, by)| {
         Box::pin(async move {
             let found = dead_letters::show(tx, master, *id).await?;
@@ -251,7 +260,7 @@ async fn show(store: &Store, id: i64, opened_by: Option<&Operator>) -> anyhow::R
         bail!("there is no dead letter {id}; see: hotline dead-letters list")
     };
     let mut out = std::io::stdout().lock();
-    if opened_by.is_some() {
+    if open.bytes {
         out.write_all(raw.expose()).context("cannot write the letter")?;
     } else {
         let mut shown = shown(&letter);

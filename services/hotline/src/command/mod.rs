@@ -5,6 +5,7 @@ pub mod case;
 pub mod config;
 pub mod dead_letters;
 pub mod demo;
+pub mod doctor;
 pub mod due;
 pub mod export;
 pub mod import;

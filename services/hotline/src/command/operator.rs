@@ -21,7 +21,7 @@ impl Operator {
 }
 
 /// Something, and no more than a few lines.
-fn said(text: &str) -> Result<String, String> {
+pub fn said(text: &str) -> Result<String, String> {
     const BYTES_MAX: usize = 1_000;
     let text = text.trim();
     match text.len() {

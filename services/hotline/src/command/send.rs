@@ -95,12 +95,12 @@ fn send(args: &Args, runtime: Handle) -> anyhow::Result<ExitCode> {
         sender.send(&batch.take()).with_context(|| format!("sending {}", file.display()))?;
     }
     bar.finish_and_clear();
-    let Counts { applied, duplicate, accepted, refused } = sender.counts;
+    let Counts { applied, duplicate, accepted, parked, refused } = sender.counts;
     println!(
         "{}",
         json!({
-            "acknowledged": applied + duplicate + accepted, "duplicates": duplicate, "accepted": accepted,
-            "refused": refused,
+            "acknowledged": applied + duplicate + accepted + parked, "duplicates": duplicate, "accepted": accepted,
+            "parked": parked, "refused": refused,
         })
     );
     Ok(if refused > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
@@ -161,6 +161,8 @@ pub struct Counts {
     pub duplicate: u64,
     /// In a topic, and not folded yet.
     pub accepted: u64,
+    /// Kept until somebody resumes their source.
+    pub parked: u64,
     pub refused: u64,
 }
 
@@ -252,6 +254,7 @@ impl Sender {
             match result["status"].as_str() {
                 Some("applied" | "ignored") => self.counts.applied += 1,
                 Some("accepted") => self.counts.accepted += 1,
+                Some("parked") => self.counts.parked += 1,
                 Some("duplicate") => self.counts.duplicate += 1,
                 _ => self.refuse(batch, place, result)?,
             }

@@ -24,6 +24,7 @@ use crate::{Error, Secret};
 use account::Account;
 use postmaster::{Postmaster, State};
 use programs::Programs;
+pub use settings::free_bytes;
 
 const USER: &str = "hotline";
 const DATABASE: &str = "hotline";

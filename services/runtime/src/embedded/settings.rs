@@ -131,7 +131,7 @@ fn memory_bytes() -> u64 {
 }
 
 /// The free space of a directory's file system, as `df` says.
-async fn free_bytes(directory: &Path) -> Option<u64> {
+pub async fn free_bytes(directory: &Path) -> Option<u64> {
     let mut command = Command::new("df");
     command
         .args(["-P", "-k", "--"])

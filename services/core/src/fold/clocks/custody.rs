@@ -81,7 +81,7 @@ impl<'a> StageOfRound<'a> {
                 continue;
             }
             if let Some(mut clock) = running.take() {
-                if nth != custody.opening && self.restarts(&clock, nth, step) {
+                if nth != custody.opening && self.restarts(&clock, Some(place), nth, step) {
                     (clock.start_at, clock.step) = (step.counted_at, nth);
                     running = Some(clock);
                 } else if nth != custody.opening && stops(clock.policy, &step.body) {
@@ -97,10 +97,29 @@ impl<'a> StageOfRound<'a> {
                 }
             }
         }
-        let Some(clock) = running else { return };
-        let Some((ended_at, how)) = custody.ended else {
+        let Some(mut clock) = running else { return };
+        let Some((ended_at, _)) = custody.ended else {
             return self.finish(&clock, Some(place), Ending::Open, found);
         };
+        match self.passes_on(&clock, place) {
+            OnCustodyChange::Restart => {
+                self.finish(&clock, Some(place), Ending::Ended { at: ended_at }, found);
+            }
+            on_change => {
+                let credit = on_change == OnCustodyChange::Credit;
+                // It is one clock: what did not count with the giver does not count with the receiver either.
+                let with_giver = self.holds_of_custody(clock.policy, place);
+                clock.credit.extend(with_giver);
+                waiting.push(Carried { clock, from: place, ended_at, credit });
+            }
+        }
+    }
+
+    /// What becomes of a clock when its custody ends: it restarts with the next holder also where it is overdue, so
+    /// that its lateness stays.
+    pub(super) fn passes_on(&self, clock: &Running<'_>, place: usize) -> OnCustodyChange {
+        let custody = &self.round.custodies[place];
+        let Some((ended_at, how)) = custody.ended else { return OnCustodyChange::Restart };
         let change = clock.policy.on_custody_change;
         let on_change = match how {
             CustodyEnd::Returned => change.returned,
@@ -108,15 +127,18 @@ impl<'a> StageOfRound<'a> {
             CustodyEnd::Reorganisation => change.reorganisation,
             CustodyEnd::WithParent | CustodyEnd::Closed => OnCustodyChange::Restart,
         };
-        let passes = custody.role == Role::Lead
-            && on_change != OnCustodyChange::Restart
-            && !self.is_past(&clock, Some(place), ended_at);
-        if passes {
-            let credit = on_change == OnCustodyChange::Credit;
-            waiting.push(Carried { clock, from: place, ended_at, credit });
-        } else {
-            self.finish(&clock, Some(place), Ending::Ended { at: ended_at }, found);
+        let at = (ended_at, self.precision_at_end(ended_at));
+        if custody.role != Role::Lead || self.is_past(clock, Some(place), at) {
+            return OnCustodyChange::Restart;
         }
+        on_change
+    }
+
+    /// The custody to which a clock passes on from this one: the next lead of the same giver.
+    pub(super) fn next_holder(&self, place: usize) -> Option<usize> {
+        let from = &self.round.custodies[place].from;
+        let later = self.round.custodies.iter().enumerate().skip(place + 1);
+        later.filter(|(_, one)| one.role == Role::Lead && one.from == *from).map(|(place, _)| place).next()
     }
 
     fn start_custody(&self, place: usize, nth: usize, step: &Step, found: &mut Found) -> Option<Running<'a>> {
@@ -131,13 +153,20 @@ impl<'a> StageOfRound<'a> {
             policy.scope == Scope::Custody && by_this
         };
         let (policy, restart_at) = self.resolve(nth, Some(place), starts, found)?;
+        let mut clock = self.begun(policy, place, nth);
+        clock.start_at = restart_at.map_or(clock.start_at, |restart_at| restart_at.max(clock.start_at));
+        Some(clock)
+    }
+
+    /// A clock of this policy that a step starts for a custody.
+    pub(super) fn begun(&self, policy: &'a Policy, place: usize, nth: usize) -> Running<'a> {
+        let step = &self.round.steps[nth];
         let start_at = match policy.start.kind {
             Kind::Received => self.round.opened_at,
             _ => step.counted_at,
         };
-        let start_at = restart_at.map_or(start_at, |restart_at| restart_at.max(start_at));
-        let own_limit = self.own_limit_of_custody(policy, custody, &step.body);
-        Some(Running { policy, start_at, step: nth, own_limit, credit: Vec::new() })
+        let own_limit = self.own_limit_of_custody(policy, &self.round.custodies[place], &step.body);
+        Running { policy, start_at, step: nth, own_limit, credit: Vec::new() }
     }
 
     /// Whether a step is about this custody: its own, or the case's while it lasted.

@@ -81,16 +81,24 @@ impl StageOfRound<'_> {
                 holds.push(Hold { from, until, reason: general.reason.clone() });
             }
         }
-        if judged_at_submission(policy) && policy.review_time == ReviewTime::Credited {
-            holds.extend(self.reviews(custody));
+        match custody {
+            Some(custody) => holds.extend(self.holds_of_custody(policy, custody)),
+            None if reviews_are_credited(policy) => holds.extend(self.reviews(None)),
+            None => {}
         }
-        if let Some(custody) = custody
-            && policy.returns.as_ref().is_some_and(|rule| rule.pending == PendingReturn::Held)
-        {
-            let requests = &self.round.custodies[custody].return_requests;
-            holds.extend(requests.iter().map(|(from, until)| Hold {
+        holds
+    }
+
+    /// The spans that are given back to whoever holds this custody: its reviews, and where the policy says so what it
+    /// waited for an answer to a return. Nobody waits beyond the end of the custody.
+    pub(super) fn holds_of_custody(&self, policy: &Policy, place: usize) -> Vec<Hold> {
+        let mut holds = if reviews_are_credited(policy) { self.reviews(Some(place)) } else { Vec::new() };
+        if policy.returns.as_ref().is_some_and(|rule| rule.pending == PendingReturn::Held) {
+            let custody = &self.round.custodies[place];
+            let ended_at = custody.ended.map(|(ended_at, _)| ended_at);
+            holds.extend(custody.return_requests.iter().map(|(from, until)| Hold {
                 from: *from,
-                until: *until,
+                until: until.or(ended_at),
                 reason: Code::new_static("return_pending"),
             }));
         }
@@ -292,6 +300,10 @@ fn own_rule<'a>(policy: &Policy, limit: (u32, crate::fact::Unit), calendar: &'a 
         },
         roll: if day { policy.roll } else { Roll::None },
     }
+}
+
+fn reviews_are_credited(policy: &Policy) -> bool {
+    judged_at_submission(policy) && policy.review_time == ReviewTime::Credited
 }
 
 /// What the policy does with an own limit; where it does not say, only the handling itself heeds one: a limit

@@ -120,9 +120,13 @@ impl<'a> StageOfRound<'a> {
         }
         let mut running: Option<Running<'a>> = None;
         for (place, step) in self.round.steps.iter().enumerate() {
+            if let Some(clock) = running.take_if(|clock| self.over_by(clock, place, step).is_some()) {
+                let at = self.over_by(&clock, place, step).expect("it was asked just now");
+                self.finish(&clock, None, Ending::Ended { at }, found);
+            }
             match running.take() {
                 Some(mut clock) => {
-                    if self.restarts(&clock, place, step) {
+                    if self.restarts(&clock, None, place, step) {
                         (clock.start_at, clock.step) = (step.counted_at, place);
                         running = Some(clock);
                     } else if stops(clock.policy, &step.body) {
@@ -132,6 +136,8 @@ impl<'a> StageOfRound<'a> {
                         running = Some(clock);
                     }
                 }
+                // What is heard of a round after the next was opened starts nothing in it.
+                None if self.next_opened_at().is_some_and(|opened_at| step.counted_at > opened_at) => {}
                 None => running = self.start_case(place, step, found),
             }
         }
@@ -156,32 +162,53 @@ impl<'a> StageOfRound<'a> {
         Some(Running { policy, start_at, step: place, own_limit, credit: Vec::new() })
     }
 
-    /// When a case clock that was not stopped ended: one begun in the round with the round, one begun by the
-    /// closing or after it with the next reopening.
-    fn case_ending(&self, clock: &Running<'_>) -> Ending {
+    /// When a case clock ends if nothing stops it: one begun in the round with the round, one begun by the closing or
+    /// after it with the next reopening; None: not yet.
+    fn case_end(&self, begun_by: usize) -> Option<Timestamp> {
         let closing = self.round.closing.as_ref();
-        let next = self.walked.rounds.get(self.place + 1);
-        match (closing, next) {
-            (Some(closing), _) if clock.step < closing.step => Ending::Ended { at: closing.at },
-            (_, Some(next)) => Ending::Ended { at: next.opened_at },
-            _ => Ending::Open,
+        match closing.filter(|closing| begun_by < closing.step) {
+            Some(closing) => Some(closing.at),
+            None => self.next_opened_at(),
+        }
+    }
+
+    fn next_opened_at(&self) -> Option<Timestamp> {
+        self.walked.rounds.get(self.place + 1).map(|next| next.opened_at)
+    }
+
+    fn case_ending(&self, clock: &Running<'_>) -> Ending {
+        self.case_end(clock.step).map_or(Ending::Open, |at| Ending::Ended { at })
+    }
+
+    /// When a case clock ended that this step comes too late for.
+    fn over_by(&self, clock: &Running<'_>, place: usize, step: &Step) -> Option<Timestamp> {
+        let closing = self.round.closing.as_ref().filter(|closing| clock.step < closing.step);
+        match closing {
+            Some(closing) => (place > closing.step).then_some(closing.at),
+            None => self.next_opened_at().filter(|opened_at| step.counted_at > *opened_at),
         }
     }
 
     /// A fact that the policy names makes the clock begin again, unless it is overdue by then.
-    fn restarts(&self, clock: &Running<'_>, place: usize, step: &Step) -> bool {
+    fn restarts(&self, clock: &Running<'_>, custody: Option<usize>, place: usize, step: &Step) -> bool {
         clock.step != place
             && clock.policy.restart.iter().any(|restart| restart.matches(&step.body))
             && step.counted_at >= clock.start_at
-            && !self.is_past(clock, None, step.counted_at)
+            && !self.is_past(clock, custody, (step.counted_at, step.precision))
     }
 
-    fn is_past(&self, clock: &Running<'_>, custody: Option<usize>, at: Timestamp) -> bool {
+    /// Whether a clock is overdue by then.
+    fn is_past(
+        &self,
+        clock: &Running<'_>,
+        custody: Option<usize>,
+        (at, precision): (Timestamp, Precision),
+    ) -> bool {
         let holds = self.holds(clock, custody);
         let Some(limit) = self.limit(clock) else { return false };
         let mut silent = Found::default();
         let extensions = self.extensions(clock, &limit, &holds, None, &mut silent);
-        due(&limit, clock.start_at, &holds, &extensions).is_past(at)
+        !due(&limit, clock.start_at, &holds, &extensions).in_time(at, precision, limit.calendar())
     }
 
     /// The stop of a clock by this step: for a close clock judged at submission, the standing submission.
@@ -247,7 +274,7 @@ impl<'a> StageOfRound<'a> {
             Ending::Stopped { at, precision, step } => {
                 result.stop = Some((at, precision));
                 let closing = &self.round.steps[step];
-                if judged_at_submission(clock.policy) {
+                if clock.policy.family == "close" {
                     let approved = deadline.in_time(closing.counted_at, closing.precision, calendar);
                     result.approved_in_time = Some(approved);
                 }
@@ -272,9 +299,10 @@ impl<'a> StageOfRound<'a> {
         found.clocks.push(result);
     }
 
+    /// How precisely it is known when a round or custody ended: as precisely as the fact that ended it.
     fn precision_at_end(&self, at: Timestamp) -> Precision {
-        let closing = self.round.closing.as_ref().filter(|closing| closing.at == at);
-        closing.map_or(Precision::Second, |closing| closing.precision)
+        let of_day = |step: &Step| step.counted_at == at && step.precision == Precision::Day;
+        if self.round.steps.iter().any(of_day) { Precision::Day } else { Precision::Second }
     }
 
     /// A round or custody whose policy gave no clock.

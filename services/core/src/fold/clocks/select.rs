@@ -7,7 +7,7 @@ use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::fact::Code;
 use crate::fold::view::Attributes;
 use crate::fold::walk::Walked;
-use crate::rulebook::{Match, ORDINARY, OnAmend, Policy, Rulebook, SelectBy};
+use crate::rulebook::{Match, ORDINARY, OnAmend, OnCustodyChange, Policy, Rulebook, SelectBy};
 
 /// The class of the case: the first of the rulebook's that its first round matches, as at its closing. Later
 /// rounds do not move it, so that a reopening leaves the month that judged the first round as it was.
@@ -142,18 +142,39 @@ impl<'a> StageOfRound<'a> {
         }
     }
 
-    /// When a clock of this policy that starts with a step ends: by its stop, or with its custody.
-    fn end_of(&self, policy: &Policy, step: usize, custody: Option<usize>) -> Option<Timestamp> {
+    /// When a clock of this policy that starts with a step ends: by its stop, or with its round; one of a custody with
+    /// the last custody that it passes on to.
+    fn end_of(&self, policy: &'a Policy, step: usize, custody: Option<usize>) -> Option<Timestamp> {
+        let Some(mut place) = custody else {
+            return earlier(self.stop_after(policy, step, None), self.case_end(step));
+        };
+        let mut clock = self.begun(policy, place, step);
+        loop {
+            let met = self.stop_after(policy, step.max(self.round.custodies[place].opening), Some(place));
+            let Some((ended_at, _)) = self.round.custodies[place].ended else { return met };
+            if met.is_some_and(|met| met <= ended_at) {
+                return met;
+            }
+            let passes = self.passes_on(&clock, place) != OnCustodyChange::Restart;
+            let Some(next) = self.next_holder(place).filter(|_| passes) else { return Some(ended_at) };
+            clock.credit.extend(self.holds_of_custody(policy, place));
+            place = next;
+        }
+    }
+
+    fn stop_after(&self, policy: &Policy, step: usize, custody: Option<usize>) -> Option<Timestamp> {
         let after = self.round.steps.iter().enumerate().skip(step + 1);
-        let met = after
+        after
             .filter(|(nth, one)| custody.is_none_or(|custody| self.concerns(custody, *nth, one)))
             .find(|(_, one)| stops(policy, &one.body))
-            .map(|(_, one)| one.counted_at);
-        let ended = custody.and_then(|custody| self.round.custodies[custody].ended).map(|(at, _)| at);
-        match (met, ended) {
-            (Some(met), Some(ended)) => Some(met.min(ended)),
-            (one, None) | (None, one) => one,
-        }
+            .map(|(_, one)| one.counted_at)
+    }
+}
+
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, None) | (None, one) => one,
     }
 }
 

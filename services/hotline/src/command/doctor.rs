@@ -1,0 +1,392 @@
+//! `hotline doctor`: is everything in order? One line a finding.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hotline_core::rulebook::Rulebook;
+use hotline_kafka::{Partition, admin, inspect};
+use hotline_postgres::positions::Position;
+use hotline_postgres::{
+    Error, PgPool, Rules, dead_letters, health, positions, refolds, run_snapshot_tx, run_tx, sources, tallies,
+};
+use hotline_runtime::config::{Config, DataConfig, KafkaConfig, PostgresConfig};
+use hotline_runtime::{clock, embedded};
+use jiff::ToSpan as _;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::json;
+
+use crate::broker;
+use crate::global::{Global, Lang};
+use crate::store::{self, Store};
+
+/// Looks at everything that can be looked at without changing anything: versions, schema, positions against the broker,
+/// the conservation law, tallies, clocks, the calendar's horizon, dead letters, disk. Exit 1 if something is wrong, 2 if
+/// something should be looked at, else 0.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  hotline doctor --lang en || echo look at it")]
+pub struct Args {
+    /// Leaves out what reads every case: the tallies.
+    #[arg(long)]
+    quick: bool,
+    /// A JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Grade {
+    Sound,
+    Look,
+    Wrong,
+}
+
+impl Grade {
+    fn name(self, lang: Lang) -> &'static str {
+        match (self, lang) {
+            (Grade::Sound, Lang::En) => "sound",
+            (Grade::Look, Lang::En) => "look ",
+            (Grade::Wrong, Lang::En) => "WRONG",
+            (Grade::Sound, Lang::Zh) => "正常",
+            (Grade::Look, Lang::Zh) => "注意",
+            (Grade::Wrong, Lang::Zh) => "异常",
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Grade::Sound => "sound",
+            Grade::Look => "look",
+            Grade::Wrong => "wrong",
+        }
+    }
+}
+
+/// What was found, in both languages.
+struct Finding {
+    grade: Grade,
+    /// What was looked at.
+    code: &'static str,
+    zh: String,
+    en: String,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, grade: Grade, code: &'static str, zh: impl Into<String>, en: impl Into<String>) {
+        self.0.push(Finding { grade, code, zh: zh.into(), en: en.into() });
+    }
+
+    /// Sound where it holds, else as bad as said.
+    fn test(&mut self, holds: bool, otherwise: Grade, code: &'static str, zh: String, en: String) {
+        self.add(if holds { Grade::Sound } else { otherwise }, code, zh, en);
+    }
+}
+
+/// The latest that our clock and the database's may be apart.
+const CLOCKS_APART_MAX: f64 = 5.0;
+/// A source may be ahead by so many seconds before it is told.
+const AHEAD_MAX: f64 = 60.0;
+/// The calendar should reach so many days ahead.
+const HORIZON_DAYS: i32 = 45;
+/// Free disk below which something must be done, in MiB.
+const FREE_MIB_MIN: u64 = 2_048;
+const ANSWER_WAIT: Duration = Duration::from_secs(20);
+
+pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
+    let config = global.load()?;
+    let findings = store::with(&config, async |store| {
+        let mut findings = Findings::default();
+        // A store that opens has the program's schema.
+        findings.add(
+            Grade::Sound,
+            "schema",
+            format!("程序 {}，数据库结构与之相符", env!("CARGO_PKG_VERSION")),
+            format!("program {}, and the schema is its own", env!("CARGO_PKG_VERSION")),
+        );
+        server(store, &mut findings).await?;
+        rules(store, &mut findings).await?;
+        let positions = read_positions(&store.pool).await?;
+        laws(&positions, &mut findings);
+        if let Some(kafka) = config.optional::<KafkaConfig>() {
+            log(&kafka, &positions, &mut findings).await?;
+        }
+        refused(store, &mut findings).await?;
+        skews(store, &mut findings).await?;
+        if !args.quick {
+            sums(&store.pool, &mut findings).await?;
+        }
+        disk(&config, &mut findings).await;
+        Ok(findings.0)
+    })
+    .await?;
+    let lang = global.lang();
+    let mut out = std::io::stdout().lock();
+    for finding in &findings {
+        let text = if lang == Lang::Zh { &finding.zh } else { &finding.en };
+        if args.json {
+            writeln!(
+                out,
+                "{}",
+                json!({ "grade": finding.grade.code(), "code": finding.code, "text": text })
+            )?;
+        } else {
+            writeln!(out, "{}  {:<12}  {text}", finding.grade.name(lang), finding.code)?;
+        }
+    }
+    Ok(match findings.iter().map(|finding| finding.grade).max() {
+        Some(Grade::Wrong) => ExitCode::FAILURE,
+        Some(Grade::Look) => ExitCode::from(2),
+        _ => ExitCode::SUCCESS,
+    })
+}
+
+async fn server(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
+    let name = "health::server";
+    let server = run_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(health::server(tx))).await?;
+    let apart = clock::now().duration_since(server.now).abs();
+    let mib = server.bytes / (1 << 20);
+    findings.add(
+        Grade::Sound,
+        "database",
+        format!("PostgreSQL {}，数据 {mib} MiB", server.version),
+        format!("PostgreSQL {}, {mib} MiB of data", server.version),
+    );
+    findings.test(
+        apart.as_secs_f64() <= CLOCKS_APART_MAX,
+        Grade::Wrong,
+        "clock",
+        format!("本机与数据库时钟相差 {:.1} 秒", apart.as_secs_f64()),
+        format!("our clock and the database's are {:.1} s apart", apart.as_secs_f64()),
+    );
+    Ok(())
+}
+
+async fn rules(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
+    let in_force = match Rules::new(store.pool.clone()).current().await {
+        Ok(in_force) => in_force,
+        Err(Error::NoRulebook) => {
+            findings.add(
+                Grade::Wrong,
+                "rulebook",
+                "尚未启用规则库：hotline rulebook activate",
+                "no rulebook is active: hotline rulebook activate",
+            );
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let name = "refolds::is_done";
+    let done = run_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(refolds::is_done(tx))).await?;
+    let (seq, hash) = (in_force.seq, in_force.rulebook.hash.get(..12).unwrap_or_default());
+    findings.test(
+        done,
+        Grade::Look,
+        "rulebook",
+        format!("规则库第 {seq} 版 {hash}，重算{}", if done { "已完成" } else { "未完成，通报暂不发布" }),
+        format!(
+            "rulebook {seq} {hash}, {}",
+            if done { "all cases are folded by it" } else { "not all cases are folded by it yet" }
+        ),
+    );
+    calendars(&in_force.rulebook, findings);
+    Ok(())
+}
+
+fn calendars(rulebook: &Rulebook, findings: &mut Findings) {
+    let today: Date = TimeZone::UTC.to_datetime(clock::now()).date();
+    for (id, calendar) in &rulebook.calendars {
+        let until = calendar.known_until();
+        let grade = match () {
+            () if until < today => Grade::Wrong,
+            () if until < today.saturating_add(HORIZON_DAYS.days()) => Grade::Look,
+            () => Grade::Sound,
+        };
+        findings.add(
+            grade,
+            "calendar",
+            format!("日历 {id} 已公布至 {until}，其后的期限为暂定"),
+            format!("the calendar {id} is known until {until}: deadlines after it are provisional"),
+        );
+    }
+}
+
+async fn read_positions(pool: &PgPool) -> Result<Vec<Position>, Error> {
+    run_snapshot_tx(pool, "positions::list", &mut (), |tx, ()| Box::pin(positions::list(tx))).await
+}
+
+/// The table itself refuses rows that break the law; this is for a database that was restored or mended by hand.
+fn laws(positions: &[Position], findings: &mut Findings) {
+    let broken = |position: &&Position| {
+        let counts = &position.counts;
+        position.claim.next_offset - position.start_offset != counts.records + counts.gaps
+            || counts.records != counts.applied + counts.duplicate + counts.ignored + counts.dead
+    };
+    let names: Vec<&str> =
+        positions.iter().filter(broken).map(|position| position.claim.origin.as_str()).collect();
+    let records: i64 = positions.iter().map(|position| position.counts.records).sum();
+    let gaps: i64 = positions.iter().map(|position| position.counts.gaps).sum();
+    findings.test(
+        names.is_empty(),
+        Grade::Wrong,
+        "conservation",
+        format!("{} 个来源共 {records} 条记录，缺口 {gaps}；不守恒：{}", positions.len(), names.len()),
+        format!(
+            "{records} records of {} origins, {gaps} gaps; not conserved: {}",
+            positions.len(),
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        ),
+    );
+}
+
+/// Every partition of the topic against its position.
+async fn log(kafka: &KafkaConfig, positions: &[Position], findings: &mut Findings) -> anyhow::Result<()> {
+    let cluster = broker::cluster(kafka)?;
+    let topic = match admin::topic(&cluster, &kafka.topic, ANSWER_WAIT).await {
+        Ok(Some(topic)) => topic,
+        Ok(None) => {
+            let name = &kafka.topic;
+            findings.add(
+                Grade::Wrong,
+                "topic",
+                format!("没有主题 {name}：hotline migrate"),
+                format!("there is no topic {name}: hotline migrate"),
+            );
+            return Ok(());
+        }
+        Err(error) => {
+            findings.add(
+                Grade::Wrong,
+                "broker",
+                format!("消息集群：{error}"),
+                format!("the broker: {error}"),
+            );
+            return Ok(());
+        }
+    };
+    findings.test(
+        topic.append_time,
+        Grade::Wrong,
+        "topic",
+        format!(
+            "主题 {} 有 {} 个分区，时间戳由{}记",
+            kafka.topic,
+            topic.partitions,
+            if topic.append_time { "集群" } else { "发送方" }
+        ),
+        format!(
+            "the topic {} has {} partitions, stamped by the {}",
+            kafka.topic,
+            topic.partitions,
+            if topic.append_time { "broker" } else { "producers: receipts are when casework reads" }
+        ),
+    );
+    let partitions = (0..topic.partitions).filter_map(|number| i32::try_from(number).ok());
+    let wanted = partitions.map(|number| (Partition::new(&kafka.topic, number), None)).collect();
+    let seen = inspect(&cluster, &kafka.group, wanted, ANSWER_WAIT).await?;
+    let mut lag = 0;
+    for log in seen {
+        let origin = log.partition.to_string();
+        let position = positions.iter().find(|position| position.claim.origin == origin);
+        let next = position.map_or(log.low, |position| position.claim.next_offset);
+        lag += (log.high - next).max(0);
+        if next < log.low || next > log.high {
+            findings.add(
+                Grade::Wrong,
+                "partition",
+                format!(
+                    "{origin} 读到 {next}，而日志为 {} 至 {}：hotline partitions resume",
+                    log.low, log.high
+                ),
+                format!(
+                    "{origin} stands at {next}, its log goes from {} to {}: hotline partitions resume",
+                    log.low, log.high
+                ),
+            );
+        }
+    }
+    findings.add(
+        Grade::Sound,
+        "lag",
+        format!("待读 {lag} 条"),
+        format!("{lag} records are still to be read"),
+    );
+    Ok(())
+}
+
+async fn refused(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
+    let (groups, stopped) = run_snapshot_tx(&store.pool, "doctor::refused", &mut (), |tx, ()| {
+        Box::pin(async move { Ok((dead_letters::groups(tx).await?, sources::list(tx).await?)) })
+    })
+    .await?;
+    let open: i64 = groups.iter().map(|group| group.letters).sum();
+    findings.test(
+        open == 0,
+        Grade::Look,
+        "dead_letters",
+        format!("待处理异常数据 {open} 件"),
+        format!("{open} dead letters are open: hotline dead-letters groups"),
+    );
+    for one in stopped {
+        findings.add(
+            Grade::Look,
+            "source",
+            format!("来源 {} 已停（{}，{}）：{}", one.source, one.stop.name(), one.since, one.why),
+            format!("the source {} is {} since {}: {}", one.source, one.stop.name(), one.since, one.why),
+        );
+    }
+    Ok(())
+}
+
+async fn skews(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
+    let skews = run_tx(&store.pool, "health::skew", &mut (), |tx, ()| Box::pin(health::skew(tx))).await?;
+    for skew in skews {
+        findings.test(
+            skew.least >= -AHEAD_MAX,
+            Grade::Look,
+            "skew",
+            format!(
+                "来源 {} 近 {} 条：到达比所称时间晚 {:.0} 秒（中位数），最早 {:.0} 秒",
+                skew.source, skew.events, skew.median, skew.least
+            ),
+            format!(
+                "{}: of its latest {} events half came {:.0} s after the time they claim, the earliest {:.0} s",
+                skew.source, skew.events, skew.median, skew.least
+            ),
+        );
+    }
+    Ok(())
+}
+
+async fn sums(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<()> {
+    let name = "doctor::tallies";
+    let differences =
+        run_snapshot_tx(pool, name, &mut (), |tx, ()| Box::pin(tallies::check(tx))).await?.len();
+    findings.test(
+        differences == 0,
+        Grade::Wrong,
+        "tallies",
+        format!("统计与案件不符 {differences} 处"),
+        format!("{differences} tallies differ from the cases: hotline tallies check"),
+    );
+    Ok(())
+}
+
+async fn disk(config: &Config, findings: &mut Findings) {
+    if config.optional::<PostgresConfig>().is_some() {
+        return;
+    }
+    let dir = config.section::<DataConfig>().dir;
+    let Some(free) = embedded::free_bytes(&dir).await.map(|bytes| bytes >> 20) else { return };
+    findings.test(
+        free >= FREE_MIB_MIN,
+        Grade::Wrong,
+        "disk",
+        format!("{} 余 {free} MiB", dir.display()),
+        format!("{free} MiB are free in {}", dir.display()),
+    );
+}
