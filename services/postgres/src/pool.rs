@@ -3,8 +3,9 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
 use crate::error::{Error, Sort};
 
@@ -107,7 +108,9 @@ async fn attempt<C, T>(
     context: &mut C,
     work: for<'t> fn(&'t mut PgConnection, &'t mut C) -> Step<'t, T>,
 ) -> Result<T, Error> {
-    let mut tx = pool.begin().await.map_err(Error::database(name))?;
+    let mut borrowed = Borrowed { connection: Some(pool.acquire().await.map_err(Error::database(name))?) };
+    let connection = borrowed.connection.as_mut().expect("it was put there");
+    let mut tx = connection.begin().await.map_err(Error::database(name))?;
     if let Some(first) = first {
         sqlx::query(first).execute(&mut *tx).await.map_err(Error::database(name))?;
     }
@@ -116,19 +119,46 @@ async fn attempt<C, T>(
             #[cfg(any(test, feature = "testing"))]
             let tx = crate::testing::lose(pool, name, tx).await?;
             match tx.commit().await {
-                Ok(()) => Ok(value),
+                Ok(()) => {
+                    borrowed.give_back();
+                    Ok(value)
+                }
                 Err(source @ sqlx::Error::Database(_)) if !is_shutdown(&source) => {
+                    borrowed.give_back();
                     Err(Error::Database { name, source })
                 }
                 Err(source) => Err(Error::CommitUnknown { name, source }),
             }
         }
         Err(error) => {
-            // The first error is the one to tell; a connection that cannot roll back is dropped by the pool.
-            if let Err(rollback) = tx.rollback().await {
-                tracing::debug!(transaction = name, error = %rollback, "rollback failed");
+            // The first error is the one to tell.
+            match tx.rollback().await {
+                Ok(()) => borrowed.give_back(),
+                Err(rollback) => {
+                    tracing::debug!(transaction = name, error = %rollback, "rollback failed");
+                }
             }
             Err(error)
+        }
+    }
+}
+
+/// A connection of the pool that goes back only after its transaction has ended in order. Else it is closed: whoever is
+/// cut off in the middle of a statement leaves answers behind that the next one would take for its own.
+struct Borrowed {
+    connection: Option<PoolConnection<Postgres>>,
+}
+
+impl Borrowed {
+    fn give_back(mut self) {
+        drop(self.connection.take());
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(connection.detach());
         }
     }
 }

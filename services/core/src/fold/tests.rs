@@ -690,6 +690,10 @@ fn a_closing_is_an_approval_also_where_it_alone_stops_the_clock() {
     let view = fold(CASE, &case(life(&format!("{DISPATCHED}09-22 09:00 closed D1")), &rulebook), &rulebook);
     let close = view.clocks.iter().find(|clock| clock.stage == "close").expect("a clock");
     assert_eq!((close.verdict, close.approved_in_time), (Verdict::Met, Some(true)));
+    let ruled = format!("{DISPATCHED}09-22 09:00 closed D1\n09-23 09:00 ruled all failed");
+    let view = fold(CASE, &case(life(&ruled), &rulebook), &rulebook);
+    let close = view.clocks.iter().find(|clock| clock.stage == "close").expect("a clock");
+    assert_eq!((close.verdict, close.approved_in_time), (Verdict::Late, Some(false)), "a ruling judges both");
 }
 
 #[test]

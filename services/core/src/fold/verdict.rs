@@ -106,7 +106,13 @@ fn rule_clock(clock: &mut Clock, round: &Round, rulings: &[(Timestamp, &Ruled)])
         return;
     }
     let department = clock.department.as_ref();
-    match last_ruling(rulings, &clock.family, &clock.stage, round.number, department) {
+    let effect = last_ruling(rulings, &clock.family, &clock.stage, round.number, department);
+    if let (Some(approved), Some(RulingEffect::Met | RulingEffect::Failed)) =
+        (&mut clock.approved_in_time, effect)
+    {
+        *approved = effect == Some(RulingEffect::Met);
+    }
+    match effect {
         Some(RulingEffect::Exclude) => clock.excluded = true,
         Some(RulingEffect::Met) if matches!(clock.verdict, Verdict::Late | Verdict::LeftLate) => {
             (clock.verdict, clock.ruled) = (Verdict::Met, true);

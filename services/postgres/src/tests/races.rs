@@ -1,11 +1,20 @@
 //! Two writers on one case.
 
+use std::time::Duration;
+
 use hotline_core::case::CaseFacts;
+use hotline_core::fact::Role;
+use hotline_core::rulebook::Basis;
+use hotline_core::score::{Cell, Series, TallyKey};
+use jiff::civil::date;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{Bench, apply, event, received};
 use crate::cases::{self, Folded, Loaded};
 use crate::error::{Error, Sort};
+use crate::pool::{PoolConfig, pool, run_tx};
+use crate::tallies::{self, Names};
 
 async fn facts(bench: &Bench, case: &str) -> usize {
     let mut connection = bench.database.pool.acquire().await.unwrap();
@@ -83,4 +92,48 @@ async fn the_revision_condition_is_what_keeps_the_first_writers_fact() {
     let (result, facts) = interleave(without).await;
     assert!(result.is_ok(), "nothing would notice");
     assert_eq!(facts, 2, "three facts were sent: the first writer's is lost");
+}
+
+#[tokio::test]
+async fn who_is_cut_off_in_a_statement_leaves_no_answers_behind() {
+    let bench = Bench::new().await;
+    let mut config = PoolConfig::new(bench.database.connect.clone());
+    config.connections_max = 1;
+    let pool = pool(&config);
+    for wait in 0..40 {
+        let mut deltas = tallies::all(&mut bench.database.pool.acquire().await.unwrap()).await.unwrap();
+        let cell = Cell {
+            department: "D1".into(),
+            role: Role::Lead,
+            hotline: "12345".into(),
+            case_type: "complaint".into(),
+            class: "ordinary".into(),
+        };
+        for day in 1..=28 {
+            let series = Series { basis: Basis::Event, measure: "received".into(), cell: cell.clone() };
+            deltas.insert(TallyKey { series, day: date(2026, 2, day) }, 1);
+        }
+        let cut_off = run_tx(&pool, "test", &mut deltas, |tx, deltas| {
+            Box::pin(async move {
+                for _ in 0..200 {
+                    tallies::append(tx, &Names::default(), deltas).await?;
+                }
+                Ok(())
+            })
+        });
+        assert!(
+            timeout(Duration::from_micros(2_000 + wait * 370), cut_off).await.is_err(),
+            "it takes longer"
+        );
+        let mut number = 7_i64;
+        let asked = run_tx(&pool, "test", &mut number, |tx, number| {
+            Box::pin(async move {
+                let answered: i64 =
+                    sqlx::query_scalar("SELECT $1::bigint").bind(*number).fetch_one(tx).await.unwrap();
+                Ok(answered)
+            })
+        });
+        assert_eq!(asked.await.unwrap(), 7);
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM tally_deltas").await, 0, "nothing of it was committed");
 }
