@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the tests need, then runs all of them: formatting, lints, unit and property tests, tests on a
-# private PostgreSQL, on a real Kafka, system tests of the release binary, and the acceptance checks where they are at
+# private PostgreSQL (a simulation of ten thousand sequences among them), on a real Kafka, system tests of the release binary, and the acceptance checks where they are at
 # hand. Without a Kafka the tests that need one are left out, loudly; in continuous integration that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,8 +32,8 @@ else
   printf '\n!! NO KAFKA: the tests of everything over a broker are LEFT OUT !!\n\n' >&2
 fi
 
-say "unit, property and database tests"
-cargo test --workspace --exclude hotline-tests --locked
+say "unit, property and database tests, and ten thousand simulated sequences"
+HOTLINE_SIMULATIONS=${HOTLINE_SIMULATIONS:-10000} cargo test --workspace --exclude hotline-tests --locked
 
 say "the release binary"
 cargo build --release --locked -p hotline

@@ -34,8 +34,6 @@ use crate::handler::unavailable;
 
 /// Letters of one answer, and of one redrive.
 const LETTERS_MAX: i64 = 1_000;
-/// A letter that was refused so often when it was tried again is tried only if it is named.
-const REDRIVES_MAX: i32 = 3;
 
 type Shared = State<Arc<Gateway>>;
 type Answer = Result<Json<Value>, Problem>;
@@ -142,7 +140,7 @@ async fn list(State(gateway): Shared, uri: Uri) -> Answer {
     .await
     .map_err(|error| failed(&error))?;
     let next = letters.last().filter(|_| letters.len() as u64 == limit.unsigned_abs()).map(|last| last.id);
-    Ok(Json(json!({ "letters": letters.iter().map(letter).collect::<Value>(), "after": next })))
+    Ok(Json(json!({ "letters": letters.iter().map(Letter::shown).collect::<Value>(), "after": next })))
 }
 
 async fn groups(State(gateway): Shared) -> Answer {
@@ -150,16 +148,7 @@ async fn groups(State(gateway): Shared) -> Answer {
     let groups = run_tx(&gateway.parts.pool, name, &mut (), |tx, ()| Box::pin(dead_letters::groups(tx)))
         .await
         .map_err(|error| failed(&error))?;
-    let shown = |group: &dead_letters::Group| {
-        json!({
-            "reason": group.reason,
-            "source": group.source,
-            "letters": group.letters,
-            "first_received_at": group.first_received_at.to_string(),
-            "last_received_at": group.last_received_at.to_string(),
-        })
-    };
-    Ok(Json(json!({ "groups": groups.iter().map(shown).collect::<Value>() })))
+    Ok(Json(json!({ "groups": groups.iter().map(dead_letters::Group::shown).collect::<Value>() })))
 }
 
 async fn show(State(gateway): Shared, id: Result<Path<i64>, PathRejection>) -> Answer {
@@ -174,17 +163,8 @@ async fn show(State(gateway): Shared, id: Result<Path<i64>, PathRejection>) -> A
     .await
     .map_err(|error| failed(&error))?;
     let (found, _) = found.ok_or_else(no_letter)?;
-    let taken = |step: &dead_letters::Taken| {
-        json!({
-            "at": step.at.to_string(),
-            "step": step.step,
-            "operator": step.operator,
-            "why": step.why,
-            "outcome": step.outcome,
-        })
-    };
-    let mut shown = letter(&found);
-    shown["steps"] = steps.iter().map(taken).collect();
+    let mut shown = found.shown();
+    shown["steps"] = steps.iter().map(dead_letters::Taken::shown).collect();
     Ok(Json(shown))
 }
 
@@ -229,7 +209,7 @@ async fn fix(
 
 async fn redrive(State(gateway): Shared, body: Result<Json<Step>, JsonRejection>) -> Answer {
     let step = step(body)?;
-    let ids = ids(&gateway, &step, Some(REDRIVES_MAX)).await?;
+    let ids = ids(&gateway, &step, Some(dead_letters::REDRIVES_MAX)).await?;
     let by = (!step.dry_run).then(|| step.by(&gateway));
     let parts = &gateway.parts;
     let outcomes = parts.writer.redrive_letters(&parts.tagger, &ids, by).await;
@@ -282,27 +262,11 @@ fn results(ids: &[i64], outcomes: &[Outcome]) -> Value {
             "id": id,
             "status": "refused",
             "reason": reason.code(),
-            "faults": faults.iter().map(|fault| json!({ "pointer": fault.pointer, "code": fault.code })).collect::<Value>(),
+            "faults": dead_letters::faults_shown(faults),
         }),
         other => json!({ "id": id, "status": other.code() }),
     };
     ids.iter().zip(outcomes).map(result).collect()
-}
-
-fn letter(letter: &Letter) -> Value {
-    let fault = |(pointer, code): &(String, String)| json!({ "pointer": pointer, "code": code });
-    json!({
-        "id": letter.id,
-        "origin": letter.origin,
-        "offset": letter.origin_offset,
-        "received_at": letter.received_at.to_string(),
-        "reason": letter.reason,
-        "faults": letter.faults.iter().map(fault).collect::<Value>(),
-        "source": letter.source,
-        "case": letter.case_id,
-        "state": letter.state.name(),
-        "redrives": letter.redrives,
-    })
 }
 
 async fn list_sources(State(gateway): Shared) -> Answer {

@@ -105,6 +105,10 @@ pub struct Taken {
     pub outcome: Option<String>,
 }
 
+/// A letter that was refused so often when it was tried again is tried only if it is named: else what cannot succeed
+/// would go round for ever.
+pub const REDRIVES_MAX: i32 = 3;
+
 /// Which letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -126,6 +130,49 @@ pub struct Group {
     pub last_received_at: Timestamp,
 }
 
+impl Letter {
+    /// For people and programs; no bytes.
+    pub fn shown(&self) -> Value {
+        let fault = |(pointer, code): &(String, String)| json!({ "pointer": pointer, "code": code });
+        json!({
+            "id": self.id,
+            "origin": self.origin,
+            "offset": self.origin_offset,
+            "received_at": self.received_at.to_string(),
+            "reason": self.reason,
+            "faults": self.faults.iter().map(fault).collect::<Value>(),
+            "source": self.source,
+            "case": self.case_id,
+            "state": self.state.name(),
+            "redrives": self.redrives,
+        })
+    }
+}
+
+impl Group {
+    pub fn shown(&self) -> Value {
+        json!({
+            "reason": self.reason,
+            "source": self.source,
+            "letters": self.letters,
+            "first_received_at": self.first_received_at.to_string(),
+            "last_received_at": self.last_received_at.to_string(),
+        })
+    }
+}
+
+impl Taken {
+    pub fn shown(&self) -> Value {
+        json!({
+            "at": self.at.to_string(),
+            "step": self.step,
+            "operator": self.operator,
+            "why": self.why,
+            "outcome": self.outcome,
+        })
+    }
+}
+
 pub async fn append(tx: &mut PgConnection, letters: &[NewLetter<'_>]) -> Result<(), Error> {
     let mut rows = Rows::new(9);
     for letter in letters {
@@ -134,7 +181,7 @@ pub async fn append(tx: &mut PgConnection, letters: &[NewLetter<'_>]) -> Result<
             .integer(letter.origin_offset)
             .at(letter.received_at)
             .text(letter.reason.code())
-            .jsonb(&shown(letter.faults))
+            .jsonb(&faults_shown(letter.faults))
             .optional_text(letter.source)
             .bytes(&letter.sealed)
             .optional_bytes(letter.event_key.as_ref().map(|key| key.0.as_slice()))
@@ -261,7 +308,7 @@ pub(crate) async fn tried(
             )
             .bind(id)
             .bind(reason.code())
-            .bind(shown(faults).to_string())
+            .bind(faults_shown(faults).to_string())
             .execute(&mut *tx)
             .await
             .map_err(Error::database(name))?;
@@ -358,8 +405,8 @@ async fn settle(tx: &mut PgConnection, id: i64, state: State, now: Timestamp) ->
     expect_rows("dead_letters::settle", 1, done.rows_affected())
 }
 
-/// Faults as they are stored.
-fn shown(faults: &[Fault]) -> Value {
+/// Faults as they are stored and shown.
+pub fn faults_shown(faults: &[Fault]) -> Value {
     faults.iter().map(|fault| json!({ "pointer": fault.pointer, "code": fault.code })).collect()
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use hotline_events::Tagger;
 use hotline_events::intake::{Outcome, Reason};
-use hotline_postgres::dead_letters::{self, Filter, Letter, State, Taken};
+use hotline_postgres::dead_letters::{self, Filter, State, Taken};
 use hotline_postgres::interventions::By;
 use hotline_postgres::{CaseWriter, Error, run_tx};
 use hotline_runtime::clock;
@@ -22,8 +22,6 @@ use crate::{progress, store, table};
 
 /// Letters read, or tried again, at once.
 const PAGE: i64 = 1_000;
-/// A letter that was refused so often when it was tried again is tried only if it is named.
-const REDRIVES_MAX: i32 = 3;
 /// Some letters were refused again.
 const EXIT_REFUSED: u8 = 2;
 
@@ -184,9 +182,8 @@ impl Which {
         .await?;
         let left = all.len() - ids.len();
         if left > 0 {
-            eprintln!(
-                "{left} letters were refused {REDRIVES_MAX} times when they were sent again: name them by id"
-            );
+            let max = dead_letters::REDRIVES_MAX;
+            eprintln!("{left} letters were refused {max} times when they were sent again: name them by id");
         }
         Ok(ids)
     }
@@ -209,16 +206,12 @@ async fn groups(store: &Store, format: Format) -> anyhow::Result<()> {
         Format::Table => table::print(HEADING, groups.iter().map(cells))?,
         Format::Csv => table::print_csv(HEADING, groups.iter().map(cells))?,
         Format::Json => {
-            let shown = |group: &dead_letters::Group| {
-                json!({
-                    "reason": group.reason,
-                    "source": group.source,
-                    "letters": group.letters,
-                    "first_received_at": group.first_received_at.to_string(),
-                    "last_received_at": group.last_received_at.to_string(),
-                })
-            };
-            println!("{}", serde_json::to_string_pretty(&groups.iter().map(shown).collect::<Value>())?);
+            println!(
+                "{}",
+                serde_json::to_string_pretty(
+                    &groups.iter().map(dead_letters::Group::shown).collect::<Value>()
+                )?
+            );
         }
     }
     Ok(())
@@ -237,7 +230,7 @@ async fn list(store: &Store, filter: Filter, mut after: i64, limit: i64) -> anyh
         after = last.id;
         left -= i64::try_from(letters.len()).context("a page is bounded")?;
         for letter in &letters {
-            writeln!(out, "{}", shown(letter)).context("cannot write the letters")?;
+            writeln!(out, "{}", letter.shown()).context("cannot write the letters")?;
         }
     }
     Ok(())
@@ -263,8 +256,8 @@ async fn show(store: &Store, id: i64, open: &Open) -> anyhow::Result<()> {
     if open.bytes {
         out.write_all(raw.expose()).context("cannot write the letter")?;
     } else {
-        let mut shown = shown(&letter);
-        shown["steps"] = steps.iter().map(step).collect();
+        let mut shown = letter.shown();
+        shown["steps"] = steps.iter().map(Taken::shown).collect();
         writeln!(out, "{shown:#}").context("cannot write the letter")?;
     }
     Ok(())
@@ -285,7 +278,7 @@ async fn fix(store: &Store, id: i64, file: &Path, step: &StepOptions) -> anyhow:
 }
 
 async fn redrive(store: &Store, which: &Which, step: &StepOptions) -> anyhow::Result<ExitCode> {
-    let ids = which.ids(store, Some(REDRIVES_MAX)).await?;
+    let ids = which.ids(store, Some(dead_letters::REDRIVES_MAX)).await?;
     let (writer, tagger) = writer(store);
     let by = (!step.dry_run).then(|| step.operator.by());
     let bar = progress::count(ids.len() as u64, "sending again");
@@ -305,8 +298,8 @@ fn tell(ids: &[i64], outcomes: &[Outcome], is_dry_run: bool) -> anyhow::Result<E
     for (id, outcome) in ids.iter().zip(outcomes) {
         if let Outcome::Dead { reason, faults } = outcome {
             refused += 1;
-            let faults = faults.iter().map(|fault| json!({ "pointer": fault.pointer, "code": fault.code }));
-            let line = json!({ "id": id, "reason": reason.code(), "faults": faults.collect::<Value>() });
+            let faults = dead_letters::faults_shown(faults);
+            let line = json!({ "id": id, "reason": reason.code(), "faults": faults });
             writeln!(out, "{line}").context("cannot write the outcomes")?;
         }
     }
@@ -340,30 +333,4 @@ async fn discard(store: &Store, which: &Which, step: &StepOptions) -> anyhow::Re
     .await?;
     eprintln!("{} letters were discarded", ids.len());
     Ok(())
-}
-
-fn shown(letter: &Letter) -> Value {
-    let fault = |(pointer, code): &(String, String)| json!({ "pointer": pointer, "code": code });
-    json!({
-        "id": letter.id,
-        "origin": letter.origin,
-        "offset": letter.origin_offset,
-        "received_at": letter.received_at.to_string(),
-        "reason": letter.reason,
-        "faults": letter.faults.iter().map(fault).collect::<Vec<_>>(),
-        "source": letter.source,
-        "case": letter.case_id,
-        "state": letter.state.name(),
-        "redrives": letter.redrives,
-    })
-}
-
-fn step(taken: &Taken) -> Value {
-    json!({
-        "at": taken.at.to_string(),
-        "step": taken.step,
-        "operator": taken.operator,
-        "why": taken.why,
-        "outcome": taken.outcome,
-    })
 }
