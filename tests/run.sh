@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need, then runs all of them: formatting, lints, unit and property tests, tests on a
-# private PostgreSQL (a simulation of ten thousand sequences among them), on a real Kafka, system tests of the release binary, and the acceptance checks where they are at
-# hand. Without a Kafka the tests that need one are left out, loudly; in continuous integration that is a failure.
+# Installs what the tests need, then runs all of them: formatting, lints, unit and property tests, tests on a private
+# PostgreSQL (a simulation of ten thousand sequences among them), on a real Kafka, system tests of the release binary,
+# and the acceptance checks where they are at hand. Without a Kafka the tests that need one are left out, loudly; in continuous integration that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

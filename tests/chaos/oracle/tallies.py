@@ -1,0 +1,188 @@
+"""What stands where in the tallies (DESIGN 9): contributions of a case, each with its days by basis."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Iterator
+
+from case import Case, Round, Taken
+from clocks import Clock, Clocks, Unclocked
+from instants import Zone
+from rulebook import Rulebook
+from verdict import OFFICE_FAMILIES, department_of_round, judge, name_of, rating_of, ruling_on, solved_of
+
+OWN_MEASURES = ("received", "closed", "reopened")
+
+
+@dataclass(slots=True)
+class Contribution:
+    """A measure, the populations it is part of (none for plain counts), and the day under each basis."""
+
+    measure: str
+    populations: tuple[str, ...]
+    department: str
+    role: str
+    case_type: str
+    days: dict[str, int]
+    value: int = 1
+    excluded: bool = False
+
+    def names(self) -> Iterator[str]:
+        """The measure as rates write it: `close.met` of the population `each` is `each.close.met`."""
+        before = "excluded." if self.excluded else ""
+        if not self.populations:
+            yield f"{before}{self.measure}"
+        for population in self.populations:
+            yield f"{before}{population}.{self.measure}"
+
+
+class Score:
+    """All contributions of one case."""
+
+    def __init__(self, rulebook: Rulebook, case: Case, clocks: Clocks, as_of: int) -> None:
+        self.case, self.clocks, self.zone, self.as_of = case, clocks, rulebook.zone, as_of
+        self.found: list[Contribution] = []
+        for clock in clocks.found:
+            judge(case, clock, as_of)
+        for round_ in case.rounds:
+            self._round(round_)
+
+    def _round(self, round_: Round) -> None:
+        case = self.case
+        self.round = round_
+        self.case_type = case.of_round(round_).case_type
+        self.populations = ("each", *(["first"] if round_.number == 1 else []),
+                            *(["final"] if round_ is case.rounds[-1] else []))
+        self.outcome, self.rating = rating_of(case, round_)
+        self.days = self._days_of(round_, self.zone)
+        for clock in self.clocks.found:
+            if clock.round is round_:
+                self._clock(clock)
+        # What has no clock of its own stands under due where the closure clock does.
+        due = self._closure_due(round_)
+        if due is not None:
+            self.days = self.days | {"due": due}
+        for unclocked in self.clocks.unclocked:
+            if unclocked.round is round_:
+                self._unclocked(unclocked)
+        self._results(round_)
+        for taken in [*round_.taken, *round_.afterwards]:
+            self._counts(taken)
+
+    def _days_of(self, round_: Round, zone: Zone) -> dict[str, int]:
+        """Everything a round yields stands under its receipt or reopening, first lead dispatch, closing and rating."""
+        days = {"received": zone.day(round_.opened_at)}
+        leads = round_.leads()
+        if leads:
+            days["dispatched"] = zone.day(leads[0].begin)
+        if not round_.is_open:
+            days["closed"] = zone.day(round_.closed_at)
+        if self.rating is not None:
+            days["rated"] = zone.day(self.rating.counted)
+        return days
+
+    def _closure_due(self, round_: Round) -> int | None:
+        clocks = [clock for clock in self.clocks.found if clock.round is round_ and clock.policy.closure
+                  and clock.role == "lead" and clock.due is not None]
+        return clocks[-1].due.on if clocks else None
+
+    def _add(self, measure: str, department: str, days: dict[str, int], role: str = "lead", value: int = 1,
+             populated: bool = True, ruled: str | None = None) -> None:
+        self.found.append(Contribution(measure, self.populations if populated else (), department, role, self.case_type,
+                                       days, value, ruled == "exclude"))
+
+    # Clocks.
+
+    def _clock(self, clock: Clock) -> None:
+        days = dict(self.days)
+        if clock.custody is not None:
+            days["dispatched"] = self.zone.day(clock.custody.begin)
+        # An open clock has no verdict to override yet, a void one none at all.
+        effect = ruling_on(self.case, (clock.policy.family, clock.policy.stage), clock.round, clock.department)
+        state = clock.state
+        if effect == "met" and state in ("late", "left_late"):
+            state = "met"
+        elif effect == "failed" and state == "met":
+            state = "late"
+        if clock.due is not None and state != "open_in_review":
+            days["due"] = clock.due.on
+        if state.startswith("open"):
+            self._add(f"{clock.stage}.open", clock.department, days, clock.role, ruled=effect)
+            if state == "open_overdue":
+                days = {"closed": clock.due.on, "rated": clock.due.on} | days
+        self._add(f"{clock.stage}.{state}", clock.department, days, clock.role, ruled=effect)
+        if clock.policy.family == "close" and state in ("met", "late"):
+            approved = effect == "met" or effect != "failed" and (
+                clock.due is None or clock.approved_at is None
+                or clock.due.in_time(clock.approved_at, clock.approved_day))
+            self._add(f"{clock.stage}.approved_{'met' if approved else 'late'}", clock.department, days, clock.role,
+                      ruled=effect)
+
+    def _unclocked(self, unclocked: Unclocked) -> None:
+        round_, custody = unclocked.round, unclocked.custody
+        days = dict(self.days)
+        if custody is not None:
+            days["dispatched"] = self.zone.day(custody.begin)
+        department = custody.department if custody else department_of_round(round_)
+        if unclocked.family in OFFICE_FAMILIES:
+            department = self.case.office
+        still_open = round_.is_open if custody is None else custody.end is None
+        state = "none_open" if still_open else "none_stopped"
+        effect = ruling_on(self.case, (unclocked.family, unclocked.stage), round_, department)
+        self._add(f"{unclocked.stage}.{state}", department, days, custody.role if custody else "lead", ruled=effect)
+
+    # What a round yields besides.
+
+    def _results(self, round_: Round) -> None:
+        case = self.case
+        department = department_of_round(round_)
+        if round_.number == 1:
+            self._count("received", name_of(next(iter(round_.leads()), None)), round_.opened_at)
+            self._count("sum.persons", department, round_.opened_at, value=case.received.data.get("persons", 1))
+        self._amounts(round_, department)
+        if round_.is_open:
+            return
+        if round_.closing.fact.kind == "closed":
+            named = round_.closing.custodies
+            self._count("closed", department, round_.closed_at, named[-1].role if named else "lead")
+        outcome = round_.closing.fact.data.get("outcome")
+        if outcome is not None:
+            self._count(f"outcome.{outcome}", department, round_.closed_at)
+        effect = ruling_on(case, ("rating",), round_, department)
+        self._add(f"rated_{self.outcome}", department, self.days, ruled=effect)
+        solved = solved_of(round_)
+        if solved is not None:
+            self._add(f"solved_{solved}", department, self.days, ruled=effect)
+        if round_.reopened is not None:
+            effect = ruling_on(case, ("reopening",), round_, department)
+            self._count("reopened", department, round_.reopened.at, ruled=effect)
+
+    def _amounts(self, round_: Round, department: str) -> None:
+        """Money is sent in yuan and kept in fen."""
+        for taken in round_.taken:
+            fact = taken.fact
+            if fact.kind not in ("received", "verified", "closed"):
+                continue
+            for name, yuan in (fact.data.get("amounts") or {}).items():
+                self._count(f"sum.amount_{name}", department, taken.at, value=round(yuan * 100))
+
+    def _counts(self, taken: Taken) -> None:
+        """Other counts: the department named, else the lead at that instant."""
+        fact = taken.fact
+        if fact.kind in OWN_MEASURES:
+            return
+        department, role = fact.data.get("department") or name_of(taken.lead), "lead"
+        if taken.custodies:
+            department, role = taken.custodies[-1].department, taken.custodies[-1].role
+        effect = ruling_on(self.case, ("return",), self.round, department) if fact.kind == "returned" else None
+        measure = fact.kind
+        if fact.kind == "linked":
+            measure = f"linked.{fact.data['kind']}"
+        elif fact.kind == "verified":
+            measure = f"verified.{fact.data['result']}"
+        self._count(measure, department, taken.at, role, ruled=effect)
+
+    def _count(self, measure: str, department: str, at: int, role: str = "lead", value: int = 1,
+               ruled: str | None = None) -> None:
+        """A plain count stands under the bases of its round, and under `event` on its own day, unless it is a sum."""
+        days = self.days if measure.startswith("sum.") else self.days | {"event": self.zone.day(at)}
+        self._add(measure, department, days, role, value, False, ruled)
