@@ -68,6 +68,15 @@ impl Applier {
         Self { writer, config, origin, claim, patience, watch, clock, is_trial: false, given_up }
     }
 
+    /// The batch of a trial was given up, and not because it ended the process.
+    pub(crate) async fn give_up_trial(&self) {
+        let Some(held) = self.claim.as_ref().filter(|_| self.is_trial) else { return };
+        let noted = tokio::time::timeout(Duration::from_secs(1), self.writer.end_trial(held)).await;
+        if !matches!(noted, Ok(Ok(()))) {
+            tracing::debug!(origin = %held.origin, "a trial could not be taken back");
+        }
+    }
+
     /// Commits records and says what became of each event. What fails by a fault of its content is halved until
     /// the one record is found.
     pub(crate) async fn apply(&mut self, records: Vec<Record>) -> Result<Vec<Vec<Outcome>>, Failure> {

@@ -43,4 +43,4 @@ ALTER TABLE positions
     ADD COLUMN trial_size   integer,                         -- records of a batch while something is suspected
     ADD COLUMN trial_until  bigint,                          -- … which is up to this offset
     ADD COLUMN trial_begun  boolean NOT NULL DEFAULT false,  -- a batch was begun there and has not ended
-    ADD COLUMN is_condemned boolean NOT NULL DEFAULT false;  -- the next record alone did not end
+    ADD COLUMN trial_deaths integer NOT NULL DEFAULT 0;      -- how often the next record, alone, did not end

@@ -72,7 +72,7 @@ pub struct Trial {
     pub size: usize,
     /// Up to this offset.
     pub until: i64,
-    /// The next record, alone, did not end: it is put aside.
+    /// The next record, alone, did not end, again and again: it is put aside.
     pub is_condemned: bool,
 }
 
@@ -87,6 +87,8 @@ pub struct Taken {
 /// Records of the first trial: a whole batch. Two trials later it is one record.
 const TRIAL_RECORDS: i32 = 5_000;
 const TRIAL_SHRINKS: i32 = 71;
+/// Deaths over one record alone. Others may kill a process too, and several times at the same place by chance.
+const TRIAL_DEATHS_MAX: i32 = 3;
 
 /// Takes an origin: the next epoch. Whoever held it is fenced; a transaction of theirs under way is waited for.
 /// An origin never seen starts at `start_offset`.
@@ -95,7 +97,7 @@ pub async fn claim(tx: &mut PgConnection, origin: &str, start_offset: i64) -> Re
         "/* positions::claim */ INSERT INTO positions AS old (origin, epoch, start_offset, next_offset, claims)
          VALUES ($1, 1, $2, $2, 1)
          ON CONFLICT (origin) DO UPDATE SET epoch = old.epoch + 1, claims = old.claims + 1,
-            is_condemned = old.is_condemned OR (old.trial_begun AND old.trial_size = 1),
+            trial_deaths = old.trial_deaths + CASE WHEN old.trial_begun AND old.trial_size = 1 THEN 1 ELSE 0 END,
             trial_until = CASE WHEN old.trial_begun THEN old.next_offset + old.trial_size
                                WHEN old.trial_size IS NULL AND old.claims > 0 THEN old.next_offset + $3
                                ELSE old.trial_until END,
@@ -146,7 +148,7 @@ pub async fn claim_partition(tx: &mut PgConnection, origin: &str, cluster_id: &s
     let row = sqlx::query(
         "/* positions::claim_partition */ UPDATE positions SET cluster_id = coalesce(cluster_id, $2)
           WHERE origin = $1 RETURNING cluster_id, last_offset, last_received_at, last_checksum, trial_size, trial_until,
-            is_condemned",
+            trial_deaths",
     )
     .bind(origin)
     .bind(cluster_id)
@@ -160,7 +162,7 @@ pub async fn claim_partition(tx: &mut PgConnection, origin: &str, cluster_id: &s
     let trial = row.get::<Option<i32>, _>(4).map(|size| Trial {
         size: usize::try_from(size).unwrap_or(1).max(1),
         until: row.get(5),
-        is_condemned: row.get(6),
+        is_condemned: row.get::<i32, _>(6) >= TRIAL_DEATHS_MAX,
     });
     Ok(Taken { claim, last: last_record(&row, 1), trial })
 }
@@ -179,6 +181,21 @@ pub async fn begin_trial(tx: &mut PgConnection, claim: &Claim) -> Result<(), Err
     .map_err(Error::database("positions::begin_trial"))?;
     // Whose it is, or where it stands, is found out as by any batch.
     if done.rows_affected() == 1 { Ok(()) } else { hold(tx, claim).await }
+}
+
+/// Takes back what [`begin_trial`] noted: the batch did not end, and the process did not die of it.
+pub async fn end_trial(tx: &mut PgConnection, claim: &Claim) -> Result<(), Error> {
+    sqlx::query(
+        "/* positions::end_trial */ UPDATE positions SET trial_begun = false
+          WHERE origin = $1 AND epoch = $2 AND next_offset = $3",
+    )
+    .bind(&claim.origin)
+    .bind(claim.epoch)
+    .bind(claim.next_offset)
+    .execute(tx)
+    .await
+    .map_err(Error::database("positions::end_trial"))?;
+    Ok(())
 }
 
 /// What [`set`] did to a position.
@@ -207,7 +224,7 @@ pub async fn set(tx: &mut PgConnection, origin: &str, at: i64, by: &By<'_>) -> R
         (
             "/* positions::set */ UPDATE positions SET epoch = epoch + 1, gaps = gaps + $2 - next_offset, next_offset = $2,
                 last_offset = NULL, last_received_at = NULL, last_checksum = NULL, claims = 0, trial_size = NULL,
-                trial_until = NULL, trial_begun = false, is_condemned = false
+                trial_until = NULL, trial_begun = false, trial_deaths = 0
               WHERE origin = $1",
             Set::Moved { given_up: at - next_offset },
         )
@@ -216,7 +233,7 @@ pub async fn set(tx: &mut PgConnection, origin: &str, at: i64, by: &By<'_>) -> R
             "/* positions::set */ UPDATE positions SET epoch = epoch + 1, start_offset = $2, next_offset = $2, records = 0,
                 applied = 0, duplicate = 0, ignored = 0, dead = 0, gaps = 0, cluster_id = NULL, last_offset = NULL,
                 last_received_at = NULL, last_checksum = NULL, claims = 0, trial_size = NULL, trial_until = NULL,
-                trial_begun = false, is_condemned = false
+                trial_begun = false, trial_deaths = 0
               WHERE origin = $1",
             Set::BegunAnew,
         )
@@ -271,7 +288,7 @@ pub async fn advance(
                 applied = applied + $6, duplicate = duplicate + $7, ignored = ignored + $8,
                 dead = dead + $9, gaps = gaps + $10,
                 last_offset = $11, last_received_at = $12, last_checksum = $13, claims = 0, trial_begun = false,
-                is_condemned = false, trial_size = CASE WHEN $4 < trial_until THEN trial_size END,
+                trial_deaths = 0, trial_size = CASE WHEN $4 < trial_until THEN trial_size END,
                 trial_until = CASE WHEN $4 < trial_until THEN trial_until END
           WHERE origin = $1 AND epoch = $2 AND next_offset = $3",
     )

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from admit import Fact
 from calendars import Calendar
@@ -20,6 +21,8 @@ class Clock:
     custody: Custody | None
     start: Fact
     start_at: int
+    # What came since the one before it ended.
+    since: list[Held] = field(default_factory=list)
     # Former custodies of a custody clock that passed on.
     givers: list[Custody] = field(default_factory=list)
     credits: list[Hold] = field(default_factory=list)
@@ -48,6 +51,13 @@ class Clock:
 
     def custodies(self) -> list[Custody]:
         return [*self.givers, *([self.custody] if self.custody else [])]
+
+
+class Held(NamedTuple):
+    """A fact as a clock sees it: with the custody that had the clock then."""
+
+    taken: Taken
+    holder: Custody | None
 
 
 @dataclass(eq=False)
@@ -99,15 +109,16 @@ class Clocks:
             facts = [taken for taken in round_.taken if self._concerns_custody(taken, custody, round_)]
             inherited = passed.pop(id(custody.previous), None) if custody.previous else None
             if inherited is not None:
-                inherited.givers.append(inherited.custody)
-                inherited.custody = custody
+                inherited = self._pass_on(inherited, custody)
             running = self._run(choice, round_, custody, facts, inherited)
             if running is None:
                 continue
             if custody.end is None:
                 self._keep(running)
+            elif custody.succeeded:
+                passed[id(custody)] = running
             else:
-                self._change(running, custody, passed)
+                self._end(running, custody.end, custody.end_day, None)
 
     @staticmethod
     def _concerns_custody(taken: Taken, custody: Custody, round_: Round) -> bool:
@@ -120,24 +131,27 @@ class Clocks:
         return custody in taken.custodies or (
             not taken.custodies and taken.fact.data.get("department") is None and custody.begin <= taken.at)
 
-    def _change(self, running: Clock, custody: Custody, passed: dict[int, Clock]) -> None:
-        """On a change of custody: restart, continue or credit, unless already overdue or nobody follows."""
-        how = running.policy.on_custody_change.get(custody.ended, "restart")
-        self._settle(running, custody.end)
-        overdue = running.due is not None and not running.due.in_time(custody.end, custody.end_day)
-        if how == "restart" or overdue or not custody.succeeded:
-            self._end(running, custody.end, custody.end_day, None)
-            return
+    def _pass_on(self, clock: Clock, receiver: Custody) -> Clock | None:
+        """On a change of custody: restart, continue or credit, unless already overdue."""
+        giver = clock.custody
+        how = clock.policy.on_custody_change.get(giver.ended, "restart")
+        self._settle(clock, giver.end)
+        overdue = clock.due is not None and not clock.due.in_time(giver.end, giver.end_day)
+        if how == "restart" or overdue:
+            self._end(clock, giver.end, giver.end_day, None)
+            return None
         if how == "credit":
-            running.credits.append(Hold(max(custody.begin, running.start_at), custody.end, "credit"))
-        passed[id(custody)] = running
+            clock.credits.append(Hold(max(giver.begin, clock.start_at), giver.end, "credit"))
+        clock.givers.append(giver)
+        clock.custody = receiver
+        return clock
 
     # One clock after the other along the facts of a round or of a custody.
 
     def _run(self, choice: Choice, round_: Round, custody: Custody | None, facts: list[Taken],
              running: Clock | None) -> Clock | None:
         scope = "custody" if custody else "case"
-        since: list[Taken] = []
+        since = running.since if running is not None else []
         for taken in facts:
             fact = taken.fact
             if fact.kind == "reopened" and fact is not round_.opening:
@@ -157,11 +171,13 @@ class Clocks:
                 since = []
             if fact.kind == "amended":
                 running = self._amended(choice, round_, custody, since, running, taken)
-            since.append(taken)
+            since.append(Held(taken, custody))
             if running is None and any(self._starts(taken, start, custody) for start in choice.starts):
                 policy = choice.best(self.case, taken.attributes, round_.number, taken.at)
                 if policy is not None and policy.scope == scope and self._starts(taken, policy.start, custody):
                     running = self._begin(policy, round_, custody, fact, taken.at)
+        if running is not None:
+            running.since = since
         return running
 
     @classmethod
@@ -185,7 +201,7 @@ class Clocks:
             return None
         return clock
 
-    def _amended(self, choice: Choice, round_: Round, custody: Custody | None, since: list[Taken],
+    def _amended(self, choice: Choice, round_: Round, custody: Custody | None, since: list[Held],
                  running: Clock | None, taken: Taken) -> Clock | None:
         """An amendment that brings a clock under another policy: recompute, as if the case had been so from the start;
         keep; or restart, anew from the amendment, as the policy says under which the clock ran."""
@@ -204,26 +220,24 @@ class Clocks:
             return clock
         return self._recomputed(policy, round_, custody, since, running)
 
-    def _recomputed(self, policy: Policy, round_: Round, custody: Custody | None, since: list[Taken],
+    def _recomputed(self, policy: Policy, round_: Round, custody: Custody | None, since: list[Held],
                     running: Clock | None) -> Clock | None:
-        """The clock that this policy gives for what came before the amendment; one that was stopped by then has ended."""
-
-        def begin(fact: Fact, at: int) -> Clock | None:
-            begun = self._begin(policy, round_, custody, fact, at)
-            if begun is not None and running is not None:
-                begun.givers, begun.credits = running.givers, running.credits
-            return begun
-
+        """The clock that this policy gives for what came before the amendment, through every custody that the former
+        one passed on from; one that was stopped by then has ended."""
+        start = running.start if running is not None else None
+        if start is not None and (start.kind == "amended" or self._is_start(start, policy.start)):
+            place = next(place for place, held in enumerate(since) if held.taken.fact is start)
+            since = since[place:]
         clock: Clock | None = None
-        if running is not None and (running.start.kind == "amended" or self._is_start(running.start, policy.start)):
-            clock = begin(running.start, running.start.counted)
-            places = [place for place, taken in enumerate(since) if taken.fact is running.start]
-            since = since[places[0] + 1:] if places else since
-        for taken in since:
+        for taken, holder in since:
+            if clock is not None and holder is not clock.custody:
+                clock = self._pass_on(clock, holder)
             if clock is not None:
                 clock = None if self._stops(clock, taken, round_) else clock
-            elif self._starts(taken, policy.start, custody):
-                clock = begin(taken.fact, taken.at)
+            elif taken.fact is start and start.kind == "amended" or self._starts(taken, policy.start, holder):
+                clock = self._begin(policy, round_, holder, taken.fact, taken.at)
+        if clock is not None and clock.custody is not custody:
+            clock = self._pass_on(clock, custody)
         return clock
 
     def _stops(self, clock: Clock, taken: Taken, round_: Round) -> bool:

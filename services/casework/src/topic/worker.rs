@@ -178,7 +178,10 @@ impl Worker {
                 Err(Failure::Fatal(error)) => return Err(RunError::Store(error)),
                 Err(Failure::Fenced) => return Ok(Ended::Fenced),
                 // A log waits for as long as it takes, unless its partition is taken back meanwhile.
-                Err(Failure::Unavailable) => return Ok(Ended::Dismissed),
+                Err(Failure::Unavailable) => {
+                    applier.give_up_trial().await;
+                    return Ok(Ended::Dismissed);
+                }
             }
             ::metrics::histogram!(metrics::BATCH_SECONDS).record(started.elapsed());
             held.last = read_last;

@@ -168,6 +168,15 @@ impl CaseWriter {
         .await
     }
 
+    /// Takes back what [`CaseWriter::begin_trial`] noted.
+    pub async fn end_trial(&self, claim: &Claim) -> Result<(), Error> {
+        let mut claim = claim.clone();
+        run_tx(&self.pool, "batch::end_trial", &mut claim, |tx, claim| {
+            Box::pin(positions::end_trial(tx, claim))
+        })
+        .await
+    }
+
     /// Stops a source: see [`sources::stop`].
     pub async fn stop_source(&self, source: &str, stop: Stop, by: By<'_>) -> Result<bool, Error> {
         let mut asked = (source, stop, by);
