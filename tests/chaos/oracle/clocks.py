@@ -214,6 +214,8 @@ class Clocks:
         if policy is None or policy.scope != ("custody" if custody else "case"):
             return None
         if running is not None and running.policy.on_amend == "restart":
+            if not any(self._starts(held.taken, policy.start, held.holder) for held in since):
+                return None
             clock = self._begin(policy, round_, custody, taken.fact, taken.at)
             if clock is not None:
                 clock.givers = running.givers

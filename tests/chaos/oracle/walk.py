@@ -309,7 +309,8 @@ class Walk:
             return
         self._slot_of(fact).filled = True
         if "department" not in fact.data:
-            rule = route(self.rulebook, self._attributes_at(fact.counted), fact.counted, {held.department for held in round_.custodies})
+            tried = {held.department for held in round_.custodies}
+            rule = route(self.rulebook, self._attributes_at(fact.counted), fact.counted, tried)
             fact.data["department"] = rule.department if rule else self.office
             fact.data["pin"]["rule"] = rule.id if rule else "office"
 

@@ -707,3 +707,12 @@ fn nobody_waits_for_an_answer_beyond_the_closing() {
         "D1 1/1",
     );
 }
+
+#[test]
+fn a_reopening_a_moment_before_the_closing_takes_no_clock_from_the_round() {
+    let life = "09-21 09:00 received\n09-21 09:01 dispatched D1\n09-22 09:58 reopened dissatisfied\n\
+                09-22 09:59 submitted D1\n09-22 10:00 closed D1";
+    check(life, "review.received", "HL 1/1");
+    let late = "09-21 09:01 dispatched D1\n09-22 10:00 closed D1\n09-22 11:00 reopened dissatisfied\n09-22 12:00 received";
+    check(late, "close.received", "D1 1/1");
+}

@@ -137,7 +137,7 @@ impl<'a> StageOfRound<'a> {
                     }
                 }
                 // What is heard of a round after the next was opened starts nothing in it.
-                None if self.next_opened_at().is_some_and(|opened_at| step.counted_at > opened_at) => {}
+                None if self.is_of_the_past(place, step) => {}
                 None => running = self.start_case(place, step, found),
             }
         }
@@ -174,6 +174,13 @@ impl<'a> StageOfRound<'a> {
 
     fn next_opened_at(&self) -> Option<Timestamp> {
         self.walked.rounds.get(self.place + 1).map(|next| next.opened_at)
+    }
+
+    /// Whether a step is heard of the round after it was closed and the next one opened. A reopening may count earlier
+    /// than the closing that it came after: what was taken before the closing is of the round all the same.
+    fn is_of_the_past(&self, place: usize, step: &Step) -> bool {
+        self.round.closing.as_ref().is_some_and(|closing| place > closing.step)
+            && self.next_opened_at().is_some_and(|opened_at| step.counted_at > opened_at)
     }
 
     fn case_ending(&self, clock: &Running<'_>) -> Ending {
