@@ -24,6 +24,10 @@ impl ClientContext for Logging {
             L::Emerg | L::Alert | L::Critical | L::Error => {
                 tracing::warn!(facility, line, "librdkafka reports an error");
             }
+            // What it gets over by itself: commits are advisory here, and a producer's number is asked for again.
+            L::Warning if matches!(facility, "COMMITFAIL" | "GETPID") => {
+                tracing::debug!(facility, line, "librdkafka warns");
+            }
             L::Warning => tracing::warn!(facility, line, "librdkafka warns"),
             L::Notice | L::Info => tracing::info!(facility, line, "librdkafka says"),
             L::Debug => tracing::debug!(facility, line, "librdkafka says"),
