@@ -716,3 +716,10 @@ fn a_reopening_a_moment_before_the_closing_takes_no_clock_from_the_round() {
     let late = "09-21 09:01 dispatched D1\n09-22 10:00 closed D1\n09-22 11:00 reopened dissatisfied\n09-22 12:00 received";
     check(late, "close.received", "D1 1/1");
 }
+
+#[test]
+fn a_dispatch_a_moment_before_the_reopening_opens_the_custody_of_the_new_round() {
+    let life = "09-21 09:00 received\n09-21 09:01 dispatched D1\n09-21 09:02 signed D1\n09-22 10:00 closed D1\n\
+                09-23 09:58 dispatched D2\n09-23 10:00 reopened dissatisfied\n09-23 11:00 signed D2\n09-24 09:00 return_requested D2\n09-24 10:00 returned D2\n09-24 11:00 dispatched D3";
+    check(life, "sign.received", "D1 1/1, D2 1/1, D3 0/1");
+}
