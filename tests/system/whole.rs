@@ -70,7 +70,7 @@ fn a_stopped_source_loses_nothing_and_its_letters_go_back() {
     assert!(status == 200 && groups.contains("\"letters\":349"), "{groups}");
     let (status, said) = server.request("POST", "/v1/dead-letters/redrive", &json, b"{\"ids\":[1]}");
     assert_eq!(status, 400, "nobody does anything without a reason: {said}");
-    let step = br#"{"operator":"tester","why":"a test","ids":[1]}"#;
+    let step = br#"{"operator":"tester","why":"a test","ids":[1,1]}"#;
     let (status, said) = server.request("POST", "/v1/dead-letters/redrive", &json, step);
     assert!(status == 200 && said.contains("applied"), "{said}");
     assert_eq!(

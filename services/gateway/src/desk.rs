@@ -12,6 +12,7 @@
 //!
 //! Every POST names an operator and a reason, which are kept. With `dry_run` nothing is done.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, PathRejection};
@@ -240,7 +241,11 @@ async fn discard(State(gateway): Shared, body: Result<Json<Step>, JsonRejection>
 async fn ids(gateway: &Gateway, step: &Step, redrives_below: Option<i32>) -> Result<Vec<i64>, Problem> {
     if !step.ids.is_empty() {
         let few = i64::try_from(step.ids.len()).is_ok_and(|count| count <= LETTERS_MAX);
-        return if few { Ok(step.ids.clone()) } else { Err(wrong("At most 1,000 letters at once")) };
+        return if few {
+            Ok(step.ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect())
+        } else {
+            Err(wrong("At most 1,000 letters at once"))
+        };
     }
     if step.reason.is_none() && step.source.is_none() {
         return Err(wrong("The body names ids, or a reason, or a source"));

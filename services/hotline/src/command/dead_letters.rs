@@ -1,5 +1,6 @@
 //! `hotline dead-letters`: input that was refused, and its way back.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -169,7 +170,8 @@ impl Which {
     /// The letters meant; with `redrives_below` those that were refused too often are left out and told.
     async fn ids(&self, store: &Store, redrives_below: Option<i32>) -> anyhow::Result<Vec<i64>> {
         if !self.ids.is_empty() {
-            return Ok(self.ids.clone());
+            // Named twice it is one letter all the same.
+            return Ok(self.ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect());
         }
         let open = Filter { state: Some(State::Open), ..self.of.filter() };
         let mut filters = (open.clone(), Filter { redrives_below, ..open });
