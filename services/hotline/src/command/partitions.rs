@@ -165,7 +165,9 @@ impl Way<'_> {
         })
         .await?;
         println!("{effect}");
-        println!("casework looks at it again within seconds; see: hotline partitions list");
+        println!(
+            "halted, it is read on within seconds; else with its next record; see: hotline partitions list"
+        );
         Ok(())
     }
 
