@@ -139,7 +139,7 @@ class Run:
             self.senders.stories.is_closing_time = self.progress() > CLOSING_TIME
             if now - told_at > 10:
                 told_at = now
-                say(f"{self.progress():.0%}, {last} events acknowledged, faults: {dict(self.faults.done)}")
+                say(f"{min(1, self.progress()):.0%}, {last} events acknowledged, faults: {dict(self.faults.done)}")
             if now - self.started > minutes_max * 60 or now - acknowledged_at > 180:
                 say("it takes too long: no more faults")
                 self.report.counts["cut_short"] = True

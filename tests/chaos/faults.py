@@ -80,7 +80,7 @@ class Faults:
         began = time.time()
         try:
             told = getattr(self, kind)(dice)
-        except Exception as error:  # A fault that does not work must not end its lane unseen.
+        except (Exception, SystemExit) as error:  # A fault that does not work must not end its lane unseen.
             with self.lock:
                 self.failed.append(f"{kind}: {error}")
             return

@@ -104,7 +104,13 @@ class Kafka:
             raise SystemExit(f"chaos: kafka.sh {word} failed: {done.stderr[-800:]}")
 
     def start(self) -> None:
-        self._script("start")
+        try:
+            self._script("start")
+        except SystemExit as error:
+            # A machine that is busy with a dozen faults may be too slow for it once.
+            say(f"the broker did not start, once more: {error}")
+            self.kill()
+            self._script("start")
 
     def stop(self) -> None:
         with contextlib.suppress(SystemExit):
@@ -116,13 +122,13 @@ class Kafka:
             number = subprocess.run(["cksum"], input=str(self.data), capture_output=True, text=True).stdout.split()[0]
             subprocess.run(["docker", "kill", f"hotline-kafka-{number}"], capture_output=True)
             return
-        pid = int((self.data / "kafka.pid").read_text())
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if str(self.data).encode() in file.read():
+        with contextlib.suppress(OSError, ValueError):
+            pid = int((self.data / "kafka.pid").read_text())
+            if str(self.data).encode() in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while is_alive(pid) and time.monotonic() < deadline:
-            time.sleep(0.05)
+            deadline = time.monotonic() + 10
+            while is_alive(pid) and time.monotonic() < deadline:
+                time.sleep(0.05)
 
     def make_plain(self) -> None:
         """Lets the broker keep records uncompressed, so that a reader needs no library."""
@@ -137,7 +143,9 @@ class Kafka:
 def is_alive(pid: int) -> bool:
     """Whether a process runs; one that nobody has waited for yet does not."""
     try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        # Its first thread may be gone while others still hold its sockets.
+        return len(os.listdir(f"/proc/{pid}/task")) > 1 or \
+            pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
 
@@ -291,13 +299,6 @@ class Stage:
         self.casework: list[Role] = []
         self.is_over = threading.Event()
 
-    def write_rulebook(self) -> None:
-        """The shipped rulebook with the sources of a run."""
-        shutil.copytree(ROOT / "deploy/rulebook", self.rulebook)
-        shutil.rmtree(self.rulebook / "sources")
-        (self.rulebook / "sources").mkdir()
-        (self.rulebook / "sources/chaos.toml").write_text(stories.source_rules(self.base))
-
     def write_config(self) -> None:
         key = self.folder / "master.key"
         key.write_text(secrets.token_hex(32) + "\n")
@@ -312,7 +313,7 @@ class Stage:
     def set(self) -> None:
         """Starts the broker and the database."""
         say("starting Kafka and PostgreSQL")
-        self.write_rulebook()
+        stories.write_rulebook(self.rulebook, self.base)
         self.write_config()
         self.kafka.start()
         self.postgres.create()

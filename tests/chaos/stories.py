@@ -8,9 +8,12 @@ from __future__ import annotations
 import calendar
 import heapq
 import json
+import pathlib
 import random
+import shutil
 import time
 from dataclasses import dataclass, field
+from typing import Callable
 
 DAY = 1440
 ZONE_SECONDS = 8 * 3600
@@ -61,12 +64,16 @@ SOURCES = [
 UNKNOWN = "/hotline/chaos/nobody"
 
 
-def source_rules(base: float) -> str:
-    """The sources as a file of the rulebook."""
-    return "".join(
+def write_rulebook(folder: pathlib.Path, base: float) -> None:
+    """The shipped rulebook with the sources of a run."""
+    shutil.copytree(pathlib.Path(__file__).resolve().parents[2] / "deploy/rulebook", folder)
+    shutil.rmtree(folder / "sources")
+    (folder / "sources").mkdir()
+    rules = "".join(
         f'[[source]]\nid = "{source.id}"\nhotline = "{source.hotline}"\nname = "{source.name}"\nmode = "events"\n'
         f'{source.rules.format(base=stamp(base))}\ntimezone = "Asia/Shanghai"\ndefaults = {{ region = "411200" }}\n\n'
         for source in SOURCES)
+    (folder / "sources/chaos.toml").write_text(rules)
 
 
 def stamp(seconds: float) -> str:
@@ -134,12 +141,22 @@ class Life:
     def _round(self) -> bool:
         """One round; whether it was closed."""
         if self.source.dispatches:
-            self.say(1, 30 * 60, "dispatched", department=self.lead)
+            self.say(1, 30 * 60, "dispatched", department=self.lead, **self._own_limit())
         self._taking_over()
+        if self.source.dispatches and self.chance(0.08):
+            self.lead = self.dice.choice(LEADS)
+            self.say(10, 2 * DAY, "dispatched", department=self.lead, reason=self.dice.choice(["redispatch", "reorganisation"]),
+                     **self._own_limit())
         if self.chance(0.15):
             self._return()
         self._handling()
         return self._closing()
+
+    def _own_limit(self) -> dict:
+        """Now and then a dispatch says by when."""
+        limits = [(2, "working_day"), (48, "hour"), (7, "calendar_day")]
+        limit, unit = self.dice.choice(limits)
+        return {"own_limit": {"limit": limit, "unit": unit}} if self.chance(0.05) else {}
 
     def _taking_over(self) -> None:
         lead = self.lead
@@ -175,12 +192,14 @@ class Life:
         if self.chance(0.2):
             self.say(60, 4 * DAY, "extension_requested", stage="close", limit=3, unit="working_day")
             granted = "extended" if self.chance(0.7) else "extension_refused"
-            self.say(60, 2 * DAY, granted, stage="close", limit=3, unit="working_day")
+            self.say(60, 2 * DAY, granted, stage="close", **dice.choice([{"limit": 3, "unit": "working_day"},
+                                                                         {"limit": 72, "unit": "hour"}]))
         for share, kind, data in [
             (0.12, "urged", {"by": "caller"}), (0.05, "supervised", {"kind": "listed"}),
             (0.10, "milestone", {"name": "on_site"}), (0.08, "supplemented", {"new_facts": True}),
             (0.05, "linked", {"kind": "repeat", "case": f"{self.source.hotline}:earlier"}),
             (0.04, "amended", {"urgency": "critical"}), (0.03, "amended", {"case_type": "complaint"}),
+            (0.02, "amended", {"region": "411203"}), (0.01, "amended", {"category": ["land"], "tags": ["area_outage"]}),
             (0.30, "replied", {"department": self.lead, "preliminary": self.chance(0.5)}),
             (0.10, "verified", {"result": "filed"}),
         ]:
@@ -217,8 +236,8 @@ class Life:
 class Stories:
     """The events of a run, one after another."""
 
-    def __init__(self, seed: int, base: float, plain: bool = False) -> None:
-        self.dice, self.base, self.plain = random.Random(f"stories {seed}"), base, plain
+    def __init__(self, seed: int, base: float, plain: bool = False, clock: Callable[[], float] = time.time) -> None:
+        self.dice, self.base, self.plain, self.clock = random.Random(f"stories {seed}"), base, plain, clock
         self.opened, self.made, self.bad = 0, 0, 0
         self.cases: list[Case] = []
         self.late: list[tuple[int, int, Item]] = []
@@ -277,7 +296,7 @@ class Stories:
 
     def _item(self, case: Case, kind: str, data: dict) -> Item:
         dice, source = self.dice, case.source
-        at = case.start + case.after * 60 if source.shift is None else time.time() + source.shift * 60
+        at = case.start + case.after * 60 if source.shift is None else self.clock() + source.shift * 60
         number = len(case.said)
         if number > 2 and dice.random() < 0.03:
             case.steps.insert(0, (1, kind, data))
@@ -344,7 +363,7 @@ class Stories:
             del event["id"]
             route = "http"
         elif kind == 4:
-            event["time"], reason, refused = stamp(time.time() + 3 * 86400), "future_dated", False
+            event["time"], reason, refused = stamp(self.clock() + 3 * 86400), "future_dated", False
         else:
             # A gateway refuses the whole request for it.
             event["source"], reason, route = UNKNOWN, "unknown_source", "kafka"

@@ -16,6 +16,9 @@ RANKS = {kind: rank for rank, kind in enumerate(
     "close_refused closed merged split withdrawn rated reopened urged supervised supervision_answered acknowledged "
     "appealed ruled milestone snapshot corrected".split())}
 
+# After every sequence.
+LAST = 1 << 63
+
 
 @dataclass(slots=True, eq=False)
 class Fact:
@@ -35,7 +38,9 @@ class Fact:
 
     @property
     def order(self) -> tuple[int, int, int, str]:
-        return self.counted, self.sequence, RANKS[self.kind], self.key
+        """Our own decision is taken when nothing of its instant that could fill the slot, or close the round, can still come."""
+        sequence = LAST if self.source == PIPELINE else self.sequence
+        return self.counted, sequence, RANKS[self.kind], self.key
 
 
 def key_of(source: str, *rest: str) -> str:

@@ -44,6 +44,8 @@ class Custody:
     submissions: list[Submission] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     succeeded: bool = False
+    # A return was refused for good.
+    barred: bool = False
 
     def standing(self) -> Submission | None:
         return next((found for found in self.submissions if found.refused_at is None), None)

@@ -157,11 +157,7 @@ class Clocks:
             if fact.kind == "reopened" and fact is not round_.opening:
                 continue
             if running is not None:
-                if any(is_fact(fact, name) for name in running.policy.restart) and taken.at >= running.start_at:
-                    self._settle(running, taken.at)
-                    if running.due is None or running.due.in_time(taken.at, fact.day):
-                        running.start, running.start_at = fact, taken.at
-                        running.notes.append(f"restarted by {fact.kind}")
+                self._restart(running, taken)
                 if self._stops(running, taken, round_):
                     running, since = None, []
                 elif taken is round_.closing:
@@ -179,6 +175,15 @@ class Clocks:
         if running is not None:
             running.since = since
         return running
+
+    def _restart(self, clock: Clock, taken: Taken) -> None:
+        """What the policy names begins the clock anew, unless it is overdue by then."""
+        fact = taken.fact
+        if any(is_fact(fact, name) for name in clock.policy.restart) and taken.at >= clock.start_at:
+            self._settle(clock, taken.at)
+            if clock.due is None or clock.due.in_time(taken.at, fact.day):
+                clock.start, clock.start_at = fact, taken.at
+                clock.notes.append(f"restarted by {fact.kind}")
 
     @classmethod
     def _starts(cls, taken: Taken, start: str, custody: Custody | None) -> bool:
@@ -227,17 +232,22 @@ class Clocks:
         """The clock that this policy gives for what came before the amendment, through every custody that the former
         one passed on from; one that was stopped by then has ended."""
         start = running.start if running is not None else None
+        place = 0
         if start is not None and (start.kind == "amended" or self._is_start(start, policy.start)):
             place = next(place for place, held in enumerate(since) if held.taken.fact is start)
-            since = since[place:]
         clock: Clock | None = None
-        for taken, holder in since:
+        ended = 0
+        for place, (taken, holder) in list(enumerate(since))[place:]:
             if clock is not None and holder is not clock.custody:
                 clock = self._pass_on(clock, holder)
             if clock is not None:
-                clock = None if self._stops(clock, taken, round_) else clock
+                self._restart(clock, taken)
+                if self._stops(clock, taken, round_):
+                    clock, ended = None, place + 1
             elif taken.fact is start and start.kind == "amended" or self._starts(taken, policy.start, holder):
                 clock = self._begin(policy, round_, holder, taken.fact, taken.at)
+        # What led to a clock that has ended leads to no other.
+        del since[:ended]
         if clock is not None and clock.custody is not custody:
             clock = self._pass_on(clock, custody)
         return clock
@@ -352,7 +362,7 @@ class Clocks:
             if concerned(general.stages) and matches(general.match, attributes, self.case.class_, clock.round.number):
                 found.append(Hold(general.begin, general.end, general.reason))
         found += clock.credits
-        custodies = clock.custodies() or clock.round.custodies
+        custodies = clock.custodies() or clock.round.leads()
         if policy.family == "close" and policy.stop_at == "submission" and policy.review_time == "credited":
             found += [Hold(submission.at, submission.refused_at, "review") for held in custodies
                       for submission in held.submissions if submission.refused_at is not None]

@@ -78,6 +78,7 @@ class Walk:
             if expected is None:
                 del self.todo[:len(same)]
                 self.pending += same
+                self._give_up_barred()
                 return
             self.todo.remove(expected)
             self._take_and_followers(expected)
@@ -95,10 +96,22 @@ class Walk:
         early_enough = [early for early in self.pending if early.order < fact.order and not self._expected(early)
                         and early.counted >= fact.counted - self._tolerance(early)]
         self._take(fact)
+        self._give_up_barred()
         for early in early_enough:
             if early in self.pending and self._expected(early):
                 self.pending.remove(early)
                 self._take_and_followers(early)
+
+    def _give_up_barred(self) -> None:
+        """A return that was refused for good does not wait until the department has the case again."""
+        barred = [fact for fact in self.pending if self._barred(fact)]
+        self.pending = [fact for fact in self.pending if fact not in barred]
+        self.unexpected += barred
+
+    def _barred(self, fact: Fact) -> bool:
+        round_ = self.rounds[-1]
+        held = round_.open_custodies(fact.data["department"]) if round_.is_open and fact.kind == "return_requested" else []
+        return bool(held) and held[-1].barred
 
     def _tolerance(self, fact: Fact) -> int:
         """How much earlier a fact may be than the one that makes it expected; a pin holds for ever."""
@@ -130,6 +143,8 @@ class Walk:
                 return False
             if kind == "close_refused":
                 return held[-1].standing() is not None
+            if self._barred(fact):
+                return False
         if kind == "released":
             return bool(self._running_holds(fact))
         return True
@@ -152,7 +167,9 @@ class Walk:
         department = fact.data.get("department")
         # Of several custodies of one department a fact concerns the latest.
         held = round_.open_custodies(department)[-1:] if department is not None and fact.kind != "dispatched" else []
-        taken = Taken(fact, fact.counted, held, round_.lead(), self._attributes_at(fact.counted))
+        # What was early for its round finds the case as the round found it.
+        attributes = self._attributes_at(max(fact.counted, round_.opened_at))
+        taken = Taken(fact, fact.counted, held, round_.lead(), attributes)
         if fact.kind == "rated":
             closed = self._closed_last()
             closed.ratings.append(fact)
@@ -219,6 +236,7 @@ class Walk:
 
     def _on_return_refused(self, fact: Fact, taken: Taken, round_: Round) -> None:
         for custody in taken.custodies:
+            custody.barred |= fact.data.get("final", False)
             for request in custody.requests:
                 request.answered_at = fact.counted if request.answered_at is None else request.answered_at
 
@@ -309,7 +327,7 @@ class Walk:
             return
         self._slot_of(fact).filled = True
         if "department" not in fact.data:
-            tried = {held.department for held in round_.custodies}
+            tried = {held.department for held in round_.leads()}
             rule = route(self.rulebook, self._attributes_at(fact.counted), fact.counted, tried)
             fact.data["department"] = rule.department if rule else self.office
             fact.data["pin"]["rule"] = rule.id if rule else "office"

@@ -210,8 +210,8 @@ fn write_rated(writer: &mut Writer, rated: &Rated) {
 fn read_rated(reader: &mut Reader<'_>) -> Result<Rated, EncodingError> {
     let reached = reader.flag()?;
     let method = read_code(reader)?;
-    let satisfaction = Some(reader.byte()?).filter(|grade| *grade > 0);
-    let aspects = reader.list(|reader| Ok((reader.string()?, reader.byte()?)))?;
+    let satisfaction = Some(reader.grade()?).filter(|grade| *grade > 0);
+    let aspects = reader.list(|reader| Ok((reader.string()?, reader.grade()?)))?;
     let solved = reader.optional(|reader| pick(reader, &SOLVED))?;
     Ok(Rated { reached, method, satisfaction, aspects, solved, attempt: reader.small()? })
 }

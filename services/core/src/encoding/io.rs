@@ -149,6 +149,12 @@ impl<'a> Reader<'a> {
         Ok(self.take(1)?[0])
     }
 
+    /// 1 to 5; 0 for none.
+    pub(crate) fn grade(&mut self) -> Result<u8, EncodingError> {
+        let grade = self.byte()?;
+        if grade > 5 { Err(self.malformed("a grade over 5")) } else { Ok(grade) }
+    }
+
     pub(crate) fn number(&mut self) -> Result<u64, EncodingError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {

@@ -1,5 +1,9 @@
 //! Bytes that some landed version wrote must mean the same for ever.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
 use super::{EncodingError, VERSION};
 use crate::case::CaseFacts;
 use crate::fold::samples::{POLICIES, at, case, life, rulebook, snapshot};
@@ -82,4 +86,33 @@ fn bytes_of_a_newer_program_are_refused_by_name() {
     let mut newer = told().encode();
     newer[0] = VERSION + 1;
     assert_eq!(CaseFacts::decode(&newer), Err(EncodingError::Newer { found: VERSION + 1 }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damaged_bytes_are_refused_or_mean_something_that_can_be_written(
+        changes in vec((any::<Index>(), any::<u8>(), 0..4_u8), 1..5),
+    ) {
+        let mut bytes = told().encode();
+        for (at, byte, how) in changes {
+            let at = at.index(bytes.len().max(1));
+            match how {
+                0 | 1 if at < bytes.len() => bytes[at] = byte,
+                2 => bytes.insert(at, byte),
+                _ => bytes.truncate(at),
+            }
+        }
+        if let Ok(facts) = CaseFacts::decode(&bytes) {
+            let again = facts.encode();
+            let decoded = CaseFacts::decode(&again);
+            prop_assert!(decoded.is_ok_and(|again| again == facts));
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_never_facts_that_panic(bytes in vec(any::<u8>(), 0..300)) {
+        let _ = CaseFacts::decode(&[&[VERSION], &bytes[..]].concat());
+    }
 }

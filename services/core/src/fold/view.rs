@@ -163,7 +163,7 @@ pub struct Round {
     /// As at its closing, else the latest.
     pub attributes: Attributes,
     /// The attributes from each instant on, the first at its opening.
-    pub changes: Vec<(Timestamp, Attributes)>,
+    pub changes: Vec<Change>,
     pub rating: Option<Rating>,
     /// Taken out of the ratings by a ruling.
     pub rating_excluded: bool,
@@ -187,17 +187,48 @@ impl Round {
         self.custodies.iter().find(|custody| custody.role == Role::Lead)
     }
 
-    /// The attributes just before an instant of the round.
-    pub fn attributes_before(&self, at: Timestamp) -> &Attributes {
-        let change = self.changes.iter().rev().find(|(from, _)| *from < at);
-        change.map_or_else(|| &self.changes[0].1, |(_, attributes)| attributes)
+    /// What was true of the case before a moment of the round.
+    pub fn attributes_before(&self, moment: Moment) -> &Attributes {
+        self.attributes_where(|change| change.is_before(moment))
     }
 
-    /// The attributes at an instant of the round.
-    pub fn attributes_at(&self, at: Timestamp) -> &Attributes {
-        let change = self.changes.iter().rev().find(|(from, _)| *from <= at);
-        change.map_or_else(|| &self.changes[0].1, |(_, attributes)| attributes)
+    /// What was true of the case when a step was taken.
+    pub fn attributes_at_step(&self, step: usize) -> &Attributes {
+        let at = self.steps[step].counted_at;
+        self.attributes_where(|change| change.step <= step && change.at <= at)
     }
+
+    /// What was true of the case at an instant.
+    pub fn attributes_at(&self, at: Timestamp) -> &Attributes {
+        self.attributes_where(|change| change.at <= at)
+    }
+
+    fn attributes_where(&self, holds: impl Fn(&Change) -> bool) -> &Attributes {
+        let change = self.changes.iter().rev().find(|change| holds(change));
+        &change.unwrap_or(&self.changes[0]).attributes
+    }
+}
+
+/// The attributes of a case from an amendment on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The step that brought them: of several at one instant the order counts.
+    pub step: usize,
+    pub at: Timestamp,
+    pub attributes: Attributes,
+}
+
+impl Change {
+    pub fn is_before(&self, moment: Moment) -> bool {
+        self.at < moment.at || self.at == moment.at && moment.step.is_some_and(|step| self.step < step)
+    }
+}
+
+/// An instant, and of several steps at it which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub at: Timestamp,
+    pub step: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

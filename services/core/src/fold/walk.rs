@@ -118,6 +118,7 @@ impl<'a> Walk<'a> {
                 self.waiting.push(Waiting { fact, reason });
             }
         }
+        self.give_up_barred();
     }
 
     fn take_and_revive(&mut self, fact: &'a Admitted<'a>) {
@@ -133,6 +134,19 @@ impl<'a> Walk<'a> {
         }) {
             let waiting = self.waiting.remove(place);
             self.take(waiting.fact);
+            self.give_up_barred();
+        }
+    }
+
+    /// A return that a department may not ask for any more does not wait until it has the case again.
+    fn give_up_barred(&mut self) {
+        let (barred, waiting) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| self.unexpected(waiting.fact) == Some(AnomalyCode::ReturnBarred));
+        self.waiting = waiting;
+        let barred: Vec<Waiting<'_>> = barred;
+        for waiting in barred {
+            self.flag(waiting.fact.counted_at, AnomalyCode::ReturnBarred, Some(waiting.fact.key));
         }
     }
 

@@ -13,7 +13,7 @@ struct Carried<'a> {
     clock: Running<'a>,
     from: usize,
     ended_at: Timestamp,
-    credit: bool,
+    on_change: OnCustodyChange,
 }
 
 impl<'a> StageOfRound<'a> {
@@ -52,18 +52,30 @@ impl<'a> StageOfRound<'a> {
             .iter()
             .rposition(|earlier| earlier.role == Role::Lead && earlier.from == custody.from)?;
         let at = waiting.iter().position(|carried| carried.from == before)?;
-        let Carried { mut clock, credit, ended_at, .. } = waiting.remove(at);
-        if credit {
+        let Carried { mut clock, on_change, .. } = waiting.remove(at);
+        self.hand_on(&mut clock, before, place, on_change);
+        Some(clock)
+    }
+
+    /// What a clock takes along from one holder to the next.
+    pub(super) fn hand_on(
+        &self,
+        clock: &mut Running<'_>,
+        giver: usize,
+        receiver: usize,
+        on_change: OnCustodyChange,
+    ) {
+        // It is one clock: what did not count with the giver does not count with the receiver either.
+        clock.credit.extend(self.holds_of_custody(clock.policy, giver));
+        let custody = &self.round.custodies[giver];
+        if on_change == OnCustodyChange::Credit {
             clock.credit.push(Hold {
-                from: self.round.custodies[before].from_at,
-                until: Some(ended_at),
+                from: custody.from_at.max(clock.start_at),
+                until: custody.ended.map(|(ended_at, _)| ended_at),
                 reason: Code::new_static("credit"),
             });
         }
-        if let Some(own_limit) = custody.own_limit {
-            clock.own_limit = Some(own_limit);
-        }
-        Some(clock)
+        clock.own_limit = self.round.custodies[receiver].own_limit.or(clock.own_limit);
     }
 
     fn one_custody(
@@ -97,7 +109,7 @@ impl<'a> StageOfRound<'a> {
                 }
             }
         }
-        let Some(mut clock) = running else { return };
+        let Some(clock) = running else { return };
         let Some((ended_at, _)) = custody.ended else {
             return self.finish(&clock, Some(place), Ending::Open, found);
         };
@@ -105,13 +117,7 @@ impl<'a> StageOfRound<'a> {
             OnCustodyChange::Restart => {
                 self.finish(&clock, Some(place), Ending::Ended { at: ended_at }, found);
             }
-            on_change => {
-                let credit = on_change == OnCustodyChange::Credit;
-                // It is one clock: what did not count with the giver does not count with the receiver either.
-                let with_giver = self.holds_of_custody(clock.policy, place);
-                clock.credit.extend(with_giver);
-                waiting.push(Carried { clock, from: place, ended_at, credit });
-            }
+            on_change => waiting.push(Carried { clock, from: place, ended_at, on_change }),
         }
     }
 

@@ -10,14 +10,19 @@ use crate::deadline::{
     CountFrom, Deadline, EndsAt, Extension, ExtensionFrom, Hold, Limit, OutsideHours, Roll, Rule, due,
 };
 use crate::fact::{Body, Code, EventKey, Grant, Kind, OwnLimit, Precision, Role};
-use crate::fold::view::{Custody, Step};
+use crate::fold::view::{Attributes, Custody, Step};
 use crate::rulebook::{ExtensionRule, GrantedLate, OwnLimitUse, PendingReturn, Policy, ReviewTime};
 
 impl StageOfRound<'_> {
     /// The limit of a clock; None where the policy wants an own limit and none came.
-    pub(super) fn limit<'b>(&'b self, clock: &Running<'b>) -> Option<Limit<'b>> {
-        let calendar = self.rulebook.calendar_for(clock.policy, &self.round.attributes.region);
+    pub(super) fn limit<'b>(&'b self, clock: &Running<'b>, until: Option<Timestamp>) -> Option<Limit<'b>> {
+        let calendar = self.rulebook.calendar_for(clock.policy, &self.case_until(until).region);
         limit_of(clock.policy, clock.own_limit, calendar)
+    }
+
+    /// What was true of the case when a clock ended: what is amended later does not reach it.
+    fn case_until(&self, until: Option<Timestamp>) -> &Attributes {
+        until.map_or(&self.round.attributes, |at| self.round.attributes_at(at))
     }
 
     /// The own limit of a case clock: the start fact's, the latest lead dispatch's, then the receipt's.
@@ -56,8 +61,13 @@ impl StageOfRound<'_> {
         own_limit.filter(|own| self.round.number == 1 || matches!(own, OwnLimit::Limit(..)))
     }
 
-    /// The spans in which this clock does not run.
-    pub(super) fn holds(&self, clock: &Running<'_>, custody: Option<usize>) -> Vec<Hold> {
+    /// The spans in which this clock, which ends then, does not run.
+    pub(super) fn holds(
+        &self,
+        clock: &Running<'_>,
+        custody: Option<usize>,
+        until: Option<Timestamp>,
+    ) -> Vec<Hold> {
         let policy = clock.policy;
         let mut holds = clock.credit.clone();
         let heeds = |stages: &[Code]| {
@@ -72,7 +82,7 @@ impl StageOfRound<'_> {
             let applies = select::matches(
                 &general.matches,
                 &self.walked.hotline,
-                &self.round.attributes,
+                self.case_until(until),
                 &self.class,
                 self.round.number,
             );
@@ -81,18 +91,20 @@ impl StageOfRound<'_> {
                 holds.push(Hold { from, until, reason: general.reason.clone() });
             }
         }
-        match custody {
-            Some(custody) => holds.extend(self.holds_of_custody(policy, custody)),
-            None if reviews_are_credited(policy) => holds.extend(self.reviews(None)),
-            None => {}
-        }
+        let places = 0..self.round.custodies.len();
+        // A case clock waits with whoever leads.
+        let of = |place: &usize| match custody {
+            Some(custody) => *place == custody,
+            None => self.round.custodies[*place].role == Role::Lead,
+        };
+        holds.extend(places.filter(of).flat_map(|place| self.holds_of_custody(policy, place)));
         holds
     }
 
-    /// The spans that are given back to whoever holds this custody: its reviews, and where the policy says so what it
+    /// The spans that are given back for this custody: its reviews, and where the policy says so what it
     /// waited for an answer to a return. Nobody waits beyond the end of the custody.
     pub(super) fn holds_of_custody(&self, policy: &Policy, place: usize) -> Vec<Hold> {
-        let mut holds = if reviews_are_credited(policy) { self.reviews(Some(place)) } else { Vec::new() };
+        let mut holds = if reviews_are_credited(policy) { self.reviews(place) } else { Vec::new() };
         if policy.returns.as_ref().is_some_and(|rule| rule.pending == PendingReturn::Held) {
             let custody = &self.round.custodies[place];
             let ended_at = custody.ended.map(|(ended_at, _)| ended_at);
@@ -106,12 +118,8 @@ impl StageOfRound<'_> {
     }
 
     /// Submissions that were refused: the time under review is given back.
-    fn reviews(&self, custody: Option<usize>) -> Vec<Hold> {
-        let own = |place: usize| match custody {
-            Some(custody) => place == custody,
-            None => self.round.custodies[place].role == Role::Lead,
-        };
-        let refused = self.round.submissions.iter().filter(|submission| own(submission.custody));
+    fn reviews(&self, custody: usize) -> Vec<Hold> {
+        let refused = self.round.submissions.iter().filter(|submission| submission.custody == custody);
         refused
             .filter_map(|submission| {
                 let until = Some(submission.refused_at?);

@@ -211,8 +211,8 @@ impl<'a> StageOfRound<'a> {
         custody: Option<usize>,
         (at, precision): (Timestamp, Precision),
     ) -> bool {
-        let holds = self.holds(clock, custody);
-        let Some(limit) = self.limit(clock) else { return false };
+        let holds = self.holds(clock, custody, Some(at));
+        let Some(limit) = self.limit(clock, Some(at)) else { return false };
         let mut silent = Found::default();
         let extensions = self.extensions(clock, &limit, &holds, None, &mut silent);
         !due(&limit, clock.start_at, &holds, &extensions).in_time(at, precision, limit.calendar())
@@ -259,16 +259,16 @@ impl<'a> StageOfRound<'a> {
 
     /// Computes the deadline of a clock and judges it.
     fn finish(&self, clock: &Running<'a>, custody: Option<usize>, ending: Ending, found: &mut Found) {
-        let holds = self.holds(clock, custody);
-        let mut result = self.blank(Some(clock.policy), custody);
-        let Some(limit) = self.limit(clock) else {
-            // The policy wants an own limit and none came: no clock.
-            self.none(Some(clock.policy), custody, found);
-            return;
-        };
         let live_until = match ending {
             Ending::Stopped { at, .. } | Ending::Ended { at } => Some(at),
             Ending::Open => None,
+        };
+        let holds = self.holds(clock, custody, live_until);
+        let mut result = self.blank(Some(clock.policy), custody);
+        let Some(limit) = self.limit(clock, live_until) else {
+            // The policy wants an own limit and none came: no clock.
+            self.none(Some(clock.policy), custody, found);
+            return;
         };
         let extensions = self.extensions(clock, &limit, &holds, live_until, found);
         let deadline = due(&limit, clock.start_at, &holds, &extensions);

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Found, StageOfRound, stops};
 use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::fact::Code;
-use crate::fold::view::Attributes;
+use crate::fold::view::{Attributes, CustodyEnd, Moment};
 use crate::fold::walk::Walked;
 use crate::rulebook::{Match, ORDINARY, OnAmend, OnCustodyChange, Policy, Rulebook, SelectBy};
 
@@ -105,22 +105,32 @@ impl<'a> StageOfRound<'a> {
         if !self.policies().any(&starts) {
             return None;
         }
-        self.applicable(step, custody, found).filter(|(policy, _)| starts(policy))
+        self.applicable(step, custody, &starts, found).filter(|(policy, _)| starts(policy))
     }
 
     fn applicable(
         &self,
         step: usize,
         custody: Option<usize>,
+        starts: &impl Fn(&Policy) -> bool,
         found: &mut Found,
     ) -> Option<(&'a Policy, Option<Timestamp>)> {
         let changes = &self.round.changes;
         let start_at = self.round.steps[step].counted_at;
-        let before = self.select(self.round.attributes_at(start_at), start_at, found);
+        let before = self.select(self.round.attributes_at_step(step), start_at, found);
         if changes.len() == 1 {
             return before.map(|policy| (policy, None));
         }
-        let end = before.and_then(|policy| self.end_of(policy, step, custody));
+        // A policy under which nothing began here has no say in what an amendment brings.
+        let before = before.filter(|policy| starts(policy));
+        // Where there was no clock, none passed on: what is amended later reaches nobody who has given the case away.
+        let end = match (before, custody) {
+            (Some(policy), _) => self.end_of(policy, step, custody),
+            (None, Some(custody)) => {
+                self.round.custodies[custody].ended.map(|(at, how)| self.moment_of(at, how))
+            }
+            (None, None) => self.end_of_case(step),
+        };
         let attributes = end.map_or(&self.round.attributes, |end| self.round.attributes_before(end));
         let after = self.select(attributes, start_at, found);
         let Some(before) = before else { return after.map(|policy| (policy, None)) };
@@ -132,49 +142,58 @@ impl<'a> StageOfRound<'a> {
             OnAmend::Recompute => after.map(|policy| (policy, None)),
             OnAmend::Restart => {
                 let after = after?;
-                let restart = changes.iter().find(|(at, case)| {
-                    *at > start_at
-                        && end.is_none_or(|end| *at < end)
-                        && self.select(case, start_at, found).is_some_and(|one| one.id == after.id)
+                let restart = changes.iter().find(|change| {
+                    change.at > start_at
+                        && end.is_none_or(|end| change.is_before(end))
+                        && self
+                            .select(&change.attributes, start_at, found)
+                            .is_some_and(|one| one.id == after.id)
                 });
-                Some((after, restart.map(|(at, _)| *at)))
+                Some((after, restart.map(|change| change.at)))
             }
         }
     }
 
     /// When a clock of this policy that starts with a step ends: by its stop, or with its round; one of a custody with
     /// the last custody that it passes on to.
-    fn end_of(&self, policy: &'a Policy, step: usize, custody: Option<usize>) -> Option<Timestamp> {
+    fn end_of(&self, policy: &'a Policy, step: usize, custody: Option<usize>) -> Option<Moment> {
         let Some(mut place) = custody else {
-            return earlier(self.stop_after(policy, step, None), self.case_end(step));
+            let ends = [self.stop_after(policy, step, None), self.end_of_case(step)];
+            return ends.into_iter().flatten().min_by_key(|moment| moment.at);
         };
         let mut clock = self.begun(policy, place, step);
         loop {
             let met = self.stop_after(policy, step.max(self.round.custodies[place].opening), Some(place));
-            let Some((ended_at, _)) = self.round.custodies[place].ended else { return met };
-            if met.is_some_and(|met| met <= ended_at) {
+            let Some((ended_at, how)) = self.round.custodies[place].ended else { return met };
+            if met.is_some_and(|met| met.at <= ended_at) {
                 return met;
             }
-            let passes = self.passes_on(&clock, place) != OnCustodyChange::Restart;
-            let Some(next) = self.next_holder(place).filter(|_| passes) else { return Some(ended_at) };
-            clock.credit.extend(self.holds_of_custody(policy, place));
+            let on_change = self.passes_on(&clock, place);
+            let passes = on_change != OnCustodyChange::Restart;
+            let next = self.next_holder(place).filter(|_| passes);
+            let Some(next) = next else { return Some(self.moment_of(ended_at, how)) };
+            self.hand_on(&mut clock, place, next, on_change);
             place = next;
         }
     }
 
-    fn stop_after(&self, policy: &Policy, step: usize, custody: Option<usize>) -> Option<Timestamp> {
+    /// The end of a custody; with the round it is the closing.
+    fn moment_of(&self, at: Timestamp, how: CustodyEnd) -> Moment {
+        let closing = self.round.closing.as_ref().filter(|_| how == CustodyEnd::Closed);
+        Moment { at, step: closing.map(|closing| closing.step) }
+    }
+
+    fn end_of_case(&self, begun_by: usize) -> Option<Moment> {
+        let closing = self.round.closing.as_ref().filter(|closing| begun_by < closing.step);
+        self.case_end(begun_by).map(|at| Moment { at, step: closing.map(|closing| closing.step) })
+    }
+
+    fn stop_after(&self, policy: &Policy, step: usize, custody: Option<usize>) -> Option<Moment> {
         let after = self.round.steps.iter().enumerate().skip(step + 1);
         after
             .filter(|(nth, one)| custody.is_none_or(|custody| self.concerns(custody, *nth, one)))
             .find(|(_, one)| stops(policy, &one.body))
-            .map(|(_, one)| one.counted_at)
-    }
-}
-
-fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, None) | (None, one) => one,
+            .map(|(nth, one)| Moment { at: one.counted_at, step: Some(nth) })
     }
 }
 

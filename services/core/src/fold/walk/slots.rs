@@ -71,7 +71,10 @@ impl<'a> Walk<'a> {
         }
         if let Some(pin) = self.pin_of(slot.trigger) {
             let fact = &self.pins[pin].fact;
-            self.take_and_revive(fact);
+            self.take(fact);
+            // A pin may be older than what opened its slot, where that was corrected: the slot is not.
+            let opened_at = self.slot_view(slot.trigger).map_or(fact.counted_at, |view| view.opened_at);
+            self.revive(fact.counted_at.max(opened_at));
             self.fill(slot.trigger, fact.key);
             return;
         }

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use super::Walk;
 use crate::fact::{Amended, Body, Code, Dispatched, Kind, Received, Role};
 use crate::fold::admit::Admitted;
-use crate::fold::view::{Attributes, Closing, Custody, CustodyEnd, HoldSpan, Round, Step, Submission};
+use crate::fold::view::{
+    Attributes, Change, Closing, Custody, CustodyEnd, HoldSpan, Round, Step, Submission,
+};
 
 impl<'a> Walk<'a> {
     /// Takes one expected fact.
@@ -19,7 +21,7 @@ impl<'a> Walk<'a> {
         let custody = fact.body.department().and_then(|department| self.open_custody(department));
         let step = self.note(fact, custody);
         match fact.body {
-            Body::Amended(amended) => self.amend(fact.counted_at, amended),
+            Body::Amended(amended) => self.amend(fact.counted_at, amended, step),
             Body::Dispatched(dispatched) => self.dispatch(fact, dispatched, step),
             Body::ReturnRequested { .. } | Body::ReturnRefused { .. } | Body::Returned { .. } => {
                 self.take_return(fact, custody);
@@ -115,7 +117,11 @@ impl<'a> Walk<'a> {
             slots: Vec::new(),
             closing: None,
             attributes: self.walked.attributes.clone(),
-            changes: vec![(fact.counted_at, self.walked.attributes.clone())],
+            changes: vec![Change {
+                step: 0,
+                at: fact.counted_at,
+                attributes: self.walked.attributes.clone(),
+            }],
             rating: None,
             rating_excluded: false,
             returns_excluded: Vec::new(),
@@ -125,7 +131,7 @@ impl<'a> Walk<'a> {
         self.open_slot(fact.key, fact.counted_at);
     }
 
-    fn amend(&mut self, at: Timestamp, amended: &Amended) {
+    fn amend(&mut self, at: Timestamp, amended: &Amended, step: usize) {
         let attributes = &mut self.walked.attributes;
         let Amended { case_type, category, region, urgency, tags, confidential } = amended.clone();
         attributes.case_type = case_type.unwrap_or_else(|| attributes.case_type.clone());
@@ -139,7 +145,7 @@ impl<'a> Walk<'a> {
         // What is amended after the closing belongs to the next round.
         if round.closing.is_none() {
             round.attributes = attributes.clone();
-            round.changes.push((at, attributes));
+            round.changes.push(Change { step, at, attributes });
         }
     }
 
