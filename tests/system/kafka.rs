@@ -270,3 +270,45 @@ fn an_event_is_acknowledged_when_durable_and_its_outcome_can_be_asked_for() {
     assert_eq!(status, 200, "a dry run is folded by the gateway itself: {body}");
     casework.stop();
 }
+
+#[test]
+fn a_restored_database_that_is_older_than_the_topic_reads_on() {
+    let Some(brokers) = brokers() else { return };
+    let topic = format!("hotline.restored.{}", std::process::id());
+    let rulebook = root().join("deploy/rulebook");
+    let sample = root().join("deploy/sample/events.ndjson").to_string_lossy().into_owned();
+    let mut server = server("restored", &rulebook, &brokers, &topic, 3);
+    let backup = server.folder.0.join("backup").to_string_lossy().into_owned();
+    let casework = Casework::start(&server, &brokers, &topic, "before");
+    let lines = fs::read_to_string(&sample).expect("the sample is there");
+    let count = lines.lines().count();
+    let half = server.folder.0.join("half.ndjson").to_string_lossy().into_owned();
+    let first: String = lines.lines().take(count / 2).flat_map(|line| [line, "\n"]).collect();
+    fs::write(&half, first).expect("a file can be written");
+    assert!(server.send(&[&half]).status.success());
+    wait_for(&server, i64::try_from(count / 2).expect("few"));
+    text(&["--config", &server.config(), "backup", &backup]);
+    assert!(server.send(&[&sample]).status.success());
+    let records = i64::try_from(count / 2 + count).expect("few");
+    wait_for(&server, records);
+    let in_the_end = server.bulletin("signing,reopening", "2026-08-01..2026-11-01");
+
+    // The database is gone with all that came since; the topic is not.
+    casework.stop();
+    assert_eq!(server.stop(), 0, "{}", server.log_text());
+    let data = server.folder.0.join("data");
+    let key = server.folder.0.join("key");
+    fs::rename(data.join("master.key"), &key).expect("the key is kept elsewhere");
+    fs::remove_dir_all(&data).expect("the data can be removed");
+    fs::create_dir_all(&data).expect("a folder can be made");
+    fs::rename(&key, data.join("master.key")).expect("the key is put back");
+    let said = text(&["--config", &server.config(), "restore", &backup, "--why", "a test"]);
+    assert!(said.contains("is read on from"), "{said}");
+    server.restart();
+    let casework = Casework::start(&server, &brokers, &topic, "after");
+    wait_for(&server, records);
+    assert_eq!(server.bulletin("signing,reopening", "2026-08-01..2026-11-01"), in_the_end);
+    let checked = run(&["--config", &server.config(), "tallies", "check"]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    casework.stop();
+}

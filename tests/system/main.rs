@@ -1,6 +1,7 @@
 //! The release binary from outside: what is sent in any order, twice, through a kill, is what replay counts.
 
 mod demo;
+mod ending;
 mod http;
 mod kafka;
 mod whole;

@@ -48,6 +48,8 @@ enum Command {
     Sources(command::sources::Args),
     Partitions(command::partitions::Args),
     Migrate(command::migrate::Args),
+    Backup(command::backup::Args),
+    Restore(command::restore::Args),
 }
 
 impl Cli {
@@ -73,6 +75,8 @@ impl Cli {
             Command::Sources(args) => wait(command::sources::run(&self.global, args)),
             Command::Partitions(args) => wait(command::partitions::run(&self.global, args)),
             Command::Migrate(args) => wait(command::migrate::run(&self.global, args)),
+            Command::Backup(args) => wait(command::backup::run(&self.global, args)),
+            Command::Restore(args) => wait(command::restore::run(&self.global, args)),
         }
     }
 }

@@ -11,7 +11,7 @@ use hotline_core::rulebook::{Files, load};
 use hotline_events::Tagger;
 use hotline_gateway::{GatewayConfig, Server, Sink};
 use hotline_kafka::admin;
-use hotline_postgres::{CaseWriter, Error, Rules, handover, schema};
+use hotline_postgres::{CaseWriter, Error, Rules, Sort, handover, schema};
 use hotline_rates::RatesConfig;
 use hotline_runtime::config::{Config, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
 use hotline_runtime::database::Database;
@@ -19,7 +19,7 @@ use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, Lifecycle};
 use hotline_runtime::ops::{Condition, OpsServer, Readiness};
 use hotline_runtime::{clock, logging, metrics};
 use tokio::net::TcpListener;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::broker;
 use crate::files;
@@ -134,6 +134,10 @@ pub fn run_around<T>(
 const ASKED_EVERY: Duration = Duration::from_secs(5);
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
 
+/// How long a beginning may wait for a database that has answered once, and how soon it is tried again.
+const BEGINNING_WAIT: Duration = Duration::from_mins(1);
+const BEGUN_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
 /// Whether the database answers is a condition of being ready.
 fn watch_database(lifecycle: &mut Lifecycle, store: &Store, answers: Condition) {
     let (pool, stop) = (store.pool.clone(), lifecycle.support_token());
@@ -212,26 +216,15 @@ async fn start(
             "without [kafka] gateway and casework meet in one process: run `hotline all`, or name a broker in [kafka]"
         );
     }
-    if config.optional::<PostgresConfig>().is_none() {
-        // A private cluster belongs to this program; a server of one's own is migrated by `hotline migrate`.
-        schema::migrate(&store.pool).await?;
-    }
-    schema::check(&store.pool).await?;
     let in_force = Arc::new(Rules::new(store.pool.clone()));
     let rates =
         hotline_rates::Parts { pool: store.pool.clone(), rules: Arc::clone(&in_force), now: clock::now };
     let mut listens = None;
     let writer = Arc::new(CaseWriter::new(store.pool.clone(), store.master.clone()));
     let (handovers, requests) = handover::channel();
-    if takes_in || folds || rulebook.is_some() {
-        // Sealed with another master key than the database's, nothing could ever be read again.
-        writer.prepare(clock::now()).await?;
-    }
-    match rulebook {
-        Some(files) => only_rulebook(files, &writer, &in_force).await?,
-        None if folds => first_rulebook(config, &writer, &in_force).await?,
-        None => {}
-    }
+    let seals = takes_in || folds || rulebook.is_some();
+    let first = Beginning { config, store, writer: &writer, in_force: &in_force, rulebook, seals, folds };
+    first.make().await?;
     if let Some(listener) = listener {
         let sink = match &kafka {
             Some(kafka) => Sink::Topic(broker::sink(kafka, &store.master)?),
@@ -272,6 +265,59 @@ async fn start(
         lifecycle.spawn(Role::Rates.name(), run);
     }
     Ok(listens)
+}
+
+/// What must be true of the database before a role begins.
+struct Beginning<'b> {
+    config: &'b Config,
+    store: &'b Store,
+    writer: &'b CaseWriter,
+    in_force: &'b Rules,
+    rulebook: Option<&'b Files>,
+    seals: bool,
+    folds: bool,
+}
+
+impl Beginning<'_> {
+    /// A database that goes away in the meantime is waited for; everything here may be done twice.
+    async fn make(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + BEGINNING_WAIT;
+        let mut pause = BEGUN_AGAIN_AFTER;
+        loop {
+            match self.attempt().await {
+                Err(error) if is_environment(&error) && Instant::now() + pause < deadline => {
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "the database is away or ill: beginning again"
+                    );
+                    sleep(pause).await;
+                    pause = pause.saturating_mul(2);
+                }
+                made => return made,
+            }
+        }
+    }
+
+    async fn attempt(&self) -> anyhow::Result<()> {
+        if self.config.optional::<PostgresConfig>().is_none() {
+            // A private cluster belongs to this program; a server of one's own is migrated by `hotline migrate`.
+            schema::migrate(&self.store.pool).await?;
+        }
+        schema::check(&self.store.pool).await?;
+        if self.seals {
+            // Sealed with another master key than the database's, nothing could ever be read again.
+            self.writer.prepare(clock::now()).await?;
+        }
+        match self.rulebook {
+            Some(files) => only_rulebook(files, self.writer, self.in_force).await,
+            None if self.folds => first_rulebook(self.config, self.writer, self.in_force).await,
+            None => Ok(()),
+        }
+    }
+}
+
+fn is_environment(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Error>().is_some_and(|error| matches!(error.sort(), Sort::Environment | Sort::Race))
 }
 
 /// A new installation takes this rulebook; one that has another is somebody else's.

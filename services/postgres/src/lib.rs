@@ -9,6 +9,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub mod backups;
 pub mod batch;
 pub mod cases;
 mod copy;

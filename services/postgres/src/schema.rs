@@ -30,6 +30,11 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(FILES.iter().map(migration).collect())
 }
 
+/// Whether this program has that migration.
+pub fn knows(version: i64) -> bool {
+    FILES.iter().any(|(known, ..)| *known == version)
+}
+
 /// Brings the schema up to this program; at once if it is.
 pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     Ok(migrator().run(pool).await?)

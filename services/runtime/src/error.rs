@@ -47,6 +47,12 @@ pub enum Error {
     )]
     PostgresNotFound,
     #[error(
+        "{name} of PostgreSQL {server_major} or newer was not found; on Debian and Ubuntu: apt-get install postgresql-client"
+    )]
+    ClientNotFound { name: &'static str, server_major: u32 },
+    #[error("[postgres] url is not a URL like postgres://host/database")]
+    UrlMalformed,
+    #[error(
         "{} was made by PostgreSQL {major}, whose programs were not found; \
          on Debian and Ubuntu: apt-get install postgresql-{major}", cluster.display()
     )]
@@ -102,6 +108,8 @@ impl Error {
             Self::RandomUnavailable => "random_unavailable",
             Self::PostgresNotFound => "postgres_not_found",
             Self::PostgresMajorNotFound { .. } => "postgres_major_not_found",
+            Self::ClientNotFound { .. } => "client_not_found",
+            Self::UrlMalformed => "url_malformed",
             Self::AccountNotFound => "account_not_found",
             Self::ClusterOfAnother { .. } => "cluster_of_another",
             Self::DirectoryClosed { .. } => "directory_closed",
@@ -120,6 +128,7 @@ impl Error {
         match self {
             Self::ConfigInvalid(_)
             | Self::SecretEmpty { .. }
+            | Self::UrlMalformed
             | Self::LogFilterInvalid { .. }
             | Self::MasterKeyExposed { .. }
             | Self::MasterKeyMalformed { .. }

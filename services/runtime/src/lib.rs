@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod config;
 pub mod database;
+pub mod dump;
 pub mod embedded;
 mod error;
 pub mod key;

@@ -1,5 +1,6 @@
 //! One module a command, each with `Args` and `run`.
 
+pub mod backup;
 pub mod bulletin;
 pub mod case;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod partitions;
 pub mod produce;
 pub mod rates;
 pub mod replay;
+pub mod restore;
 pub mod rulebook;
 pub mod send;
 pub mod sources;

@@ -3,12 +3,12 @@
 //! It guarantees one hotline per data directory (a lock), no trust in the machine's other users (a
 //! password, a socket in a private directory, no TCP unless asked for), no statement or value in its
 //! log, and that whatever a crash left behind is taken up: a living postmaster is adopted, a dead one
-//! recovered, a half-made cluster made anew. It does not install, upgrade or back up PostgreSQL.
+//! recovered, a half-made cluster made anew. It does not install or upgrade PostgreSQL.
 
 mod account;
 mod initialise;
 mod postmaster;
-mod programs;
+pub(crate) mod programs;
 mod settings;
 
 use std::fs::{self, DirBuilder, File, TryLockError};

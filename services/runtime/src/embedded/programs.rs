@@ -12,7 +12,7 @@ use crate::Error;
 
 /// The oldest major version with what is used here (`wal_compression = lz4`).
 const MAJOR_MIN: u32 = 15;
-const NEEDED: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
+const NEEDED: [&str; 3] = ["postgres", "initdb", "pg_ctl"];
 /// Directories that hold a `bin` per major version: Debian, and the PostgreSQL project's RPMs.
 const VERSIONED: [(&str, &str); 2] = [("/usr/lib/postgresql", ""), ("/usr", "pgsql-")];
 /// Asking a program for its version or a setting takes milliseconds.
@@ -30,8 +30,8 @@ impl Programs {
     pub(super) async fn find(cluster: &Path, account: Option<Account>) -> Result<Self, Error> {
         let wanted: Option<u32> =
             fs::read_to_string(cluster.join("PG_VERSION")).ok().and_then(|text| text.trim().parse().ok());
-        for bin_dir in candidates().await {
-            let Some(major) = major_of(&bin_dir).await else { continue };
+        for bin_dir in candidates(&NEEDED).await {
+            let Some(major) = version_of(&bin_dir.join("postgres")).await else { continue };
             if wanted.map_or(major >= MAJOR_MIN, |wanted| wanted == major) {
                 return Ok(Self { bin_dir, major, account });
             }
@@ -69,7 +69,7 @@ fn bare(program: &Path) -> Command {
 }
 
 /// Runs a program to its end and returns what it printed.
-pub(super) async fn run(mut command: Command, limit: Duration) -> Result<String, Error> {
+pub(crate) async fn run(mut command: Command, limit: Duration) -> Result<String, Error> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
     match tokio::time::timeout(limit, command.output()).await {
         Err(_) => Err(Error::ProgramSlow { program, limit }),
@@ -83,8 +83,22 @@ pub(super) async fn run(mut command: Command, limit: Duration) -> Result<String,
     }
 }
 
-/// PATH, `pg_config --bindir`, then the versioned directories from the newest down.
-async fn candidates() -> Vec<PathBuf> {
+/// A program that talks to a server: of the server's own major version, else the first newer one.
+pub(crate) async fn client(name: &'static str, server_major: u32) -> Result<Command, Error> {
+    let mut newer = None;
+    for bin_dir in candidates(&[name]).await {
+        let program = bin_dir.join(name);
+        match version_of(&program).await {
+            Some(major) if major == server_major => return Ok(bare(&program)),
+            Some(major) if major > server_major => newer = newer.or(Some(program)),
+            _ => {}
+        }
+    }
+    newer.map(|program| bare(&program)).ok_or(Error::ClientNotFound { name, server_major })
+}
+
+/// PATH, `pg_config --bindir`, then the versioned directories from the newest down; those that hold all that is needed.
+async fn candidates(needed: &[&str]) -> Vec<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "the shell looks for programs where the user's shell does")]
     let path = std::env::var("PATH").unwrap_or_default();
     let mut found: Vec<PathBuf> = std::env::split_paths(&path).filter(|dir| dir.is_absolute()).collect();
@@ -95,14 +109,13 @@ async fn candidates() -> Vec<PathBuf> {
         found.extend(run(command, ASK_WAIT).await.ok().map(|text| PathBuf::from(text.trim())));
     }
     found.extend(versioned());
-    found.retain(|dir| NEEDED.iter().all(|name| dir.join(name).is_file()));
-    found.iter().map(|dir| home_of(dir)).collect()
+    found.retain(|dir| needed.iter().all(|name| dir.join(name).is_file()));
+    found.iter().map(|dir| home_of(dir, needed[0])).collect()
 }
 
 /// Where a directory's links lead: PATH may hold links to a few programs, their home holds all.
-fn home_of(dir: &Path) -> PathBuf {
-    let home =
-        fs::canonicalize(dir.join("postgres")).ok().and_then(|program| program.parent().map(Path::to_owned));
+fn home_of(dir: &Path, name: &str) -> PathBuf {
+    let home = fs::canonicalize(dir.join(name)).ok().and_then(|program| program.parent().map(Path::to_owned));
     home.unwrap_or_else(|| dir.to_owned())
 }
 
@@ -121,13 +134,14 @@ fn versioned() -> impl Iterator<Item = PathBuf> {
     found.into_iter().map(|(_, dir)| dir)
 }
 
-async fn major_of(bin_dir: &Path) -> Option<u32> {
-    let mut command = bare(&bin_dir.join("postgres"));
+/// The major version of a program.
+async fn version_of(program: &Path) -> Option<u32> {
+    let mut command = bare(program);
     command.arg("--version");
     parse_version(&run(command, ASK_WAIT).await.ok()?)
 }
 
-/// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`, `… 18beta1`.
+/// `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`, `pg_dump (PostgreSQL) 18beta1`.
 fn parse_version(text: &str) -> Option<u32> {
     let version = text.split_once("(PostgreSQL) ")?.1;
     let digits = version.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(version.len());
