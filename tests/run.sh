@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need, then runs all of them: formatting, lints, unit and property tests, tests on a private
 # PostgreSQL (a simulation of ten thousand sequences among them), on a real Kafka, system tests of the release binary,
-# and the acceptance checks where they are at hand. Without a Kafka the tests that need one are left out, loudly; in continuous integration that is a failure.
+# a comparison with an independent oracle, a minute of chaos, and the acceptance checks where they are at hand. Without a
+# Kafka the tests that need one are left out, loudly; in continuous integration that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -50,6 +51,16 @@ fi
 
 say "house rules and system tests"
 HOTLINE_BIN="$PWD/target/release/hotline" cargo test -p hotline-tests --locked
+
+say "replay and the oracle over made-up cases and rulebooks"
+python3 tests/chaos/agree.py --seed "${HOTLINE_AGREE_SEED:-1}" --rounds 15
+
+if [ -n "${HOTLINE_TEST_KAFKA:-}" ]; then
+  say "a minute of chaos"
+  # The broker of the tests above makes room for another.
+  stop_kafka
+  python3 tests/chaos/chaos.py --seed "${HOTLINE_CHAOS_SEED:-1}" --seconds 60
+fi
 
 if [ -e ../shared/acceptance/check.py ]; then
   say "acceptance"

@@ -136,6 +136,9 @@ class Bench:
         self.kafka = self.folder / "kafka"
         out = self.call(["bash", str(ROOT / "deploy/local/kafka.sh"), "start", "--data", str(self.kafka), "--port", str(free_port())])
         self.brokers = re.search(r"BROKERS=(\S+)", out).group(1)
+        self.configure()
+
+    def configure(self):
         (self.folder / "rulebook").mkdir()
         write_rulebook(self.folder / "rulebook")
         self.config.write_text(
@@ -404,4 +407,5 @@ def main():
             shutil.rmtree(folder, ignore_errors=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,7 @@
 //! House rules as tests: what a reviewer would otherwise have to look for.
 
+mod planted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
