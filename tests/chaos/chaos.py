@@ -128,7 +128,7 @@ class Run:
 
     def _until_done(self) -> None:
         """Until the time or the events are over and all faults have struck; however slow, not for ever."""
-        minutes_max = 3 * (self.args.events / self.args.rate if self.args.events else self.args.seconds) / 60 + 3
+        minutes_max = 6 * (self.args.events / self.args.rate if self.args.events else self.args.seconds) / 60 + 3
         told_at, acknowledged_at = time.monotonic(), time.monotonic()
         last = 0
         while self.progress() < 1 or not self.faults.is_over():

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Row as _};
 
 use crate::cases::fold_version;
 use crate::error::{Error, expect_rows};
+use crate::rulebooks;
 use crate::sql_types::At;
 
 /// A pass as it stands.
@@ -19,30 +20,53 @@ pub struct Refold {
     pub done: bool,
 }
 
-/// The pass of this rulebook and this program, begun if there is none, locked until the end of the transaction.
-pub async fn hold(tx: &mut PgConnection, rulebook_seq: i64, now: Timestamp) -> Result<Refold, Error> {
-    let name = "refolds::hold";
-    sqlx::query(
-        "/* refolds::hold */ INSERT INTO refolds (rulebook_seq, fold_version, started_at, after_case, cases, restated)
-         VALUES ($1, $2, $3, '', 0, 0) ON CONFLICT DO NOTHING",
-    )
-    .bind(rulebook_seq)
-    .bind(fold_version())
-    .bind(At(now))
-    .execute(&mut *tx)
-    .await
-    .map_err(Error::database(name))?;
+/// The pass of this rulebook and this program, locked until the end of the transaction; None if nobody has begun it.
+pub async fn hold(tx: &mut PgConnection, rulebook_seq: i64) -> Result<Option<Refold>, Error> {
     let row = sqlx::query(
         "/* refolds::hold */ SELECT after_case, cases, restated, done_at IS NOT NULL FROM refolds
           WHERE rulebook_seq = $1 AND fold_version = $2 FOR UPDATE",
     )
     .bind(rulebook_seq)
     .bind(fold_version())
-    .fetch_one(tx)
+    .fetch_optional(tx)
     .await
-    .map_err(Error::database(name))?;
-    let after_case = row.get::<&str, _>(0).into();
-    Ok(Refold { rulebook_seq, after_case, cases: row.get(1), restated: row.get(2), done: row.get(3) })
+    .map_err(Error::database("refolds::hold"))?;
+    Ok(row.map(|row| Refold {
+        rulebook_seq,
+        after_case: row.get::<&str, _>(0).into(),
+        cases: row.get(1),
+        restated: row.get(2),
+        done: row.get(3),
+    }))
+}
+
+/// Begins the pass of the active rulebook and this program, after every batch under way: those that follow see it.
+pub async fn begin(tx: &mut PgConnection, now: Timestamp) -> Result<(), Error> {
+    rulebooks::hold_alone(tx).await?;
+    sqlx::query(
+        "/* refolds::begin */ INSERT INTO refolds (rulebook_seq, fold_version, started_at, after_case, cases, restated)
+         SELECT max(seq), $1, $2, '', 0, 0 FROM rulebooks HAVING count(*) > 0 ON CONFLICT DO NOTHING",
+    )
+    .bind(fold_version())
+    .bind(At(now))
+    .execute(tx)
+    .await
+    .map_err(Error::database("refolds::begin"))?;
+    Ok(())
+}
+
+/// While two versions of the program work side by side, what the older one writes lies behind the pass of the newer
+/// one: it goes over all cases again. To be called with every write of cases.
+pub async fn reopen_newer(tx: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query(
+        "/* refolds::reopen_newer */ UPDATE refolds SET done_at = NULL, after_case = ''
+          WHERE fold_version > $1 AND (done_at IS NOT NULL OR after_case <> '')",
+    )
+    .bind(fold_version())
+    .execute(tx)
+    .await
+    .map_err(Error::database("refolds::reopen_newer"))?;
+    Ok(())
 }
 
 /// Whether the pass of the active rulebook and this program is through: until then bulletins are not published.

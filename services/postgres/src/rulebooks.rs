@@ -36,6 +36,15 @@ pub async fn hold(tx: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
+/// … for a change of what all batches go by: after those under way, before those that follow.
+pub async fn hold_alone(tx: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query("/* rulebooks::hold_alone */ SELECT pg_advisory_xact_lock(hashtext('rulebook activation'))")
+        .execute(tx)
+        .await
+        .map_err(Error::database("rulebooks::hold_alone"))?;
+    Ok(())
+}
+
 /// The number of the active rulebook; None before the first activation.
 pub async fn active_seq(tx: &mut PgConnection) -> Result<Option<i64>, Error> {
     sqlx::query_scalar("/* rulebooks::active_seq */ SELECT max(seq) FROM rulebooks")
@@ -95,10 +104,7 @@ pub async fn activate(
     now: Timestamp,
 ) -> Result<Activation, Error> {
     let name = "rulebooks::activate";
-    sqlx::query("/* rulebooks::activate */ SELECT pg_advisory_xact_lock(hashtext('rulebook activation'))")
-        .execute(&mut *tx)
-        .await
-        .map_err(Error::database(name))?;
+    hold_alone(tx).await?;
     let last = list(tx).await?.pop();
     if let Some(last) = last.as_ref().filter(|last| last.hash == hash) {
         return Ok(last.clone());

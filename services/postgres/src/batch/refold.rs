@@ -33,8 +33,17 @@ impl CaseWriter {
     /// also notes how far it came. Settled results that change are written to `restatements`.
     pub async fn refold_step(&self, now: Timestamp, limit: i64) -> Result<Step, Error> {
         let mut context = Pass { writer: self, now, limit };
-        run_tx(&self.pool, "batch::refold_step", &mut context, |tx, context| Box::pin(context.refold(tx)))
-            .await
+        loop {
+            let name = "batch::refold_step";
+            let step =
+                run_tx(&self.pool, name, &mut context, |tx, context| Box::pin(context.refold(tx))).await?;
+            if let Some(step) = step {
+                return Ok(step);
+            }
+            let mut now = now;
+            run_tx(&self.pool, "refolds::begin", &mut now, |tx, now| Box::pin(refolds::begin(tx, *now)))
+                .await?;
+        }
     }
 
     /// Folds cases whose next dispatch decision falls due by `now`; how many there were.
@@ -45,11 +54,12 @@ impl CaseWriter {
 }
 
 impl Pass<'_> {
-    async fn refold(&mut self, tx: &mut PgConnection) -> Result<Step, Error> {
+    /// None if the pass must be begun first.
+    async fn refold(&mut self, tx: &mut PgConnection) -> Result<Option<Step>, Error> {
         let active = self.writer.active(tx).await?;
-        let mut refold = refolds::hold(tx, active.seq, self.now).await?;
+        let Some(mut refold) = refolds::hold(tx, active.seq).await? else { return Ok(None) };
         if refold.done {
-            return Ok(Step { refold, cases: 0 });
+            return Ok(Some(Step { refold, cases: 0 }));
         }
         let page = cases::stale(tx, active.seq, &refold.after_case, self.limit).await?;
         let mut looked_at = 0;
@@ -70,7 +80,7 @@ impl Pass<'_> {
             );
         }
         refolds::advance(tx, &refold, self.now).await?;
-        Ok(Step { refold, cases: looked_at })
+        Ok(Some(Step { refold, cases: looked_at }))
     }
 
     async fn wake(&mut self, tx: &mut PgConnection) -> Result<usize, Error> {

@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::figures::{self, Reported};
 use crate::ledger::{self, Entry};
 use crate::personal::{self, Sealed};
+use crate::refolds;
 use crate::restatements;
 use crate::rulebooks::Active;
 use crate::seal::MasterKey;
@@ -87,6 +88,9 @@ pub(crate) async fn cases(
         })
         .collect();
     cases::write(tx, &rows, rulebook_seq).await?;
+    if !rows.is_empty() {
+        refolds::reopen_newer(tx).await?;
+    }
     let mut deltas = Tallies::new();
     for case in changed() {
         score::add_deltas(&mut deltas, &case.old, &case.score);

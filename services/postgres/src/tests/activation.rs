@@ -96,3 +96,30 @@ async fn a_batch_folds_by_the_rulebook_that_is_active_when_it_runs() {
         .unwrap();
     assert_eq!(active.rulebook.hash, rulebook(&shorter).hash);
 }
+
+#[tokio::test]
+async fn what_an_older_program_writes_beside_a_newer_one_is_folded_again_by_the_newer() {
+    let bench = bench().await;
+    while !bench.writer.refold_step(at(LATER), 10).await.unwrap().refold.done {}
+    // A newer program than this one has been over all cases, and this one goes on writing.
+    bench.execute("UPDATE refolds SET fold_version = fold_version + 1").await;
+    let newer_is_done = "SELECT count(*) FROM refolds WHERE done_at IS NOT NULL AND after_case <> ''";
+    assert_eq!(bench.count(newer_is_done).await, 1);
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    let nothing = bench.apply(&mut claim, vec![bench.record(&received("e1", "1"))]).await;
+    assert_eq!(nothing.cases, 0, "a duplicate writes no case");
+    assert_eq!(bench.count(newer_is_done).await, 1);
+    bench.apply(&mut claim, vec![bench.record(&received("e1", "3"))]).await;
+    assert_eq!(bench.count(newer_is_done).await, 0, "it goes over all of them again");
+
+    // The other way round: this program is the newer one, and finds the case that an older one wrote behind its pass.
+    bench
+        .execute("UPDATE refolds SET fold_version = fold_version - 1, done_at = now(), after_case = 'z'")
+        .await;
+    bench.execute("UPDATE cases SET fold_version = fold_version - 1 WHERE case_id = '12345:2'").await;
+    assert_eq!(bench.writer.refold_step(at(LATER), 10).await.unwrap().cases, 0, "nobody has told it");
+    bench.execute("UPDATE refolds SET done_at = NULL, after_case = ''").await;
+    assert_eq!(bench.writer.refold_step(at(LATER), 10).await.unwrap().cases, 1);
+    assert!(bench.writer.refold_step(at(LATER), 10).await.unwrap().refold.done);
+    assert_eq!(bench.count("SELECT count(*) FROM fold_progress").await, 1, "all cases are of one fold");
+}

@@ -128,6 +128,10 @@ impl Bench {
         apply(&self.writer, claim, records).await
     }
 
+    async fn execute(&self, sql: &'static str) {
+        sqlx::query(sql).execute(&self.database.pool).await.unwrap();
+    }
+
     async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.database.pool).await.unwrap()
     }
