@@ -334,6 +334,9 @@ class Clocks:
 
     def _settle(self, clock: Clock, end_at: int | None) -> None:
         attributes = self._attributes(clock.round, end_at)
+        # Of what counts at the instant of the stop only what came before it.
+        if clock.stopped and clock.stop is not None and clock.stop.at == end_at:
+            attributes = clock.stop.attributes
         calendar = self.rulebook.calendar_for(clock.policy, attributes.region)
         clock.holds = self._holds(clock, attributes)
         clock.grants = []

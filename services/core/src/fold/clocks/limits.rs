@@ -10,19 +10,23 @@ use crate::deadline::{
     CountFrom, Deadline, EndsAt, Extension, ExtensionFrom, Hold, Limit, OutsideHours, Roll, Rule, due,
 };
 use crate::fact::{Body, Code, EventKey, Grant, Kind, OwnLimit, Precision, Role};
-use crate::fold::view::{Attributes, Custody, Step};
+use crate::fold::view::{Attributes, Custody, Moment, Step};
 use crate::rulebook::{ExtensionRule, GrantedLate, OwnLimitUse, PendingReturn, Policy, ReviewTime};
 
 impl StageOfRound<'_> {
     /// The limit of a clock; None where the policy wants an own limit and none came.
-    pub(super) fn limit<'b>(&'b self, clock: &Running<'b>, until: Option<Timestamp>) -> Option<Limit<'b>> {
+    pub(super) fn limit<'b>(&'b self, clock: &Running<'b>, until: Option<Moment>) -> Option<Limit<'b>> {
         let calendar = self.rulebook.calendar_for(clock.policy, &self.case_until(until).region);
         limit_of(clock.policy, clock.own_limit, calendar)
     }
 
     /// What was true of the case when a clock ended: what is amended later does not reach it.
-    fn case_until(&self, until: Option<Timestamp>) -> &Attributes {
-        until.map_or(&self.round.attributes, |at| self.round.attributes_at(at))
+    fn case_until(&self, until: Option<Moment>) -> &Attributes {
+        match until {
+            None => &self.round.attributes,
+            Some(moment) if moment.step.is_some() => self.round.attributes_before(moment),
+            Some(moment) => self.round.attributes_at(moment.at),
+        }
     }
 
     /// The own limit of a case clock: the start fact's, the latest lead dispatch's, then the receipt's.
@@ -66,7 +70,7 @@ impl StageOfRound<'_> {
         &self,
         clock: &Running<'_>,
         custody: Option<usize>,
-        until: Option<Timestamp>,
+        until: Option<Moment>,
     ) -> Vec<Hold> {
         let policy = clock.policy;
         let mut holds = clock.credit.clone();

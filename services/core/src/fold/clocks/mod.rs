@@ -11,7 +11,7 @@ pub(super) use limits::limit_of;
 
 use jiff::Timestamp;
 
-use super::view::{Clock, Round, Step, Verdict};
+use super::view::{Clock, Moment, Round, Step, Verdict};
 use super::walk::Walked;
 use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::deadline::{Hold, due};
@@ -211,8 +211,9 @@ impl<'a> StageOfRound<'a> {
         custody: Option<usize>,
         (at, precision): (Timestamp, Precision),
     ) -> bool {
-        let holds = self.holds(clock, custody, Some(at));
-        let Some(limit) = self.limit(clock, Some(at)) else { return false };
+        let moment = Some(Moment { at, step: None });
+        let holds = self.holds(clock, custody, moment);
+        let Some(limit) = self.limit(clock, moment) else { return false };
         let mut silent = Found::default();
         let extensions = self.extensions(clock, &limit, &holds, None, &mut silent);
         !due(&limit, clock.start_at, &holds, &extensions).in_time(at, precision, limit.calendar())
@@ -259,13 +260,11 @@ impl<'a> StageOfRound<'a> {
 
     /// Computes the deadline of a clock and judges it.
     fn finish(&self, clock: &Running<'a>, custody: Option<usize>, ending: Ending, found: &mut Found) {
-        let live_until = match ending {
-            Ending::Stopped { at, .. } | Ending::Ended { at } => Some(at),
-            Ending::Open => None,
-        };
-        let holds = self.holds(clock, custody, live_until);
+        let until = self.moment_of_ending(ending);
+        let live_until = until.map(|moment| moment.at);
+        let holds = self.holds(clock, custody, until);
         let mut result = self.blank(Some(clock.policy), custody);
-        let Some(limit) = self.limit(clock, live_until) else {
+        let Some(limit) = self.limit(clock, until) else {
             // The policy wants an own limit and none came: no clock.
             self.none(Some(clock.policy), custody, found);
             return;
@@ -304,6 +303,22 @@ impl<'a> StageOfRound<'a> {
         result.holds = holds;
         result.extensions = extensions;
         found.clocks.push(result);
+    }
+
+    /// When a clock ended, and by which step: what is amended afterwards does not reach it, be it of the same instant.
+    fn moment_of_ending(&self, ending: Ending) -> Option<Moment> {
+        match ending {
+            // A submission counts at its own instant, which is before the closing.
+            Ending::Stopped { at, step, .. } => {
+                let is_own = self.round.steps[step].counted_at == at;
+                Some(Moment { at, step: is_own.then_some(step) })
+            }
+            Ending::Ended { at } => {
+                let closing = self.round.closing.as_ref().filter(|closing| closing.at == at);
+                Some(Moment { at, step: closing.map(|closing| closing.step) })
+            }
+            Ending::Open => None,
+        }
     }
 
     /// How precisely it is known when a round or custody ended: as precisely as the fact that ended it.
