@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use hotline_tests::server::{Folder, Server, binary, free_address, replay, run, text};
+use hotline_tests::server::{Folder, Server, binary, free_address, get, replay, run, text};
 use hotline_tests::{read, root};
 
 const RATES: &str = "on_time_closure.due,signing,satisfaction.answered,reopening";
@@ -53,7 +53,7 @@ fn refusal(config: &str, args: &[&str]) -> String {
 }
 
 /// How to reach the database of a server that runs, for libpq and for hotline.
-fn database(server: &Server) -> [(&'static str, String); 10] {
+pub(super) fn database(server: &Server) -> [(&'static str, String); 10] {
     let data = server.folder.0.join("data");
     let pid_file = fs::read_to_string(data.join("postgres/postmaster.pid")).expect("the cluster runs");
     let line = |nth: usize| pid_file.lines().nth(nth).expect("a line of postmaster.pid").to_owned();
@@ -142,6 +142,10 @@ fn a_role_refuses_a_schema_that_is_not_its_own() {
     let said = refusal(&server.config(), &["tallies", "check"]);
     assert!(said.contains("9999"), "a command refuses as well: {said}");
     psql("DELETE FROM _sqlx_migrations WHERE version = 9999");
+    // What a restore leaves that was interrupted before its end.
+    psql("CREATE TABLE kept AS SELECT * FROM _sqlx_migrations; DELETE FROM _sqlx_migrations");
+    refused("a restore of this database was not finished");
+    psql("INSERT INTO _sqlx_migrations SELECT * FROM kept; DROP TABLE kept");
     assert_eq!(server.stop(), 0, "{}", server.log_text());
 }
 
@@ -210,4 +214,28 @@ fn a_backup_is_whole_or_refused_and_what_came_since_is_sent_again() {
     assert_eq!(server.bulletin(RATES, PERIOD), in_the_end);
     assert_eq!(in_the_end, replay(&shipped(), RATES, PERIOD, AS_OF, &all));
     hotline(&server.config(), &["tallies", "check"]);
+}
+
+#[test]
+fn a_database_that_takes_nothing_any_more_is_seen_in_readiness() {
+    let mut server = Server::start("read-only", &shipped());
+    let psql = |statement: &str| {
+        let done = Command::new("psql")
+            .args(["--no-psqlrc", "--quiet", "--command", statement])
+            .envs(database(&server))
+            .status();
+        assert!(done.expect("psql runs").success(), "{statement}");
+    };
+    let wait_for = |expect: u16| {
+        let deadline = Instant::now() + Duration::from_mins(1);
+        while get(&server.ops, "/readyz").is_none_or(|(status, _)| status != expect) {
+            assert!(Instant::now() < deadline, "/readyz never says {expect}");
+            std::thread::park_timeout(Duration::from_millis(200));
+        }
+    };
+    psql("ALTER DATABASE hotline SET default_transaction_read_only = on");
+    wait_for(503);
+    psql("BEGIN READ WRITE; ALTER DATABASE hotline RESET default_transaction_read_only; COMMIT");
+    wait_for(200);
+    assert_eq!(server.stop(), 0, "{}", server.log_text());
 }

@@ -15,7 +15,7 @@ use serde_json::Value;
 /// How long casework may stand still.
 const STILL_MAX: Duration = Duration::from_mins(2);
 
-fn brokers() -> Option<String> {
+pub(super) fn brokers() -> Option<String> {
     let brokers = std::env::var_os("HOTLINE_TEST_KAFKA").and_then(|brokers| brokers.into_string().ok());
     assert!(
         brokers.is_some() || std::env::var_os("CI").is_none(),
@@ -28,13 +28,13 @@ fn brokers() -> Option<String> {
 }
 
 /// A process of casework on the database of a server.
-struct Casework {
+pub(super) struct Casework {
     child: Child,
     log: PathBuf,
 }
 
 impl Casework {
-    fn start(server: &Server, brokers: &str, topic: &str, name: &str) -> Self {
+    pub(super) fn start(server: &Server, brokers: &str, topic: &str, name: &str) -> Self {
         let data = server.folder.0.join("data");
         let pid_file = fs::read_to_string(data.join("postgres/postmaster.pid")).expect("the cluster runs");
         let line = |nth: usize| pid_file.lines().nth(nth).expect("a line of postmaster.pid").to_owned();
@@ -75,7 +75,7 @@ impl Casework {
     }
 
     /// Until the group has given it something to read.
-    fn wait_for_a_partition(&self) {
+    pub(super) fn wait_for_a_partition(&self) {
         let deadline = Instant::now() + STILL_MAX;
         while !self.said().contains("partition assigned") {
             assert!(Instant::now() < deadline, "no partition was assigned: {}", self.said());
@@ -83,14 +83,14 @@ impl Casework {
         }
     }
 
-    fn signal(&mut self, signal: &str) -> i32 {
+    pub(super) fn signal(&mut self, signal: &str) -> i32 {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill runs").success());
         self.child.wait().expect("it ends").code().unwrap_or(-1)
     }
 
     /// Ends it as an operator would.
-    fn stop(mut self) {
+    pub(super) fn stop(mut self) {
         assert_eq!(self.signal("-TERM"), 0, "a stop is clean: {}", self.said());
     }
 }
@@ -104,7 +104,7 @@ impl Drop for Casework {
 }
 
 /// A server whose gateway produces to a topic of its own, with so many partitions.
-fn server(name: &str, rulebook: &Path, brokers: &str, topic: &str, partitions: u32) -> Server {
+pub(super) fn server(name: &str, rulebook: &Path, brokers: &str, topic: &str, partitions: u32) -> Server {
     let kafka = format!(
         "\n[kafka]\nbrokers = '{brokers}'\ntopic = '{topic}'\ngroup = '{topic}'\nsession_wait = '6s'\n"
     );
@@ -116,7 +116,7 @@ fn server(name: &str, rulebook: &Path, brokers: &str, topic: &str, partitions: u
 }
 
 /// What every partition's row says, checked against the conservation law.
-fn positions(server: &Server) -> Vec<Value> {
+pub(super) fn positions(server: &Server) -> Vec<Value> {
     let said = text(&["--config", &server.config(), "partitions", "list", "--format", "json"]);
     let positions: Vec<Value> = serde_json::from_str(&said).expect("JSON");
     for position in &positions {
@@ -132,12 +132,12 @@ fn positions(server: &Server) -> Vec<Value> {
     positions
 }
 
-fn sum(positions: &[Value], name: &str) -> i64 {
+pub(super) fn sum(positions: &[Value], name: &str) -> i64 {
     positions.iter().filter_map(|position| position[name].as_i64()).sum()
 }
 
 /// Waits until so many records are committed.
-fn wait_for(server: &Server, records: i64) {
+pub(super) fn wait_for(server: &Server, records: i64) {
     let (mut last, mut moved_at) = (-1, Instant::now());
     loop {
         let done = sum(&positions(server), "records");

@@ -4,4 +4,5 @@ mod demo;
 mod ending;
 mod http;
 mod kafka;
+mod sick;
 mod whole;

@@ -97,10 +97,23 @@ pub fn run_around<T>(
         };
         let store = store?;
         watch_cluster(&mut lifecycle, &store);
+        let ground = Ground::of(&store);
+        let begun = match together(config, roles) {
+            Ok(()) => {
+                let beginning = Beginning { config, store: &store, ground: &ground, roles, rulebook };
+                lifecycle.unless_stopped(Box::pin(beginning.make())).await
+            }
+            Err(error) => Some(Err(error)),
+        };
+        let Some(begun) = begun else {
+            store.close().await?;
+            return Ok((EXIT_OK, None));
+        };
         let kafka = config.optional::<KafkaConfig>();
         // Before a broker a gateway goes on without the database.
         if kafka.is_none() || roles != [Role::Gateway] {
-            watch_database(&mut lifecycle, &store, readiness.condition("database"));
+            let folds = roles.contains(&Role::Casework);
+            watch_database(&mut lifecycle, &store, folds, readiness.condition("database"));
         }
         if let Some(kafka) = kafka.filter(|_| roles.iter().any(|role| *role != Role::Rates)) {
             watch_broker(&mut lifecycle, kafka, readiness.condition("broker"))?;
@@ -108,7 +121,10 @@ pub fn run_around<T>(
         // Where a gateway is in the process too, it goes on: a halted partition must not cost it its callers.
         let halting = roles == [Role::Casework] && config.optional::<KafkaConfig>().is_some();
         let sound = halting.then(|| readiness.condition("partitions"));
-        let started = start(roles, config, rulebook, listener, sound, &store, &mut lifecycle).await;
+        let started = match begun {
+            Ok(()) => start(roles, config, listener, sound, &store, ground, &mut lifecycle),
+            Err(error) => Err(error),
+        };
         let mut done = None;
         let code = match &started {
             Ok(gateway) => {
@@ -137,14 +153,21 @@ const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// How long a beginning may wait for a database that has answered once, and how soon it is tried again.
 const BEGINNING_WAIT: Duration = Duration::from_mins(1);
 const BEGUN_AGAIN_AFTER: Duration = Duration::from_millis(250);
+const BEGUN_AGAIN_MAX: Duration = Duration::from_secs(5);
 
-/// Whether the database answers is a condition of being ready.
-fn watch_database(lifecycle: &mut Lifecycle, store: &Store, answers: Condition) {
+/// Whether the database answers is a condition of being ready; for whoever writes, that it keeps what is written.
+fn watch_database(lifecycle: &mut Lifecycle, store: &Store, writes: bool, answers: Condition) {
     let (pool, stop) = (store.pool.clone(), lifecycle.support_token());
     lifecycle.spawn_support("database", async move {
         while !stop.is_cancelled() {
-            let asked = timeout(ANSWER_WAIT, hotline_postgres::answers(&pool)).await;
-            answers.set(matches!(asked, Ok(Ok(()))));
+            let asked = async {
+                if writes {
+                    hotline_postgres::writes(&pool).await
+                } else {
+                    hotline_postgres::answers(&pool).await
+                }
+            };
+            answers.set(matches!(timeout(ANSWER_WAIT, asked).await, Ok(Ok(()))));
             tokio::select! {
                 () = sleep(ASKED_EVERY) => {}
                 () = stop.cancelled() => {}
@@ -198,33 +221,48 @@ fn watch_cluster(lifecycle: &mut Lifecycle, store: &Store) {
     });
 }
 
-/// Starts each role under supervision; returns where the gateway listens, if it is among them. Without a broker the
-/// gateway hands batches to casework in this process, so the two come together.
-async fn start(
-    roles: &[Role],
-    config: &Config,
-    rulebook: Option<&Files>,
-    listener: Option<TcpListener>,
-    sound: Option<Condition>,
-    store: &Store,
-    lifecycle: &mut Lifecycle,
-) -> anyhow::Result<Option<SocketAddr>> {
-    let kafka = config.optional::<KafkaConfig>();
+/// Without a broker the gateway hands batches to casework in this process, so the two come together.
+fn together(config: &Config, roles: &[Role]) -> anyhow::Result<()> {
     let (takes_in, folds) = (roles.contains(&Role::Gateway), roles.contains(&Role::Casework));
-    if kafka.is_none() && takes_in != folds {
+    if config.optional::<KafkaConfig>().is_none() && takes_in != folds {
         bail!(
             "without [kafka] gateway and casework meet in one process: run `hotline all`, or name a broker in [kafka]"
         );
     }
-    let in_force = Arc::new(Rules::new(store.pool.clone()));
+    Ok(())
+}
+
+/// What the roles of a process share.
+struct Ground {
+    writer: Arc<CaseWriter>,
+    in_force: Arc<Rules>,
+}
+
+impl Ground {
+    fn of(store: &Store) -> Self {
+        Self {
+            writer: Arc::new(CaseWriter::new(store.pool.clone(), store.master.clone())),
+            in_force: Arc::new(Rules::new(store.pool.clone())),
+        }
+    }
+}
+
+/// Starts each role under supervision; returns where the gateway listens, if it is among them.
+fn start(
+    roles: &[Role],
+    config: &Config,
+    listener: Option<TcpListener>,
+    sound: Option<Condition>,
+    store: &Store,
+    ground: Ground,
+    lifecycle: &mut Lifecycle,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let kafka = config.optional::<KafkaConfig>();
+    let Ground { writer, in_force } = ground;
     let rates =
         hotline_rates::Parts { pool: store.pool.clone(), rules: Arc::clone(&in_force), now: clock::now };
     let mut listens = None;
-    let writer = Arc::new(CaseWriter::new(store.pool.clone(), store.master.clone()));
     let (handovers, requests) = handover::channel();
-    let seals = takes_in || folds || rulebook.is_some();
-    let first = Beginning { config, store, writer: &writer, in_force: &in_force, rulebook, seals, folds };
-    first.make().await?;
     if let Some(listener) = listener {
         let sink = match &kafka {
             Some(kafka) => Sink::Topic(broker::sink(kafka, &store.master)?),
@@ -243,7 +281,7 @@ async fn start(
         let reads = hotline_rates::router(rates.clone());
         lifecycle.spawn(Role::Gateway.name(), server.run(reads, lifecycle.token()));
     }
-    if folds {
+    if roles.contains(&Role::Casework) {
         let casework = config.section::<CaseworkConfig>();
         let intake = match &kafka {
             Some(kafka) => {
@@ -271,11 +309,9 @@ async fn start(
 struct Beginning<'b> {
     config: &'b Config,
     store: &'b Store,
-    writer: &'b CaseWriter,
-    in_force: &'b Rules,
+    ground: &'b Ground,
+    roles: &'b [Role],
     rulebook: Option<&'b Files>,
-    seals: bool,
-    folds: bool,
 }
 
 impl Beginning<'_> {
@@ -284,14 +320,15 @@ impl Beginning<'_> {
         let deadline = Instant::now() + BEGINNING_WAIT;
         let mut pause = BEGUN_AGAIN_AFTER;
         loop {
+            let left = deadline.saturating_duration_since(Instant::now());
             match self.attempt().await {
-                Err(error) if is_environment(&error) && Instant::now() + pause < deadline => {
+                Err(error) if is_environment(&error) && !left.is_zero() => {
                     tracing::warn!(
                         error = format!("{error:#}"),
                         "the database is away or ill: beginning again"
                     );
-                    sleep(pause).await;
-                    pause = pause.saturating_mul(2);
+                    sleep(pause.min(left)).await;
+                    pause = pause.saturating_mul(2).min(BEGUN_AGAIN_MAX);
                 }
                 made => return made,
             }
@@ -304,13 +341,15 @@ impl Beginning<'_> {
             schema::migrate(&self.store.pool).await?;
         }
         schema::check(&self.store.pool).await?;
-        if self.seals {
+        let Ground { writer, in_force } = self.ground;
+        let folds = self.roles.contains(&Role::Casework);
+        if folds || self.roles.contains(&Role::Gateway) || self.rulebook.is_some() {
             // Sealed with another master key than the database's, nothing could ever be read again.
-            self.writer.prepare(clock::now()).await?;
+            writer.prepare(clock::now()).await?;
         }
         match self.rulebook {
-            Some(files) => only_rulebook(files, self.writer, self.in_force).await,
-            None if self.folds => first_rulebook(self.config, self.writer, self.in_force).await,
+            Some(files) => only_rulebook(files, writer, in_force).await,
+            None if folds => first_rulebook(self.config, writer, in_force).await,
             None => Ok(()),
         }
     }

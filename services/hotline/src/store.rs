@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use hotline_postgres::{MasterKey, PgConnectOptions, PgPool, PoolConfig, pool, schema};
 use hotline_runtime::config::{Config, DataConfig, PostgresConfig};
 use hotline_runtime::database::{Connection, Database, Host, Target};
-use hotline_runtime::{embedded, key};
+use hotline_runtime::{dump, embedded, key};
 
 /// How long a database may take to accept connections after it was found.
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
@@ -28,18 +28,29 @@ impl Store {
     /// For commands: shares the cluster of a hotline that runs, else starts it for as long as the command takes.
     /// The schema is that of this program.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        Self::must_exist(config)?;
+        Self::open_unchecked(config).await?.checked().await
+    }
+
+    /// Refuses to make an embedded database where there is none.
+    pub fn must_exist(config: &Config) -> anyhow::Result<()> {
         let dir = config.section::<DataConfig>().dir;
         if config.optional::<PostgresConfig>().is_none() && !embedded::exists(&dir) {
             bail!(
-                "there is no database in {}: `hotline all` makes one; [data] dir or HOTLINE__DATA__DIR says where it is",
+                "there is no database in {}: `hotline all` makes one, `hotline restore` fills one from a backup; [data] dir or \
+                 HOTLINE__DATA__DIR says where it is",
                 dir.display()
             );
         }
-        let store = Self::open_unchecked(config).await?;
-        match schema::check(&store.pool).await {
-            Ok(()) => Ok(store),
+        Ok(())
+    }
+
+    /// Closes a store whose schema is not that of this program.
+    pub async fn checked(self) -> anyhow::Result<Self> {
+        match schema::check(&self.pool).await {
+            Ok(()) => Ok(self),
             Err(error) => {
-                store.close().await?;
+                self.close().await?;
                 Err(error.into())
             }
         }
@@ -48,6 +59,11 @@ impl Store {
     /// As [`Store::open`], whatever the schema.
     pub async fn open_unchecked(config: &Config) -> anyhow::Result<Self> {
         Self::connect(config, Database::open(config), Some(COMMAND_WAIT)).await
+    }
+
+    /// As [`Store::open_unchecked`], for what takes as long as the database is large.
+    pub async fn open_for_copying(config: &Config) -> anyhow::Result<Self> {
+        Self::connect(config, Database::open(config), Some(dump::COPY_WAIT)).await
     }
 
     /// For roles: the cluster belongs to this process.

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, PgPool, Row as _};
 use crate::error::Error;
 use crate::interventions::{self, By};
 use crate::positions::{self, Position};
+use crate::schema;
 use crate::seal::{MasterKey, hex};
 use crate::sql_types::At;
 
@@ -85,15 +86,49 @@ fn major(server_version_num: i32) -> u32 {
     u32::try_from(server_version_num / 10_000).unwrap_or(0)
 }
 
-/// Whether there is nothing in the database yet.
-pub async fn is_empty(pool: &PgPool) -> Result<bool, Error> {
-    sqlx::query_scalar(
-        "/* backups::is_empty */ SELECT NOT EXISTS
-            (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'S'))",
+/// What a database is to a restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    Empty,
+    /// Filled by a restore that was not finished.
+    Unfinished,
+    /// A restore fills it just now, or one that was given up still does.
+    Filling,
+    Occupied,
+}
+
+pub async fn target(pool: &PgPool) -> Result<Target, Error> {
+    let name = "backups::target";
+    // What belongs to an extension was there before us.
+    let row = sqlx::query(
+        "/* backups::target */ SELECT
+            EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'pg_restore'),
+            EXISTS (SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'S')
+                AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'))",
     )
     .fetch_one(pool)
     .await
-    .map_err(Error::database("backups::is_empty"))
+    .map_err(Error::database(name))?;
+    if row.get(0) {
+        return Ok(Target::Filling);
+    }
+    if !row.get::<bool, _>(1) {
+        return Ok(Target::Empty);
+    }
+    Ok(if schema::is_unfinished(pool).await? { Target::Unfinished } else { Target::Occupied })
+}
+
+/// Whether what an unfinished restore left is of this installation and as large.
+pub async fn is_of(pool: &PgPool, installation: Option<&str>, cases: i64) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "/* backups::is_of */ SELECT (SELECT max(id) FROM installation) IS NOT DISTINCT FROM $1
+            AND (SELECT count(*) FROM cases) = $2",
+    )
+    .bind(installation)
+    .bind(cases)
+    .fetch_one(pool)
+    .await
+    .map_err(Error::database("backups::is_of"))
 }
 
 /// Bytes of the database by now.
@@ -104,14 +139,16 @@ pub async fn bytes(pool: &PgPool) -> Result<i64, Error> {
         .map_err(Error::database("backups::bytes"))
 }
 
-/// Fences everybody who held an origin after the backup was made, and keeps that there was a restore.
-pub async fn begin_anew(tx: &mut PgConnection, by: &By<'_>) -> Result<(), Error> {
+/// Fences everybody who held an origin after the backup was made, keeps that there was a restore, and last says which
+/// schema this is: until then every role refuses.
+pub async fn begin_anew(tx: &mut PgConnection, by: &By<'_>, versions: &[i64]) -> Result<(), Error> {
     sqlx::query("/* backups::begin_anew */ UPDATE positions SET epoch = epoch + $1")
         .bind(EPOCHS_BEYOND)
         .execute(&mut *tx)
         .await
         .map_err(Error::database("backups::begin_anew"))?;
-    interventions::note(tx, "database", "restored", by, None).await
+    interventions::note(tx, "database", "restored", by, None).await?;
+    schema::declare(tx, versions, by.at).await
 }
 
 /// Tells the planner what is in the tables.

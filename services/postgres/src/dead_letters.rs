@@ -291,7 +291,8 @@ pub async fn hold(tx: &mut PgConnection, id: i64) -> Result<(), Error> {
     if found.is_some() { Ok(()) } else { Err(Error::LetterNotOpen { id }) }
 }
 
-/// Says what came of an open letter that was tried again: refused again it stays open, with the new reason.
+/// Says what came of an open letter that was tried again: refused again it stays open, with the new reason; with bytes of
+/// somebody's own it stays what it was, as its own bytes do.
 pub(crate) async fn tried(
     tx: &mut PgConnection,
     id: i64,
@@ -301,6 +302,7 @@ pub(crate) async fn tried(
 ) -> Result<(), Error> {
     let name = "dead_letters::tried";
     let code = match outcome {
+        Outcome::Dead { reason, .. } if step == Step::Fixed => reason.code(),
         Outcome::Dead { reason, faults } => {
             let done = sqlx::query(
                 "/* dead_letters::tried */ UPDATE dead_letters

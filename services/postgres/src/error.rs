@@ -2,6 +2,7 @@
 
 use hotline_core::encoding::EncodingError;
 use smol_str::SmolStr;
+use sqlx::migrate::MigrateError;
 use thiserror::Error;
 
 /// Why a call to the database failed.
@@ -41,10 +42,14 @@ pub enum Error {
     MigrationsPending { missing: Vec<i64> },
     #[error("the schema has migrations {unknown:?} that this program does not know: run a newer program")]
     MigrationsUnknown { unknown: Vec<i64> },
+    #[error("the database holds tables of another program: name one of hotline's own in [postgres]")]
+    OfOthers,
+    #[error("a restore of this database was not finished: run the same `hotline restore` again")]
+    RestoreUnfinished,
     #[error("migrations {changed:?} were applied with another content")]
     MigrationsChanged { changed: Vec<i64> },
     #[error("migration failed: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[from] MigrateError),
     #[error("no rulebook is active: run `hotline rulebook activate`")]
     NoRulebook,
     #[error("the stored rulebook {seq} cannot be read: {faults} faults")]
@@ -100,6 +105,8 @@ impl Error {
             Self::MigrationsPending { .. } => "migrations_pending",
             Self::MigrationsUnknown { .. } => "migrations_unknown",
             Self::MigrationsChanged { .. } => "migrations_changed",
+            Self::OfOthers => "of_others",
+            Self::RestoreUnfinished => "restore_unfinished",
             Self::Migration(_) => "migration",
             Self::NoRulebook => "no_rulebook",
             Self::RulebookUnreadable { .. } => "rulebook_unreadable",
@@ -119,6 +126,9 @@ impl Error {
     pub fn sort(&self) -> Sort {
         match self {
             Self::Database { source, .. } => sort_of(source),
+            Self::Migration(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
+                sort_of(source)
+            }
             Self::Raced { .. } => Sort::Race,
             Self::CommitUnknown { .. } | Self::NoRulebook | Self::NoRandomness => Sort::Environment,
             _ => Sort::Bug,

@@ -1,7 +1,7 @@
 //! What this database is: made once, and bound to its master key.
 
 use jiff::Timestamp;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, PgPool, Row as _};
 
 use crate::error::Error;
 use crate::seal::{MasterKey, hex, random};
@@ -14,6 +14,17 @@ pub struct Installation {
     pub id: String,
     pub created_at: Timestamp,
     pub tag_key_id: String,
+}
+
+/// Whether a key is that of the database: [`Error::WrongMasterKey`] if not; any is where no role has started yet.
+pub async fn check(pool: &PgPool, master: &MasterKey) -> Result<(), Error> {
+    let name = "installation::check";
+    let found: Option<Vec<u8>> =
+        sqlx::query_scalar("/* installation::check */ SELECT key_check FROM installation")
+            .fetch_optional(pool)
+            .await
+            .map_err(Error::database(name))?;
+    if found.is_none_or(|check| check == master.check()) { Ok(()) } else { Err(Error::WrongMasterKey) }
 }
 
 /// The installation, made if there is none. Fails with [`Error::WrongMasterKey`] if it has another key.

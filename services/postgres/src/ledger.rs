@@ -5,11 +5,14 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{Timestamp, ToSpan as _};
 use smol_str::SmolStr;
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use crate::copy::Rows;
 use crate::error::Error;
 use crate::sql_types::At;
+
+/// The SQLSTATE of a lock that was not to be had in time.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// Numbers that one call of the sequence gives.
 const BLOCK: i64 = 64;
@@ -113,17 +116,43 @@ pub async fn create_partitions(tx: &mut PgConnection, now: Timestamp, ahead: i32
         let month = first.saturating_add(n.months());
         if needs_partition(tx, month).await? {
             let next = month.saturating_add(1.month());
-            // Only digits and dashes go into the text: it is made of dates.
-            let sql = format!(
-                "/* ledger::create_partitions */ CREATE TABLE {} PARTITION OF ledger
-                 FOR VALUES FROM ('{month} 00:00:00+00') TO ('{next} 00:00:00+00')",
-                partition(month)
-            );
-            sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await.map_err(Error::database(name))?;
+            if !make_partition(tx, month, next).await? {
+                tracing::info!(
+                    "somebody reads the whole ledger, as a backup does: its next months are made later"
+                );
+                break;
+            }
             made += 1;
         }
     }
     Ok(made)
+}
+
+/// Makes a month unless it would have to wait: everybody who writes would wait behind it.
+async fn make_partition(tx: &mut PgConnection, month: Date, next: Date) -> Result<bool, Error> {
+    let name = "ledger::create_partitions";
+    let mut inner = tx.begin().await.map_err(Error::database(name))?;
+    sqlx::query("/* ledger::create_partitions */ SET LOCAL lock_timeout = '300ms'")
+        .execute(&mut *inner)
+        .await
+        .map_err(Error::database(name))?;
+    // Only digits and dashes go into the text: it is made of dates.
+    let sql = format!(
+        "/* ledger::create_partitions */ CREATE TABLE {} PARTITION OF ledger
+         FOR VALUES FROM ('{month} 00:00:00+00') TO ('{next} 00:00:00+00')",
+        partition(month)
+    );
+    match sqlx::query(AssertSqlSafe(sql)).execute(&mut *inner).await {
+        Ok(_) => {
+            inner.commit().await.map_err(Error::database(name))?;
+            Ok(true)
+        }
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+            inner.rollback().await.map_err(Error::database(name))?;
+            Ok(false)
+        }
+        Err(error) => Err(Error::database(name)(error)),
+    }
 }
 
 fn partition(month: Date) -> String {

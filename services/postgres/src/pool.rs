@@ -64,6 +64,18 @@ pub async fn answers(pool: &PgPool) -> Result<(), Error> {
     connection.close().await.map_err(Error::database("pool::answers"))
 }
 
+/// Whether the database takes and keeps what is written: a full disk, or one that became read-only, answers all the same.
+pub async fn writes(pool: &PgPool) -> Result<(), Error> {
+    let name = "pool::writes";
+    let mut connection =
+        PgConnection::connect_with(&pool.connect_options()).await.map_err(Error::database(name))?;
+    sqlx::query("/* pool::writes */ UPDATE installation SET id = id")
+        .execute(&mut connection)
+        .await
+        .map_err(Error::database(name))?;
+    connection.close().await.map_err(Error::database(name))
+}
+
 /// A step of a transaction: the future that [`run_tx`] runs.
 pub type Step<'t, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 't>>;
 

@@ -223,7 +223,7 @@ pub async fn set(tx: &mut PgConnection, origin: &str, at: i64, by: &By<'_>) -> R
     let (statement, set) = if at > next_offset {
         (
             "/* positions::set */ UPDATE positions SET epoch = epoch + 1, gaps = gaps + $2 - next_offset, next_offset = $2,
-                last_offset = NULL, last_received_at = NULL, last_checksum = NULL, claims = 0, trial_size = NULL,
+                cluster_id = NULL, last_offset = NULL, last_received_at = NULL, last_checksum = NULL, claims = 0, trial_size = NULL,
                 trial_until = NULL, trial_begun = false, trial_deaths = 0
               WHERE origin = $1",
             Set::Moved { given_up: at - next_offset },

@@ -1,9 +1,11 @@
 //! The schema: numbered migrations, frozen once landed, and the check that every role makes at start.
 
+use jiff::Timestamp;
 use sqlx::migrate::{Migrate as _, Migration, MigrationType, Migrator};
-use sqlx::{PgPool, SqlSafeStr as _};
+use sqlx::{PgConnection, PgPool, SqlSafeStr as _};
 
 use crate::error::Error;
+use crate::sql_types::At;
 
 const FILES: &[(i64, &str, &str)] = &[
     (1, "installation", include_str!("../migrations/0001_installation.sql")),
@@ -35,8 +37,62 @@ pub fn knows(version: i64) -> bool {
     FILES.iter().any(|(known, ..)| *known == version)
 }
 
+/// Whether tables are there and nobody has said of which schema: a restore was not finished.
+pub async fn is_unfinished(pool: &PgPool) -> Result<bool, Error> {
+    let name = "schema::is_unfinished";
+    let both: bool = sqlx::query_scalar(
+        "/* schema::is_unfinished */ SELECT to_regclass('_sqlx_migrations') IS NOT NULL AND to_regclass('installation') IS NOT NULL",
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(Error::database(name))?;
+    if !both {
+        return Ok(false);
+    }
+    sqlx::query_scalar("/* schema::is_unfinished */ SELECT NOT EXISTS (SELECT FROM _sqlx_migrations)")
+        .fetch_one(pool)
+        .await
+        .map_err(Error::database(name))
+}
+
+/// Whether somebody else has tables here, and we have none: theirs and ours would get mixed up.
+async fn is_of_others(pool: &PgPool) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "/* schema::is_of_others */ SELECT to_regclass('_sqlx_migrations') IS NULL AND EXISTS (
+            SELECT FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')
+                AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'))",
+    )
+    .fetch_one(pool)
+    .await
+    .map_err(Error::database("schema::is_of_others"))
+}
+
+/// Says of tables that were restored that these migrations made them.
+pub(crate) async fn declare(tx: &mut PgConnection, versions: &[i64], at: Timestamp) -> Result<(), Error> {
+    for migration in migrator().iter().filter(|migration| versions.contains(&migration.version)) {
+        sqlx::query(
+            "/* schema::declare */ INSERT INTO _sqlx_migrations
+                (version, description, installed_on, success, checksum, execution_time) VALUES ($1, $2, $3, true, $4, 0)",
+        )
+        .bind(migration.version)
+        .bind(migration.description.as_ref())
+        .bind(At(at))
+        .bind(migration.checksum.as_ref())
+        .execute(&mut *tx)
+        .await
+        .map_err(Error::database("schema::declare"))?;
+    }
+    Ok(())
+}
+
 /// Brings the schema up to this program; at once if it is.
 pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
+    if is_unfinished(pool).await? {
+        return Err(Error::RestoreUnfinished);
+    }
+    if is_of_others(pool).await? {
+        return Err(Error::OfOthers);
+    }
     Ok(migrator().run(pool).await?)
 }
 
@@ -53,6 +109,9 @@ pub async fn check(pool: &PgPool) -> Result<(), Error> {
     } else {
         Vec::new()
     };
+    if applied.is_empty() && is_unfinished(pool).await? {
+        return Err(Error::RestoreUnfinished);
+    }
     let known = migrator();
     let version = |version| applied.iter().find(|one| one.version == version);
     let missing: Vec<i64> =

@@ -1,7 +1,7 @@
 //! Copies of a whole database, made and taken back by PostgreSQL's own `pg_dump` and `pg_restore`.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::process::Command;
@@ -12,7 +12,7 @@ use crate::database::{Connection, Host, Target};
 use crate::embedded::programs::{client, run};
 
 /// A province's database takes hours; whoever gives up earlier stops the command.
-const COPY_WAIT: Duration = Duration::from_hours(48);
+pub const COPY_WAIT: Duration = Duration::from_hours(48);
 
 /// Writes everything that a transaction's exported `snapshot` sees to a new directory.
 pub async fn dump(
@@ -24,20 +24,46 @@ pub async fn dump(
 ) -> Result<(), Error> {
     let mut command = connected(client("pg_dump", server_major).await?, connection)?;
     command.args(["--format=directory", "--no-owner", "--no-privileges", "--compress=6"]);
+    // A restored database is not whole before the last step, which says so by filling this table.
+    command.arg("--exclude-table-data=_sqlx_migrations");
     command.arg(format!("--snapshot={snapshot}")).arg(format!("--jobs={jobs}")).arg("--file").arg(dir);
     run(command, COPY_WAIT).await.map(drop)
 }
 
-/// Fills an empty database with what [`dump`] wrote: all of it or nothing.
+/// Fills an empty database with what [`dump`] wrote: all of it or nothing. Extensions are the server's affair, not the
+/// backup's.
 pub async fn restore(connection: &Connection, server_major: u32, dir: &Path) -> Result<(), Error> {
+    let mut command = client("pg_restore", server_major).await?;
+    command.arg("--list").arg(dir);
+    let listed = run(command, COPY_WAIT).await?;
+    let list = Listed::write(listed.lines().filter(|line| !line.contains(" EXTENSION ")))?;
     let mut command = connected(client("pg_restore", server_major).await?, connection)?;
     let database = match &connection.target {
         Target::Url(_) => without_password(connection)?.0,
         Target::Server { database, .. } => database.clone(),
     };
     command.args(["--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction", "--dbname"]);
-    command.arg(database).arg(dir);
+    command.arg(database).arg("--use-list").arg(&list.0).arg(dir);
     run(command, COPY_WAIT).await.map(drop)
+}
+
+/// What to restore, in a file that is gone with its value.
+struct Listed(PathBuf);
+
+impl Listed {
+    fn write<'l>(lines: impl Iterator<Item = &'l str>) -> Result<Self, Error> {
+        let path = std::env::temp_dir().join(format!("hotline-restore-{}", crate::key::random_hex()?));
+        let text: String = lines.flat_map(|line| [line, "\n"]).collect();
+        std::fs::write(&path, text).map_err(|source| Error::FileUnwritable { path: path.clone(), source })?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        // One that stays lies in the system's own folder for such.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// The program with the way to the database; the password is in the environment, where nobody else can read it.
@@ -68,26 +94,43 @@ fn connected(mut command: Command, connection: &Connection) -> Result<Command, E
     Ok(command)
 }
 
-/// The URL of a connection without its password, and the password.
+/// The URL of a connection without its password, as libpq reads it, and the password.
 fn without_password(connection: &Connection) -> Result<(String, Option<String>), Error> {
     let Target::Url(url) = &connection.target else { return Err(Error::UrlMalformed) };
     let mut url: Url = url.expose().parse().map_err(|_| Error::UrlMalformed)?;
-    let decoded = |text: &str| {
-        let pair = format!("p={}", text.replace('+', "%2B"));
-        url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
-    };
-    let mut password = url.password().and_then(decoded);
-    let kept: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    url.set_query(None);
-    for (name, value) in kept {
-        if name == "password" {
-            password = Some(value);
-        } else {
-            url.query_pairs_mut().append_pair(&name, &value);
+    let mut password = url.password().map(decoded);
+    let mut kept = Vec::new();
+    // Taken apart as it stands: to write it anew would change what it says.
+    for pair in url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match LIBPQ.iter().find(|(ours, _)| *ours == name) {
+            _ if name == "password" => password = Some(decoded(value)),
+            Some((_, "")) => {}
+            Some((_, theirs)) => kept.push(format!("{theirs}={value}")),
+            None => kept.push(pair.to_owned()),
         }
     }
+    url.set_query((!kept.is_empty()).then(|| kept.join("&")).as_deref());
     let cleared = url.set_password(None);
     cleared.map_or(Err(Error::UrlMalformed), |()| Ok((url.into(), password)))
+}
+
+/// Names that hotline understands in a URL, and what libpq calls them; empty: nothing that concerns it.
+const LIBPQ: [(&str, &str); 8] = [
+    ("ssl-mode", "sslmode"),
+    ("ssl-root-cert", "sslrootcert"),
+    ("ssl-ca", "sslrootcert"),
+    ("ssl-cert", "sslcert"),
+    ("ssl-key", "sslkey"),
+    ("hostaddr", "hostaddr"),
+    ("statement-cache-capacity", ""),
+    ("application_name", ""),
+];
+
+fn decoded(text: &str) -> String {
+    let pair = format!("p={}", text.replace('+', "%2B"));
+    let mut pairs = url::form_urlencoded::parse(pair.as_bytes());
+    pairs.next().map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -109,5 +152,12 @@ mod tests {
             (asked, Some("s".to_owned()))
         );
         assert_eq!(of("postgres://db/events"), ("postgres://db/events".to_owned(), None));
+        let options = "postgres://db/events?options=-c%20statement_timeout%3D0&sslrootcert=ca.pem".to_owned();
+        assert_eq!(
+            of(
+                "postgres://db/events?options=-c%20statement_timeout%3D0&statement-cache-capacity=9&ssl-ca=ca.pem"
+            ),
+            (options, None)
+        );
     }
 }

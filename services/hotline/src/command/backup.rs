@@ -1,7 +1,8 @@
 //! `hotline backup`: a copy of the whole database in a directory.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,15 +11,17 @@ use anyhow::{Context as _, bail};
 use aws_lc_rs::digest::{self, SHA256};
 use hotline_postgres::backups::{self, Content};
 use hotline_postgres::seal::hex;
-use hotline_postgres::{PgConnection, run_snapshot_tx};
+use hotline_postgres::{PgConnection, installation, run_snapshot_tx};
 use hotline_runtime::config::DataConfig;
 use hotline_runtime::database::Connection;
 use hotline_runtime::dump;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::global::Global;
-use crate::{progress, store};
+use crate::progress;
+use crate::store::Store;
 
 /// Copies the whole database, as it is at one instant, into a new directory, while the roles go on. The master key is not
 /// in it: without the key nobody can read the persons in a backup, nor can you; keep it elsewhere.
@@ -112,15 +115,11 @@ impl Manifest {
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let config = global.load()?;
     prepare(&args.dir)?;
-    let manifest = store::with(&config, async |store| {
-        let connection = store.database().connection().clone();
-        let mut work = Work { connection, args, manifest: None };
-        let name = "backup";
-        run_snapshot_tx(&store.pool, name, &mut work, |tx, work| Box::pin(work.copy(tx))).await??;
-        work.manifest.context("the copy was made and not described")
-    })
-    .await
-    .inspect_err(|_| eprintln!("{} is not whole: remove it", args.dir.display()))?;
+    Store::must_exist(&config)?;
+    let store = Store::open_for_copying(&config).await?.checked().await?;
+    let copied = unless_stopped(copy(&store, args)).await;
+    store.close().await?;
+    let manifest = copied.inspect_err(|_| eprintln!("{} is not whole: remove it", args.dir.display()))?;
     let master_key = config.section::<DataConfig>().master_key_path();
     println!("{}: {} cases as of {}", args.dir.display(), manifest.cases, manifest.made_at);
     println!(
@@ -131,16 +130,38 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+async fn copy(store: &Store, args: &Args) -> anyhow::Result<Manifest> {
+    installation::check(&store.pool, &store.master).await?;
+    let connection = store.database().connection().clone();
+    let mut work = Work { connection, args, manifest: None };
+    run_snapshot_tx(&store.pool, "backup", &mut work, |tx, work| Box::pin(work.copy(tx))).await??;
+    work.manifest.context("the copy was made and not described")
+}
+
+/// Does some work unless somebody stops it; what it was doing ends with it, PostgreSQL's programs too.
+pub(super) async fn unless_stopped<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => bail!("stopped"),
+        _ = terminate.recv() => bail!("stopped"),
+    }
+}
+
 /// Makes the directory, which nobody else may enter: what is in it is as confidential as the database.
 fn prepare(dir: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("cannot make {}", dir.display()))?;
+    if !dir.is_dir() {
+        let made = fs::DirBuilder::new().mode(0o700).create(dir);
+        made.with_context(|| {
+            format!("cannot make {}; is the disk there that it is to lie on?", dir.display())
+        })?;
+    }
     let mut entries = fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
     if entries.next().is_some() {
         bail!("{} is not empty: a backup wants a directory of its own", dir.display());
     }
-    Ok(())
+    let closed = fs::set_permissions(dir, fs::Permissions::from_mode(0o700));
+    closed.with_context(|| format!("cannot keep others out of {}", dir.display()))
 }
 
 struct Work<'w> {
@@ -171,6 +192,8 @@ impl Work<'_> {
         write_through(&dir.join(MANIFEST), &text)?;
         let sums = sums(&dir)?;
         write_through(&dir.join(SUMS), sums.as_bytes())?;
+        File::open(&database)?.sync_all()?;
+        File::open(&dir)?.sync_all()?;
         self.manifest = Some(manifest);
         Ok(())
     }
@@ -201,7 +224,8 @@ fn size_of(dir: &Path) -> u64 {
 /// The lines of SHA256SUMS for a directory, sorted by path; what it lists is on the disk then.
 pub(super) fn sums(dir: &Path) -> anyhow::Result<String> {
     let mut paths = vec![PathBuf::from(MANIFEST)];
-    for entry in fs::read_dir(dir.join(DATABASE))? {
+    let database = dir.join(DATABASE);
+    for entry in fs::read_dir(&database).with_context(|| format!("{} is missing", database.display()))? {
         paths.push(Path::new(DATABASE).join(entry?.file_name()));
     }
     paths.sort();
@@ -230,7 +254,9 @@ fn sum_of(path: &Path) -> std::io::Result<String> {
 }
 
 fn write_through(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("cannot write {}", path.display()))?;
     file.write_all(bytes)?;
     Ok(file.sync_all()?)
 }

@@ -8,7 +8,8 @@ use hotline_core::rulebook::Rulebook;
 use hotline_kafka::{Partition, admin, inspect};
 use hotline_postgres::positions::Position;
 use hotline_postgres::{
-    Error, PgPool, Rules, dead_letters, health, positions, refolds, run_snapshot_tx, run_tx, sources, tallies,
+    Error, PgPool, Rules, dead_letters, health, installation, positions, refolds, run_snapshot_tx, run_tx,
+    sources, tallies,
 };
 use hotline_runtime::config::{Config, DataConfig, KafkaConfig, PostgresConfig};
 use hotline_runtime::{clock, embedded};
@@ -109,6 +110,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             format!("program {}, and the schema is its own", env!("CARGO_PKG_VERSION")),
         );
         server(store, &mut findings).await?;
+        key(store, &config, &mut findings).await?;
         rules(store, &mut findings).await?;
         let positions = read_positions(&store.pool).await?;
         laws(&positions, &mut findings);
@@ -162,6 +164,32 @@ async fn server(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
         "clock",
         format!("本机与数据库时钟相差 {:.1} 秒", apart.as_secs_f64()),
         format!("our clock and the database's are {:.1} s apart", apart.as_secs_f64()),
+    );
+    Ok(())
+}
+
+/// Sealed with another key than the database's, nobody could ever be read again.
+async fn key(store: &Store, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    let path = config.section::<DataConfig>().master_key_path();
+    let is_right = match installation::check(&store.pool, &store.master).await {
+        Ok(()) => true,
+        Err(Error::WrongMasterKey) => false,
+        Err(error) => return Err(error.into()),
+    };
+    findings.test(
+        is_right,
+        Grade::Wrong,
+        "master_key",
+        format!(
+            "主密钥 {} {}",
+            path.display(),
+            if is_right { "与数据库相符" } else { "不是本数据库的主密钥" }
+        ),
+        format!(
+            "master key {} {}",
+            path.display(),
+            if is_right { "is that of the database" } else { "is NOT that of the database" }
+        ),
     );
     Ok(())
 }

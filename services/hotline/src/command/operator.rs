@@ -26,6 +26,7 @@ pub fn said(text: &str) -> Result<String, String> {
     let text = text.trim();
     match text.len() {
         0 => Err("it must not be empty".to_owned()),
+        _ if text.contains('\0') => Err("U+0000 is no text".to_owned()),
         1..=BYTES_MAX => Ok(text.to_owned()),
         _ => Err(format!("at most {BYTES_MAX} bytes")),
     }

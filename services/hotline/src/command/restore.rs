@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use hotline_postgres::{backups, run_snapshot_tx, run_tx, schema, tallies};
+use hotline_postgres::backups::{self, Target};
+use hotline_postgres::{run_snapshot_tx, run_tx, schema, tallies};
 use hotline_runtime::config::{Config, DataConfig, KafkaConfig};
 use hotline_runtime::dump;
 
@@ -46,8 +47,8 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             master_key.display()
         );
     }
-    let store = Store::open_unchecked(&config).await?;
-    let restored = restore(&store, &dir, &manifest, args, &master_key).await;
+    let store = Store::open_for_copying(&config).await?;
+    let restored = backup::unless_stopped(restore(&store, &dir, &manifest, args, &master_key)).await;
     store.close().await?;
     let is_sound = restored?;
     tell(&manifest, &config);
@@ -65,27 +66,24 @@ async fn restore(
     if manifest.key_check.as_ref().is_some_and(|check| *check != backups::key_check(&store.master)) {
         bail!("{} is not the master key of this backup: put the right one there", master_key.display());
     }
-    if !backups::is_empty(&store.pool).await? {
-        bail!(
+    match backups::target(&store.pool).await? {
+        Target::Empty => fill(store, dir, manifest).await?,
+        Target::Unfinished => go_on(store, manifest).await?,
+        Target::Filling => {
+            bail!("another restore fills this database just now: wait for its end, or end its pg_restore")
+        }
+        Target::Occupied => bail!(
             "the database is not empty, and a restore would mix two truths: name an empty one in [postgres], or another \
              [data] dir"
-        );
+        ),
     }
-    let server_major = backups::server_major(&store.pool).await?;
-    let whole = u64::try_from(manifest.bytes).ok().filter(|bytes| *bytes > 0);
-    let bar = progress::bytes(whole, "restoring");
-    let database = dir.join(DATABASE);
-    let restoring = dump::restore(store.database().connection(), server_major, &database);
-    let so_far = || async {
-        backups::bytes(&store.pool).await.ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or(0)
-    };
-    let restored = backup::watched(restoring, &bar, so_far).await;
-    bar.finish_and_clear();
-    restored.context("nothing was restored")?;
+    let mut last = (args.operator.by(), manifest.schema.as_slice());
+    let name = "backups::begin_anew";
+    run_tx(&store.pool, name, &mut last, |tx, (by, versions)| {
+        Box::pin(backups::begin_anew(tx, by, versions))
+    })
+    .await?;
     schema::migrate(&store.pool).await?;
-    let mut by = args.operator.by();
-    run_tx(&store.pool, "backups::begin_anew", &mut by, |tx, by| Box::pin(backups::begin_anew(tx, by)))
-        .await?;
     backups::analyze(&store.pool).await?;
     let name = "tallies::check";
     let off = run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(tallies::check(tx))).await?;
@@ -98,12 +96,40 @@ async fn restore(
     Ok(off.is_empty())
 }
 
+async fn fill(store: &Store, dir: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+    let server_major = backups::server_major(&store.pool).await?;
+    let whole = u64::try_from(manifest.bytes).ok().filter(|bytes| *bytes > 0);
+    let bar = progress::bytes(whole, "restoring");
+    let database = dir.join(DATABASE);
+    let restoring = dump::restore(store.database().connection(), server_major, &database);
+    let so_far = || async {
+        backups::bytes(&store.pool).await.ok().and_then(|bytes| bytes.try_into().ok()).unwrap_or(0)
+    };
+    let restored = backup::watched(restoring, &bar, so_far).await;
+    bar.finish_and_clear();
+    restored.context("nothing was restored")
+}
+
+/// Takes up a restore that was interrupted after it had filled the database.
+async fn go_on(store: &Store, manifest: &Manifest) -> anyhow::Result<()> {
+    if !backups::is_of(&store.pool, manifest.installation.as_deref(), manifest.cases).await? {
+        bail!(
+            "a restore of another backup was begun in this database and not finished: empty it, or go on with that backup"
+        );
+    }
+    eprintln!("the database was filled by a restore that was interrupted: going on");
+    Ok(())
+}
+
 /// Every file is as it was written.
 fn check_files(dir: &Path) -> anyhow::Result<()> {
     let path = dir.join(SUMS);
     let said = fs::read_to_string(&path).with_context(|| {
         format!("{} is not whole: it has no {SUMS}, which is written last", dir.display())
     })?;
+    if said.lines().count() == 0 {
+        bail!("{} is empty: the backup is not whole", path.display());
+    }
     let found = backup::sums(dir)?;
     if let Some(line) = said.lines().find(|line| !found.lines().any(|other| other == *line)) {
         let name = line.split_whitespace().nth(1).unwrap_or(SUMS);

@@ -135,8 +135,9 @@ impl CaseWriter {
         const MONTHS_AHEAD: i32 = 3;
         run_tx(&self.pool, "batch::prepare", &mut Prepare(self, now), |tx, prepare| {
             Box::pin(async move {
+                let installation = installation::ensure(tx, &prepare.0.master, prepare.1).await?;
                 ledger::create_partitions(tx, prepare.1, MONTHS_AHEAD).await?;
-                installation::ensure(tx, &prepare.0.master, prepare.1).await
+                Ok(installation)
             })
         })
         .await

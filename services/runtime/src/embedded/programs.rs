@@ -68,6 +68,14 @@ fn bare(program: &Path) -> Command {
     command
 }
 
+/// … for one that talks to a server: by the caller's settings of TLS, and with paths as the caller means them.
+fn talking(program: &Path) -> Command {
+    let mut command = bare(program);
+    command.envs(std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PGSSL")));
+    command.current_dir(".");
+    command
+}
+
 /// Runs a program to its end and returns what it printed.
 pub(crate) async fn run(mut command: Command, limit: Duration) -> Result<String, Error> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
@@ -89,12 +97,12 @@ pub(crate) async fn client(name: &'static str, server_major: u32) -> Result<Comm
     for bin_dir in candidates(&[name]).await {
         let program = bin_dir.join(name);
         match version_of(&program).await {
-            Some(major) if major == server_major => return Ok(bare(&program)),
+            Some(major) if major == server_major => return Ok(talking(&program)),
             Some(major) if major > server_major => newer = newer.or(Some(program)),
             _ => {}
         }
     }
-    newer.map(|program| bare(&program)).ok_or(Error::ClientNotFound { name, server_major })
+    newer.map(|program| talking(&program)).ok_or(Error::ClientNotFound { name, server_major })
 }
 
 /// PATH, `pg_config --bindir`, then the versioned directories from the newest down; those that hold all that is needed.
