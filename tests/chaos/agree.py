@@ -148,9 +148,14 @@ class Round:
             shutil.copyfile(path, kept)
             found.append((str(kept), off))
             return
-        middle = len(cases) // 2
+        middle, known = len(cases) // 2, len(found)
         self._halve(cases[:middle], by_case, found)
         self._halve(cases[middle:], by_case, found)
+        if len(found) == known:
+            # The two differ over all of them together only.
+            kept = self.folder / f"together-{len(cases)}-{cases[0].replace(':', '-')}.ndjson"
+            kept.write_text("".join(line + "\n" for case in cases for line in by_case[case]))
+            found.append((str(kept), off))
 
     def _differences(self, path: pathlib.Path) -> list[str]:
         ours, theirs = self._ours(path), self._theirs(path)
@@ -192,6 +197,8 @@ def main() -> int:
         for path, differences in played.differing():
             wrong[f"{path} as of {played.as_of}"] = differences[:EXAMPLES]
         rows += played.rows
+        if not played.rows:
+            wrong[f"round {nth}"] = ["nothing was compared"]
         if not any(path.startswith(str(folder)) for path in wrong):
             shutil.rmtree(folder)
     print(json.dumps({"seed": seed, "rounds": args.rounds, "rows_compared": rows, "wrong": wrong, "ok": not wrong}, indent=1))

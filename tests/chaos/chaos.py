@@ -102,7 +102,8 @@ class Run:
             baselines.prepare(self.stage, args.baseline)
         else:
             self.stage.start_roles()
-        self.faults = faults.Faults(self.stage, args.seed, fault_counts(args), self.progress)
+        self.asked = fault_counts(args)
+        self.faults = faults.Faults(self.stage, args.seed, self.asked, self.progress)
         say(f"sending {args.rate} events a second, with faults")
         self.started = time.monotonic()
         self.senders.start()
@@ -111,6 +112,8 @@ class Run:
         self.faults.end()
         report.counts["seconds_of_faults"] = round(time.monotonic() - self.started, 1)
         report.counts["faults"] = dict(self.faults.done)
+        missed = {kind: count - self.faults.done[kind] for kind, count in self.asked.items()}
+        report.expect("faults_that_did_not_strike", [f"{kind}: {count}" for kind, count in missed.items() if count > 0])
         report.expect("faults_that_did_not_work", self.faults.failed)
         say("no more faults; everything is let finish")
         deadline = time.monotonic() + SETTLE_MAX
@@ -142,7 +145,7 @@ class Run:
                 say(f"{min(1, self.progress()):.0%}, {last} events acknowledged, faults: {dict(self.faults.done)}")
             if now - self.started > minutes_max * 60 or now - acknowledged_at > 180:
                 say("it takes too long: no more faults")
-                self.report.counts["cut_short"] = True
+                self.report.expect("cut_short", 1)
                 return
 
 

@@ -55,7 +55,11 @@ fn the_sample_in_any_order_twice_and_through_a_kill_gives_what_replay_gives() {
 #[test]
 fn a_stopped_source_loses_nothing_and_its_letters_go_back() {
     let sample = root().join("deploy/sample/events.ndjson").to_string_lossy().into_owned();
-    let server = Server::start("stopped-source", &shipped());
+    let server = Server::start_with("stopped-source", &shipped(), |folder| {
+        let token = folder.join("operator.token");
+        fs::write(&token, "an-operators-token\n").expect("a token can be written");
+        format!("operator_token_file = '{}'", token.display())
+    });
     let config = server.config();
     let hotline = |args: &[&str]| text(&[&["--config", &config], args].concat());
     let source = "/hotline/sample/12345";
@@ -65,8 +69,11 @@ fn a_stopped_source_loses_nothing_and_its_letters_go_back() {
     assert!(String::from_utf8_lossy(&sent.stdout).contains("\"parked\":349"));
 
     // Over HTTP an operator sees them, and one of them goes back.
-    let json = [("content-type", "application/json")];
-    let (status, groups) = server.request("GET", "/v1/dead-letters/groups", &[], b"");
+    let bearer = ("authorization", "Bearer an-operators-token");
+    let json = [("content-type", "application/json"), bearer];
+    let refused = server.request("POST", "/v1/dead-letters/redrive", &json[..1], b"{}").0;
+    assert_eq!(refused, 401, "nobody else does anything");
+    let (status, groups) = server.request("GET", "/v1/dead-letters/groups", &[bearer], b"");
     assert!(status == 200 && groups.contains("\"letters\":349"), "{groups}");
     let (status, said) = server.request("POST", "/v1/dead-letters/redrive", &json, b"{\"ids\":[1]}");
     assert_eq!(status, 400, "nobody does anything without a reason: {said}");
@@ -78,7 +85,7 @@ fn a_stopped_source_loses_nothing_and_its_letters_go_back() {
         409,
         "it is open no longer"
     );
-    let (_, shown) = server.request("GET", "/v1/dead-letters/1", &[], b"");
+    let (_, shown) = server.request("GET", "/v1/dead-letters/1", &[bearer], b"");
     assert!(shown.contains("\"outcome\":\"applied\"") && shown.contains("a test"), "{shown}");
 
     // On the command line the others go back, and the figures are as if nothing had been stopped.

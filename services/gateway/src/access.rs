@@ -70,14 +70,16 @@ pub(crate) async fn check(State(gateway): State<Arc<Gateway>>, request: Request,
     refused(&request, "Reading needs a bearer token")
 }
 
-/// Lets through who may do something about refused input. Where reading has a token and operators have none, nobody.
+/// Lets through who may do something about refused input: nobody where operators have no token, since whoever is on the
+/// machine could unseal what it keeps.
 pub(crate) async fn check_operator(
     State(gateway): State<Arc<Gateway>>,
     request: Request,
     next: Next,
 ) -> Response {
-    if gateway.operators.is_none() && !gateway.readers.is_none() {
-        let title = "No operator's token is configured: see operator_token_file";
+    if gateway.operators.is_none() {
+        let title =
+            "No operator's token is configured: see [gateway] operator_token_file, or use the command line";
         return Problem::new(StatusCode::FORBIDDEN, "no_operators", title).into_response();
     }
     if gateway.operators.admits(request.headers()) {

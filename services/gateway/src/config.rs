@@ -26,8 +26,8 @@ pub struct GatewayConfig {
     pub token: Option<Secret>,
     /// A file with the token for reading.
     pub token_file: Option<PathBuf>,
-    /// SHA-256 of the token of operators, who send dead letters again and stop sources. Without one they do it where
-    /// reading needs no token either, else on the command line only.
+    /// SHA-256 of the token of operators, who send dead letters again and stop sources. Without one they do it
+    /// on the command line only.
     pub operator_token_sha256: Option<String>,
     /// A file with the token of operators.
     pub operator_token_file: Option<PathBuf>,

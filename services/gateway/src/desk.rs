@@ -113,7 +113,7 @@ fn step(body: Result<Json<Step>, JsonRejection>) -> Result<Step, Problem> {
     const SAID_BYTES_MAX: usize = 1_000;
     let title = "The body is JSON with operator and why, and what the route takes beside them";
     let Json(step) = body.map_err(|_| wrong(title))?;
-    let is_said = |text: &str| (1..=SAID_BYTES_MAX).contains(&text.trim().len());
+    let is_said = |text: &str| (1..=SAID_BYTES_MAX).contains(&text.trim().len()) && !text.contains('\0');
     if is_said(&step.operator) && is_said(&step.why) { Ok(step) } else { Err(wrong(title)) }
 }
 

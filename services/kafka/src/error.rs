@@ -147,11 +147,57 @@ mod tests {
 
     #[test]
     fn a_broker_that_is_away_is_waited_for_and_a_wrong_request_is_not_repeated() {
-        let sort = |code| Error::from_code("test", code).sort();
-        assert_eq!(sort(Code::AllBrokersDown), Sort::Environment);
-        assert_eq!(sort(Code::TopicAuthorizationFailed), Sort::Environment);
-        assert_eq!(sort(Code::MessageTimedOut), Sort::Environment);
-        assert_eq!(sort(Code::InvalidTopic), Sort::Halt);
-        assert_eq!(sort(Code::Fatal), Sort::Client);
+        use Sort::{Client, Environment, Halt};
+        for (code, sort) in [
+            // The cluster is away, ill, busy with itself, or does not let us yet.
+            (Code::AllBrokersDown, Environment),
+            (Code::BrokerTransportFailure, Environment),
+            (Code::BrokerNotAvailable, Environment),
+            (Code::Resolve, Environment),
+            (Code::SSL, Environment),
+            (Code::Authentication, Environment),
+            (Code::LeaderNotAvailable, Environment),
+            (Code::NotLeaderForPartition, Environment),
+            (Code::NotEnoughReplicas, Environment),
+            (Code::NotEnoughReplicasAfterAppend, Environment),
+            (Code::CoordinatorLoadInProgress, Environment),
+            (Code::CoordinatorNotAvailable, Environment),
+            (Code::NotCoordinator, Environment),
+            (Code::RebalanceInProgress, Environment),
+            (Code::UnknownMemberId, Environment),
+            (Code::IllegalGeneration, Environment),
+            (Code::UnknownTopicOrPartition, Environment),
+            (Code::UnknownTopic, Environment),
+            (Code::KafkaStorageError, Environment),
+            (Code::ThrottlingQuotaExceeded, Environment),
+            (Code::TopicAuthorizationFailed, Environment),
+            (Code::GroupAuthorizationFailed, Environment),
+            (Code::ClusterAuthorizationFailed, Environment),
+            (Code::SaslAuthenticationFailed, Environment),
+            (Code::MessageTimedOut, Environment),
+            (Code::OperationTimedOut, Environment),
+            (Code::RequestTimedOut, Environment),
+            (Code::QueueFull, Environment),
+            (Code::Unknown, Environment),
+            // The same call would fail again.
+            (Code::InvalidTopic, Halt),
+            (Code::InvalidPartitions, Halt),
+            (Code::InvalidReplicationFactor, Halt),
+            (Code::InvalidConfig, Halt),
+            (Code::InvalidRequest, Halt),
+            (Code::InvalidRecord, Halt),
+            (Code::InvalidArgument, Halt),
+            (Code::InconsistentGroupProtocol, Halt),
+            (Code::MessageSizeTooLarge, Halt),
+            (Code::PolicyViolation, Halt),
+            (Code::UnsupportedVersion, Halt),
+            (Code::UnsupportedForMessageFormat, Halt),
+            // The client is at its end; another is not.
+            (Code::Fatal, Client),
+            (Code::Fenced, Client),
+        ] {
+            assert_eq!(Error::from_code("test", code).sort(), sort, "{code:?}");
+        }
+        assert_eq!(Error::from_kafka("test", KafkaError::Canceled).sort(), Client);
     }
 }
