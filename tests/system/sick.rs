@@ -93,7 +93,7 @@ fn a_record_that_ends_whoever_reads_it_is_found_and_put_aside() {
     let mut held = psql("BEGIN; LOCK TABLE cases IN EXCLUSIVE MODE; SELECT pg_sleep(600)");
     let mut deaths = 0;
     while sum(&positions(&server), "records") == 0 {
-        assert!(deaths < 12, "it is not put aside");
+        assert!(deaths < 16, "it is not put aside");
         let mut casework = Casework::start(&server, &brokers, &topic, &format!("casework-{deaths}"));
         casework.wait_for_a_partition();
         // Long enough to begin, and for the one that only puts it aside to commit.

@@ -146,6 +146,8 @@ impl Applier {
                 Ok(None) => {}
                 Err(error) if self.bears(&error, attempts) => {
                     note(&error);
+                    // Who dies while the environment is waited for does not die of the record.
+                    self.give_up_trial().await;
                     let pause = sleep(pause_after(attempts, &self.config));
                     if self.given_up.run_until_cancelled(pause).await.is_none() {
                         return Err(error);
