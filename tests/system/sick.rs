@@ -26,9 +26,11 @@ fn produce(server: &Server, brokers: &str, topic: &str, name: &str, events: &str
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
 }
 
+/// The open ones.
 fn letters(server: &Server) -> Vec<Value> {
     let said = text(&["--config", &server.config(), "dead-letters", "list", "--limit", "100000"]);
-    said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    let all = said.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    all.filter(|letter| letter["state"] == "open").collect()
 }
 
 #[test]
@@ -111,10 +113,8 @@ fn a_record_that_ends_whoever_reads_it_is_found_and_put_aside() {
     );
     let found = letters(&server);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(
-        (found[0]["reason"].as_str(), found[0]["case"].as_str()),
-        (Some("internal_error"), Some("12345:0"))
-    );
+    assert_eq!(found[0]["reason"], "internal_error");
+    assert_eq!(found[0]["case"], Value::Null, "nobody looks into it again");
     let casework = Casework::start(&server, &brokers, &topic, "casework-well");
     wait_for(&server, 3);
     assert_eq!(sum(&positions(&server), "applied"), 2, "the others go on");
