@@ -73,6 +73,15 @@ pub(super) fn database(server: &Server) -> [(&'static str, String); 10] {
     ]
 }
 
+/// Runs statements on the database of a server that runs.
+fn execute(server: &Server, statements: &str) {
+    let done = Command::new("psql")
+        .args(["--no-psqlrc", "--quiet", "--command", statements])
+        .envs(database(server))
+        .status();
+    assert!(done.expect("psql runs").success(), "{statements}");
+}
+
 #[test]
 fn a_stop_under_load_is_quick_and_loses_nothing() {
     let mut server = Server::start("stop", &shipped());
@@ -111,13 +120,7 @@ fn a_stop_under_load_is_quick_and_loses_nothing() {
 #[test]
 fn a_role_refuses_a_schema_that_is_not_its_own() {
     let mut server = Server::start("schema", &shipped());
-    let psql = |statement: &str| {
-        let done = Command::new("psql")
-            .args(["--no-psqlrc", "--quiet", "--command", statement])
-            .envs(database(&server))
-            .status();
-        assert!(done.expect("psql runs").success(), "{statement}");
-    };
+    let psql = |statement: &str| execute(&server, statement);
     let refused = |expect: &str| {
         let ended = Command::new(binary())
             .arg("rates")
@@ -219,13 +222,7 @@ fn a_backup_is_whole_or_refused_and_what_came_since_is_sent_again() {
 #[test]
 fn a_database_that_takes_nothing_any_more_is_seen_in_readiness() {
     let mut server = Server::start("read-only", &shipped());
-    let psql = |statement: &str| {
-        let done = Command::new("psql")
-            .args(["--no-psqlrc", "--quiet", "--command", statement])
-            .envs(database(&server))
-            .status();
-        assert!(done.expect("psql runs").success(), "{statement}");
-    };
+    let psql = |statement: &str| execute(&server, statement);
     let wait_for = |expect: u16| {
         let deadline = Instant::now() + Duration::from_mins(1);
         while get(&server.ops, "/readyz").is_none_or(|(status, _)| status != expect) {
