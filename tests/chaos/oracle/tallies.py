@@ -110,7 +110,8 @@ class Score:
             if state == "open_overdue":
                 days = {"closed": clock.due.on, "rated": clock.due.on} | days
         self._add(f"{clock.stage}.{state}", clock.department, days, clock.role, ruled=effect)
-        if clock.policy.family == "close" and state in ("met", "late"):
+        # A clock that was left late and is ruled met was stopped by nothing that could have been approved.
+        if clock.policy.family == "close" and clock.stopped and state in ("met", "late"):
             approved = effect == "met" or effect != "failed" and (
                 clock.due is None or clock.approved_at is None
                 or clock.due.in_time(clock.approved_at, clock.approved_day))
