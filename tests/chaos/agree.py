@@ -58,7 +58,8 @@ Rows = dict[tuple, tuple]
 class Drawn:
     """A rulebook with policies changed at random."""
 
-    CHANGES = 1.5
+    # Of the keys that a policy may have this share is drawn anew.
+    SHARE = 0.19
 
     def __init__(self, dice: random.Random, folder: pathlib.Path) -> None:
         self.dice = dice
@@ -70,7 +71,7 @@ class Drawn:
     def _change(self, text: str) -> str:
         stage, is_custody = re.search(r'(?m)^(?:family|stage) = "(\w+)"', text)[1], 'scope = "custody"' in text
         for name, choices in self._choices(stage, is_custody).items():
-            if self.dice.random() < self.CHANGES / 8:
+            if self.dice.random() < self.SHARE:
                 line = f"{name} = {self.dice.choice(choices)}\n"
                 text, found = re.subn(rf"(?m)^{name} = .*\n", lambda _: line, text)
                 text = text if found else line + text

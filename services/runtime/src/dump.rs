@@ -116,13 +116,12 @@ fn without_password(connection: &Connection) -> Result<(String, Option<String>),
 }
 
 /// Names that hotline understands in a URL, and what libpq calls them; empty: nothing that concerns it.
-const LIBPQ: [(&str, &str); 8] = [
+const LIBPQ: [(&str, &str); 7] = [
     ("ssl-mode", "sslmode"),
     ("ssl-root-cert", "sslrootcert"),
     ("ssl-ca", "sslrootcert"),
     ("ssl-cert", "sslcert"),
     ("ssl-key", "sslkey"),
-    ("hostaddr", "hostaddr"),
     ("statement-cache-capacity", ""),
     ("application_name", ""),
 ];

@@ -140,11 +140,10 @@ impl<'a> Walk<'a> {
 
     /// A return that a department may not ask for any more does not wait until it has the case again.
     fn give_up_barred(&mut self) {
-        let (barred, waiting) = std::mem::take(&mut self.waiting)
+        let (barred, waiting): (Vec<Waiting<'a>>, _) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|waiting| self.unexpected(waiting.fact) == Some(AnomalyCode::ReturnBarred));
         self.waiting = waiting;
-        let barred: Vec<Waiting<'_>> = barred;
         for waiting in barred {
             self.flag(waiting.fact.counted_at, AnomalyCode::ReturnBarred, Some(waiting.fact.key));
         }

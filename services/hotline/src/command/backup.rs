@@ -114,8 +114,8 @@ impl Manifest {
 
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let config = global.load()?;
-    prepare(&args.dir)?;
     Store::must_exist(&config)?;
+    prepare(&args.dir)?;
     let store = Store::open_for_copying(&config).await?.checked().await?;
     let copied = unless_stopped(copy(&store, args)).await;
     store.close().await?;
