@@ -24,7 +24,7 @@ impl EventKey {
     }
 
     /// The key of a fact inside a snapshot, which has no id of its own: SHA-256(source, 0, type, time, data).
-    /// `time` is the RFC 3339 text in UTC, `data` the canonical JSON of all its members.
+    /// `time` is the RFC 3339 text in UTC, `data` the canonical JSON of its members less the personal ones.
     pub fn of_inner(source: &str, event_type: &str, time: &str, data: &[u8]) -> Self {
         Self::hash(&[source.as_bytes(), event_type.as_bytes(), time.as_bytes(), data])
     }

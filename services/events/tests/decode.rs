@@ -226,7 +226,7 @@ fn personal_members_inside_snapshots_are_kept_by_index() {
 }
 
 #[test]
-fn the_key_of_an_inner_fact_knows_type_instant_and_content_only() {
+fn the_key_of_an_inner_fact_knows_type_instant_and_public_content_only() {
     let inner = |time: &str, data: Value| {
         let fact = json!({ "type": "hotline.case.received.v1", "time": time, "data": data });
         let Body::Snapshot(facts) = decoded(&event("snapshot", json!({ "facts": [fact] }))).fact.body else {
@@ -236,8 +236,10 @@ fn the_key_of_an_inner_fact_knows_type_instant_and_content_only() {
     };
     let first = inner("2023-11-22T08:30:00+08:00", json!({ "case_type": "c", "title": "示例" }));
     assert_eq!(first, inner("2023-11-22T00:30:00.000Z", json!({ "title": "示例", "case_type": "c" })));
-    assert_ne!(first, inner("2023-11-22T08:30:00+08:00", json!({ "case_type": "c", "title": "示例二" })));
-    let data = r#"{"case_type":"c","title":"示例"}"#.as_bytes();
+    assert_ne!(first, inner("2023-11-22T08:30:00+08:00", json!({ "case_type": "d", "title": "示例" })));
+    // A title set right is no new fact: it keeps the receipt it had.
+    assert_eq!(first, inner("2023-11-22T08:30:00+08:00", json!({ "case_type": "c", "title": "示例二" })));
+    let data = r#"{"case_type":"c"}"#.as_bytes();
     let type_name = "hotline.case.received.v1";
     assert_eq!(first, EventKey::of_inner("/hotline/12345/411200", type_name, "2023-11-22T00:30:00Z", data));
 }

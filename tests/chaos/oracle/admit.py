@@ -16,6 +16,9 @@ RANKS = {kind: rank for rank, kind in enumerate(
     "close_refused closed merged split withdrawn rated reopened urged supervised supervision_answered acknowledged "
     "appealed ruled milestone snapshot corrected".split())}
 
+# Members of a fact that its key leaves out, as what is stored does.
+PERSONAL = frozenset("title content address reporter respondent links".split())
+
 # After every sequence.
 LAST = 1 << 63
 
@@ -165,7 +168,8 @@ class Admission:
 
     @staticmethod
     def _inner_key(source: str, said: dict) -> str:
-        data = json.dumps(said.get("data") or {}, sort_keys=True, ensure_ascii=False)
+        public = {name: value for name, value in (said.get("data") or {}).items() if name not in PERSONAL}
+        data = json.dumps(public, sort_keys=True, ensure_ascii=False)
         return key_of(source, said["type"], said["time"], data)
 
 

@@ -67,10 +67,12 @@ fn inner_fact(r: &Reader<'_, '_>) -> Option<InnerFact> {
     // A date inside is read in the zone of the fact's own time.
     let context = Context { offset, ..*outer };
     let (key, body) = r.within(&context).data(|r| {
+        // Reading tells which members are personal: what is stored must give the same key when it is read again.
+        let body = super::read(kind, r)?;
         let mut data = Vec::new();
-        canonical::write_object(r.members(), Part::All, |_| true, &mut data);
+        canonical::write_object(r.members(), Part::Public, |_| true, &mut data);
         let key = EventKey::of_inner(outer.source, &kind.event_type(), &claimed_at.to_string(), &data);
-        Some((key, super::read(kind, r)?))
+        Some((key, body))
     })?;
     Some(InnerFact { key, claimed_at, precision, body })
 }
