@@ -3,15 +3,16 @@
 
     tests/chaos/chaos.py [--seed N] [--seconds S | --events N] [--only KIND[,KIND]] [--baseline auto-commit|upsert]
 
-A real Kafka, a PostgreSQL of its own, a gateway and three processes of casework on twelve partitions. Senders over HTTP and
-straight to Kafka write down what was acknowledged, and send again what was not. Meanwhile processes are killed and stopped,
-PostgreSQL and the broker crash, disks fill up, and a proxy of ours cuts, delays and swallows what casework and database say
-to each other. At the end everything is let finish, and then:
+A real Kafka, a PostgreSQL of its own, a gateway, three processes of casework on twelve partitions and two timekeepers. Senders
+over HTTP and straight to Kafka write down what was acknowledged, and send again what was not. Meanwhile processes are killed
+and stopped, PostgreSQL and the broker crash, disks fill up, and a proxy of ours cuts, delays and swallows what they say to
+the database. At the end everything is let finish, and then:
 
     1. every acknowledged event is in the export exactly once, and nothing else but our own dispatches;
     2. the conservation law holds in every position, and every position is at its log's end;
     3. the tallies are those of all cases and of the whole ledger;
-    4. bulletins equal, integer for integer, the replay of the export and an independent oracle over the senders' own logs.
+    4. every alarm that is true was told or noted, once, and what is true no longer was withdrawn;
+    5. bulletins equal, integer for integer, the replay of the export and an independent oracle over the senders' own logs.
 
 Prints its seed first and one JSON object last; exit 1 if anything does not hold. With --baseline a naive consumer takes the
 place of casework, under the same senders, faults and counting: its losses show that the counting sees them, and the exit

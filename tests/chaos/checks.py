@@ -335,6 +335,19 @@ def wait_for_late_pins(senders: Senders) -> None:
         time.sleep(left)
 
 
+def check_alarms(stage: Stage, report: Report) -> None:
+    """What is told is what is true; each rung once for each time that it became true, with a notice for each telling."""
+    untold = stage.command("alarms", "check", codes=(0, 2))
+    report.expect("alarms_not_as_told", untold.splitlines())
+    told = dict(row.split("|") for row in stage.postgres.sql("SELECT telling, count(*) FROM alarms GROUP BY telling"))
+    report.counts["alarms"] = {telling: int(count) for telling, count in told.items()}
+    gaps = stage.postgres.sql("SELECT count(*) FROM (SELECT FROM alarms GROUP BY case_id, alarm HAVING count(*) <> max(n)) AS g")
+    report.expect("alarms_with_gaps", int(gaps[0]))
+    without = stage.postgres.sql("SELECT (SELECT count(*) FROM alarms WHERE telling <> 'missed') "
+                                 "- (SELECT count(*) FROM notices WHERE kind IN ('raised', 'withdrawn'))")
+    report.expect("alarms_without_their_notice", abs(int(without[0])))
+
+
 def check_all(stage: Stage, senders: Senders, report: Report) -> None:
     say("exporting")
     joined = Joined(stage, senders)
@@ -342,6 +355,7 @@ def check_all(stage: Stage, senders: Senders, report: Report) -> None:
     check_positions(stage, joined, report)
     check_letters(stage, senders, joined, report)
     check_tallies(stage, report)
+    check_alarms(stage, report)
     check_figures(stage, joined, report)
     report.expect("answers_wrong", senders.wrong)
     with contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ KINDS = {
     "kill": ("casework", 8.0),
     "zombie": ("casework", 0.8),
     "gateway_kill": ("gateway", 2.0),
+    "timekeeper_kill": ("timekeeper", 4.0),
     "backend_kill": ("database", 0.8),
     "backend_terminate": ("database", 4.0),
     "database_stop": ("database", 1.2),
@@ -109,6 +110,11 @@ class Faults:
     def gateway_kill(self, dice: random.Random) -> dict:
         self.stage.gateway.kill()
         return {}
+
+    def timekeeper_kill(self, dice: random.Random) -> dict:
+        role = dice.choice(self.stage.timekeepers)
+        role.kill()
+        return {"process": role.name}
 
     # PostgreSQL
 

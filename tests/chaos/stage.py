@@ -24,6 +24,7 @@ import stories
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PARTITIONS = 12
 PROCESSES = 3
+TIMEKEEPERS = 2
 TOPIC = "chaos"
 SESSION_SECONDS = 6
 COMMAND_WAIT = 900
@@ -297,6 +298,7 @@ class Stage:
         self.proxy: Proxy | None = None
         self.gateway: Role | None = None
         self.casework: list[Role] = []
+        self.timekeepers: list[Role] = []
         self.is_over = threading.Event()
 
     def write_config(self) -> None:
@@ -325,6 +327,7 @@ class Stage:
         self.gateway = self._role("gateway", "gateway", {})
         through_proxy = {"HOTLINE__POSTGRES__HOST": "127.0.0.1", "HOTLINE__POSTGRES__PORT": str(self.proxy.port)}
         self.casework = [self._role(f"casework-{n}", "casework", through_proxy) for n in range(PROCESSES)]
+        self.timekeepers = [self._role(f"timekeeper-{n}", "timekeeper", through_proxy) for n in range(TIMEKEEPERS)]
         self.start_others()
         self.wait_ready()
 
@@ -339,7 +342,7 @@ class Stage:
         return Role(name, [self.binary, "--config", str(self.config), role], env, self.folder / f"{name}.log")
 
     def roles(self) -> list[Role]:
-        return [role for role in [self.gateway, *self.casework] if role]
+        return [role for role in [self.gateway, *self.casework, *self.timekeepers] if role]
 
     def _look_after(self) -> None:
         while not self.is_over.wait(0.5):

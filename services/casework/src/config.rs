@@ -39,8 +39,6 @@ pub struct CaseworkConfig {
     pub compact_every: Duration,
     /// Cases that one step folds again under a new rulebook or program.
     pub refold_cases_max: i64,
-    /// Cases that one step wakes because a dispatch decision falls due.
-    pub wake_cases_max: i64,
     /// How long the background rests when nothing is left to fold.
     #[serde(with = "units::duration")]
     pub refold_every: Duration,
@@ -60,7 +58,6 @@ impl Default for CaseworkConfig {
             compact_rows_max: 100_000,
             compact_every: Duration::from_millis(500),
             refold_cases_max: 500,
-            wake_cases_max: 200,
             refold_every: Duration::from_secs(1),
         }
     }
@@ -87,9 +84,8 @@ impl Section for CaseworkConfig {
         if self.batch_wait > Duration::from_secs(1) {
             faults.push("batch_wait must be at most 1 s: callers wait for it".to_owned());
         }
-        if self.compact_rows_max < 1 || self.refold_cases_max < 1 || self.wake_cases_max < 1 {
-            faults
-                .push("compact_rows_max, refold_cases_max and wake_cases_max must be at least 1".to_owned());
+        if self.compact_rows_max < 1 || self.refold_cases_max < 1 {
+            faults.push("compact_rows_max and refold_cases_max must be at least 1".to_owned());
         }
         faults
     }

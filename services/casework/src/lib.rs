@@ -6,9 +6,9 @@
 //! becomes a dead letter. A commit of unknown outcome is looked up, never guessed. What a bug of ours makes of a
 //! record is found by halving the batch, and only that record is put aside.
 //!
-//! Beside the batches run the compactor of the tallies, the pass that folds again, and the dispatch decisions of
-//! ours that fall due without an event. It deliberately knows no HTTP: batches come from whoever
-//! has them: from a gateway in this process, or from the partitions of a topic.
+//! Beside the batches run the compactor of the tallies and the pass that folds again. What falls due without an event is
+//! timekeeper's. It deliberately knows no HTTP: batches come from whoever has them: from a gateway in this process, or
+//! from the partitions of a topic.
 
 mod apply;
 pub mod config;
@@ -91,7 +91,7 @@ async fn compact(
     }
 }
 
-/// Folds again what another rulebook or program folded, and what falls due by itself.
+/// Folds again what another rulebook or program folded.
 async fn refold(
     writer: &CaseWriter,
     config: &CaseworkConfig,
@@ -108,7 +108,6 @@ async fn refold(
                 Err(error) => tolerate(error)?,
             }
         }
-        let woken = writer.wake_step(now, config.wake_cases_max).await.or_else(tolerate)?;
         let pass = match writer.refold_step(now, config.refold_cases_max).await {
             Ok(done) => {
                 ::metrics::counter!(metrics::CASES_REFOLDED).increment(done.cases as u64);
@@ -117,7 +116,7 @@ async fn refold(
             }
             Err(error) => tolerate(error)?,
         };
-        if !pass && woken == 0 {
+        if !pass {
             pause(config.refold_every, stop).await;
         }
     }

@@ -4,6 +4,8 @@
 //! whoever tells it, and rates never read it. A rung that is no longer listed, because its deadline moved or its
 //! clock stopped before it, is to be withdrawn; a moved deadline gives the rung another key, so it is armed anew.
 
+pub mod telling;
+
 use jiff::{SignedDuration, Timestamp};
 use smol_str::{SmolStr, format_smolstr};
 
@@ -28,7 +30,7 @@ pub struct Alarm {
     pub due_at: Timestamp,
     /// When it falls due.
     pub at: Timestamp,
-    /// When it may be delivered: later than `at` only where the rung waits for office hours.
+    /// When it may be told: later than `at` only where the rung waits for office hours, or for quiet hours to end.
     pub deliver_at: Timestamp,
     pub level: Level,
     /// The department that is told; None where nobody answers for the clock.
@@ -51,7 +53,8 @@ impl Alarm {
     }
 }
 
-/// All rungs that are true of a case: those before the end of their clock, in the order in which they fall due.
+/// All rungs that are true of a case: those that could be told before the end of their clock, in the order in which
+/// they fall due.
 ///
 /// A clock that is held without an end, or was submitted in time and waits for review, has none from then on. An
 /// acknowledgement ends the ladder of the alarm that it names: later rungs are not raised.
@@ -78,7 +81,9 @@ fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, al
         let Some(at) = falls_due(rung, clock, policy, calendar) else { continue };
         // What would be told before the clock has started is told at its start.
         let at = at.max(start_at);
-        if end.is_some_and(|end| end <= at) {
+        let deliver_at = deliverable(rung, clock.tier, at, calendar, rulebook);
+        // What is over when it could be told is no news any more.
+        if end.is_some_and(|end| end <= deliver_at) {
             continue;
         }
         alarms.push(Alarm {
@@ -89,10 +94,26 @@ fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, al
             rung: place,
             due_at,
             at,
-            deliver_at: if rung.office_hours { calendar.next_opening(at) } else { at },
+            deliver_at,
             level: rung.level,
             to: rung.to.clone().or_else(|| answers(clock, round, at)).or_else(|| view.office.clone()),
         });
+    }
+}
+
+/// Quiet hours hold back everything but that a statutory deadline has passed.
+fn deliverable(
+    rung: &Rung,
+    tier: Tier,
+    at: Timestamp,
+    calendar: &Calendar,
+    rulebook: &Rulebook,
+) -> Timestamp {
+    let open_at = if rung.office_hours { calendar.next_opening(at) } else { at };
+    let is_critical = rung.level == Level::Breach && tier == Tier::Statutory;
+    match &rulebook.quiet_hours {
+        Some(quiet) if !is_critical => quiet.next_end(open_at, &rulebook.timezone),
+        _ => open_at,
     }
 }
 

@@ -172,6 +172,32 @@ impl CaseFacts {
         }
     }
 
+    /// The first and the last receipt of any event; None where none is known.
+    pub fn receipts(&self) -> (Option<Timestamp>, Option<Timestamp>) {
+        let inner = self.snapshots.iter().flat_map(|snapshot| &snapshot.receipts);
+        let all = || self.facts.iter().filter_map(|fact| fact.received_at);
+        let snapshots = || inner.clone().filter_map(|receipt| receipt.received_at);
+        (all().chain(snapshots()).min(), all().chain(snapshots()).max())
+    }
+
+    /// What of the case was received by an instant. Of a source's snapshots only the newest is kept, so of an earlier
+    /// one there is what the newest says too.
+    #[must_use]
+    pub fn known_by(&self, at: Timestamp) -> Self {
+        let by_then =
+            |received_at: Option<Timestamp>| received_at.is_none_or(|received_at| received_at <= at);
+        let facts = self.facts.iter().filter(|fact| by_then(fact.received_at)).cloned().collect();
+        let known = |snapshot: &SourceSnapshot| {
+            let mut snapshot = snapshot.clone();
+            snapshot.receipts.retain(|receipt| by_then(receipt.received_at));
+            snapshot.facts.retain(|fact| {
+                snapshot.receipts.binary_search_by(|receipt| receipt.key.cmp(&fact.key)).is_ok()
+            });
+            (!snapshot.facts.is_empty()).then_some(snapshot)
+        };
+        Self { facts, snapshots: self.snapshots.iter().filter_map(known).collect() }
+    }
+
     fn too_long(&self, ending: bool) -> bool {
         let (facts_max, bytes_max) =
             if ending { (ENDING_FACTS_MAX, ENDING_BYTES_MAX) } else { (FACTS_MAX, BYTES_MAX) };

@@ -19,6 +19,7 @@ mod envelope;
 mod error;
 pub mod intake;
 mod many;
+pub mod notice;
 mod reader;
 mod shape;
 pub mod show;

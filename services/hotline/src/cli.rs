@@ -29,9 +29,13 @@ enum Command {
     /// Run casework: fold batches of events into cases and tallies.
     #[command(after_help = "Example:\n  hotline casework --config /etc/hotline/hotline.toml")]
     Casework,
+    /// Run timekeeper: alarms of deadlines, and dispatch decisions that wait for their time.
+    #[command(after_help = "Example:\n  hotline timekeeper --config /etc/hotline/hotline.toml")]
+    Timekeeper,
     /// Run rates: merge tallies, serve gauges.
     #[command(after_help = "Example:\n  hotline rates --config /etc/hotline/hotline.toml")]
     Rates,
+    Alarms(command::alarms::Args),
     Case(command::case::Args),
     Config(command::config::Args),
     Demo(command::demo::Args),
@@ -58,7 +62,9 @@ impl Cli {
             Command::All => roles::run(&self.global, Role::ALL),
             Command::Gateway => roles::run(&self.global, &[Role::Gateway]),
             Command::Casework => roles::run(&self.global, &[Role::Casework]),
+            Command::Timekeeper => roles::run(&self.global, &[Role::Timekeeper]),
             Command::Rates => roles::run(&self.global, &[Role::Rates]),
+            Command::Alarms(args) => wait(command::alarms::run(&self.global, args)),
             Command::Case(args) => wait(command::case::run(&self.global, args)),
             Command::Config(args) => command::config::run(&self.global, args),
             Command::Demo(args) => command::demo::run(&self.global, args),

@@ -8,6 +8,7 @@ use hotline_gateway::GatewayConfig;
 use hotline_rates::RatesConfig;
 use hotline_runtime::config::{Config, KafkaConfig, Section as _, Sections};
 use hotline_runtime::{Fault, Faults, Place};
+use hotline_timekeeper::TimekeeperConfig;
 
 /// Where a configuration file is looked for without `--config`.
 const FILES: [&str; 2] = ["hotline.toml", "/etc/hotline/hotline.toml"];
@@ -72,7 +73,11 @@ fn contradictions(config: &Config) -> Vec<Fault> {
 
 /// Every section that a configuration file may have: the shell's and each role's.
 pub fn sections() -> Sections {
-    Sections::default().with::<GatewayConfig>().with::<CaseworkConfig>().with::<RatesConfig>()
+    Sections::default()
+        .with::<GatewayConfig>()
+        .with::<CaseworkConfig>()
+        .with::<TimekeeperConfig>()
+        .with::<RatesConfig>()
 }
 
 /// The language of `LC_ALL`, `LC_MESSAGES` or `LANG`, the first that says something, as POSIX orders them.

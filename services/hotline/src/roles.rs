@@ -18,6 +18,7 @@ use hotline_runtime::database::Database;
 use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, Lifecycle};
 use hotline_runtime::ops::{Condition, OpsServer, Readiness};
 use hotline_runtime::{clock, logging, metrics};
+use hotline_timekeeper::TimekeeperConfig;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -30,16 +31,23 @@ use crate::store::Store;
 pub enum Role {
     Gateway,
     Casework,
+    Timekeeper,
     Rates,
 }
 
 impl Role {
-    pub const ALL: &[Self] = &[Self::Gateway, Self::Casework, Self::Rates];
+    pub const ALL: &[Self] = &[Self::Gateway, Self::Casework, Self::Timekeeper, Self::Rates];
+
+    /// Whether it reads from a broker, or writes to one.
+    fn meets_broker(self) -> bool {
+        matches!(self, Self::Gateway | Self::Casework)
+    }
 
     const fn name(self) -> &'static str {
         match self {
             Self::Gateway => "gateway",
             Self::Casework => "casework",
+            Self::Timekeeper => "timekeeper",
             Self::Rates => "rates",
         }
     }
@@ -112,10 +120,10 @@ pub fn run_around<T>(
         let kafka = config.optional::<KafkaConfig>();
         // Before a broker a gateway goes on without the database.
         if kafka.is_none() || roles != [Role::Gateway] {
-            let folds = roles.contains(&Role::Casework);
-            watch_database(&mut lifecycle, &store, folds, readiness.condition("database"));
+            let writes = roles.contains(&Role::Casework) || roles.contains(&Role::Timekeeper);
+            watch_database(&mut lifecycle, &store, writes, readiness.condition("database"));
         }
-        if let Some(kafka) = kafka.filter(|_| roles.iter().any(|role| *role != Role::Rates)) {
+        if let Some(kafka) = kafka.filter(|_| roles.iter().any(|role| role.meets_broker())) {
             watch_broker(&mut lifecycle, kafka, readiness.condition("broker"))?;
         }
         // Where a gateway is in the process too, it goes on: a halted partition must not cost it its callers.
@@ -281,6 +289,7 @@ fn start(
         let reads = hotline_rates::router(rates.clone());
         lifecycle.spawn(Role::Gateway.name(), server.run(reads, lifecycle.token()));
     }
+    let keeps_time = roles.contains(&Role::Timekeeper).then(|| Arc::clone(&writer));
     if roles.contains(&Role::Casework) {
         let casework = config.section::<CaseworkConfig>();
         let intake = match &kafka {
@@ -297,6 +306,15 @@ fn start(
         };
         let run = hotline_casework::run(writer, casework, Arc::new(clock::now), intake, lifecycle.token());
         lifecycle.spawn(Role::Casework.name(), run);
+    }
+    if let Some(writer) = keeps_time {
+        let run = hotline_timekeeper::run(
+            writer,
+            config.section::<TimekeeperConfig>(),
+            clock::now,
+            lifecycle.token(),
+        );
+        lifecycle.spawn(Role::Timekeeper.name(), run);
     }
     if roles.contains(&Role::Rates) {
         let run = hotline_rates::run(config.section::<RatesConfig>(), rates, lifecycle.token());
@@ -343,7 +361,8 @@ impl Beginning<'_> {
         schema::check(&self.store.pool).await?;
         let Ground { writer, in_force } = self.ground;
         let folds = self.roles.contains(&Role::Casework);
-        if folds || self.roles.contains(&Role::Gateway) || self.rulebook.is_some() {
+        let opens = self.roles.iter().any(|role| *role != Role::Rates);
+        if opens || self.rulebook.is_some() {
             // Sealed with another master key than the database's, nothing could ever be read again.
             writer.prepare(clock::now()).await?;
         }

@@ -3,6 +3,10 @@
 //! No row is locked when it is read; every write asks for the revision it read, and who finds another one rolls
 //! back and begins again. New rows are asked for by their key in the same way.
 
+use std::collections::BTreeMap;
+
+use hotline_core::alarm::Alarm;
+use hotline_core::alarm::telling::ladder_hash;
 use hotline_core::fold::{FOLD_VERSION, View};
 use hotline_core::score::Score;
 use jiff::Timestamp;
@@ -11,7 +15,7 @@ use smol_str::SmolStr;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
-use crate::error::Error;
+use crate::error::{Error, expect_rows};
 use crate::sql_types::{At, On, ats};
 
 /// Separates the parts of a list within one bound text; codes hold no control characters.
@@ -26,6 +30,18 @@ pub struct Loaded {
     pub fold_version: i32,
     pub facts: Vec<u8>,
     pub score: Vec<u8>,
+    /// An alarm that was raised stands.
+    pub told: bool,
+}
+
+/// Until when a case sleeps.
+#[derive(Clone, Debug)]
+pub struct Sleep {
+    pub case_id: SmolStr,
+    /// None: until an event comes.
+    pub wake_at: Option<Timestamp>,
+    /// An alarm that was raised stands: whatever changes the ladder wakes the case.
+    pub told: bool,
 }
 
 /// A case as it is written after a fold.
@@ -57,12 +73,16 @@ pub struct Columns {
     pub verdict: Option<&'static str>,
     pub rounds: i16,
     pub clocks_run: bool,
+    /// When a dispatch decision of ours falls due.
+    pub proposed_at: Option<Timestamp>,
+    /// When anything falls due, if nothing of it was told.
     pub wake_at: Option<Timestamp>,
+    pub ladder: i64,
     pub anomalies: Vec<&'static str>,
 }
 
 impl Columns {
-    pub fn of(view: &View, score: &Score) -> Self {
+    pub fn of(view: &View, score: &Score, ladder: &[Alarm]) -> Self {
         let round = view.last_round();
         let closing = round.and_then(|round| round.closing.as_ref());
         let lead = round.and_then(|round| round.current_lead()).map(|custody| custody.department.clone());
@@ -72,6 +92,7 @@ impl Columns {
         let mut anomalies: Vec<_> = view.anomalies.iter().map(|anomaly| anomaly.code.code()).collect();
         anomalies.sort_unstable();
         anomalies.dedup();
+        let proposed_at = view.proposal.as_ref().map(|proposal| proposal.at);
         Self {
             hotline: view.hotline.clone(),
             registered: view.registered,
@@ -88,7 +109,9 @@ impl Columns {
             verdict: clock.map(|clock| clock.verdict.name()),
             rounds: small(view.rounds.len()),
             clocks_run: !score.open_clocks.is_empty(),
-            wake_at: view.proposal.as_ref().map(|proposal| proposal.at),
+            proposed_at,
+            wake_at: ladder.iter().map(|alarm| alarm.deliver_at).chain(proposed_at).min(),
+            ladder: ladder_hash(ladder),
             anomalies,
         }
     }
@@ -107,13 +130,14 @@ fn loaded(row: &PgRow) -> Loaded {
         fold_version: row.get(3),
         facts: row.get(4),
         score: row.get(5),
+        told: row.get(6),
     }
 }
 
 /// The cases of these ids that exist, in key order.
 pub async fn load(tx: &mut PgConnection, ids: &[&str]) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
-        "/* cases::load */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score
+        "/* cases::load */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
            FROM cases WHERE case_id = ANY($1) ORDER BY case_id",
     )
     .bind(ids)
@@ -126,7 +150,7 @@ pub async fn load(tx: &mut PgConnection, ids: &[&str]) -> Result<Vec<Loaded>, Er
 /// Cases in key order after a key, for walks over all of them. Start with `""`.
 pub async fn page(tx: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
-        "/* cases::page */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score
+        "/* cases::page */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
            FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2",
     )
     .bind(after)
@@ -148,7 +172,7 @@ pub async fn stale(
     let rows = sqlx::query(
         "/* cases::stale */ SELECT case_id, revision, rulebook_seq, fold_version,
                 CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN facts END,
-                CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN score END
+                CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN score END, told
            FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $4",
     )
     .bind(after)
@@ -163,18 +187,47 @@ pub async fn stale(
     Ok(Some((last.get::<&str, _>(0).into(), rows.iter().filter(is_stale).map(loaded).collect())))
 }
 
-/// Cases for which something falls due by an instant, the longest due first.
-pub async fn waking(tx: &mut PgConnection, by: Timestamp, limit: i64) -> Result<Vec<SmolStr>, Error> {
-    let ids: Vec<String> = sqlx::query_scalar(
-        "/* cases::waking */ SELECT case_id FROM cases
-          WHERE wake_at <= $1 ORDER BY wake_at, case_id LIMIT $2",
+/// Takes cases for which something falls due by an instant, the longest due first. Nobody else can take or write them
+/// until the end of the transaction; those that somebody is at work on are left out.
+pub async fn claim_waking(tx: &mut PgConnection, by: Timestamp, limit: i64) -> Result<Vec<Loaded>, Error> {
+    let rows = sqlx::query(
+        "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+           FROM cases WHERE wake_at <= $1 ORDER BY wake_at, case_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
     )
     .bind(At(by))
     .bind(limit)
     .fetch_all(tx)
     .await
-    .map_err(Error::database("cases::waking"))?;
-    Ok(ids.into_iter().map(SmolStr::from).collect())
+    .map_err(Error::database("cases::claim_waking"))?;
+    Ok(rows.iter().map(loaded).collect())
+}
+
+/// Until when these cases sleep; those that sleep until an event comes are left out.
+pub async fn wakes(tx: &mut PgConnection, ids: &[&str]) -> Result<BTreeMap<SmolStr, Timestamp>, Error> {
+    let rows = sqlx::query(
+        "/* cases::wakes */ SELECT case_id, wake_at FROM cases WHERE case_id = ANY($1) AND wake_at IS NOT NULL",
+    )
+    .bind(ids)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::wakes"))?;
+    Ok(rows.iter().map(|row| (row.get::<&str, _>(0).into(), row.get::<At, _>(1).0)).collect())
+}
+
+/// Lets claimed cases sleep. Their revision stays: nothing that casework reads of them changes.
+pub async fn sleep(tx: &mut PgConnection, sleeps: &[Sleep]) -> Result<(), Error> {
+    let done = sqlx::query(
+        "/* cases::sleep */ UPDATE cases SET wake_at = n.wake_at, told = n.told
+           FROM unnest($1::text[], $2::timestamptz[], $3::bool[]) AS n (case_id, wake_at, told)
+          WHERE cases.case_id = n.case_id",
+    )
+    .bind(sleeps.iter().map(|sleep| sleep.case_id.as_str()).collect::<Vec<_>>())
+    .bind(ats(sleeps.iter().map(|sleep| sleep.wake_at)))
+    .bind(sleeps.iter().map(|sleep| sleep.told).collect::<Vec<_>>())
+    .execute(tx)
+    .await
+    .map_err(Error::database("cases::sleep"))?;
+    expect_rows("cases::sleep", sleeps.len(), done.rows_affected())
 }
 
 /// The stored scores after a key, in key order: of all cases, or of those with open clocks.
@@ -242,10 +295,10 @@ macro_rules! rows {
             " FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bool[], $7::text[],
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
                 $14::timestamptz[], $15::timestamptz[], $16::date[], $17::text[], $18::smallint[],
-                $19::bool[], $20::timestamptz[], $21::text[])
+                $19::bool[], $20::timestamptz[], $21::text[], $22::timestamptz[], $23::bigint[])
               AS n (case_id, revision, facts, score, hotline, registered, case_type, category, region, channel,
                 class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at,
-                anomalies) ",
+                anomalies, proposed_at, ladder) ",
             $after
         )
     };
@@ -254,31 +307,41 @@ macro_rules! rows {
 const INSERT: &str = rows!(
     "/* cases::insert */ INSERT INTO cases (case_id, revision, rulebook_seq, fold_version, facts, score, hotline,
         registered, case_type, category, region, channel, class, department, received_at, closed_at, due_at,
-        due_on, verdict, rounds, clocks_run, wake_at, anomalies)
-     SELECT n.case_id, 1, $22, $23, n.facts, n.score, n.hotline, n.registered, n.case_type,
+        due_on, verdict, rounds, clocks_run, wake_at, anomalies, ladder)
+     SELECT n.case_id, 1, $24, $25, n.facts, n.score, n.hotline, n.registered, n.case_type,
         string_to_array(n.category, E'\\x1f'), n.region, n.channel, n.class, n.department, n.received_at,
         n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.clocks_run, n.wake_at,
-        string_to_array(n.anomalies, E'\\x1f')",
+        string_to_array(n.anomalies, E'\\x1f'), n.ladder",
     "ON CONFLICT (case_id) DO NOTHING"
 );
 
-/// The revision at its end is what keeps two writers of one case apart.
+/// The revision at its end is what keeps two writers of one case apart. `wake_at` only moves earlier: who is woken too
+/// soon moves it on. While the ladder is the same, who told it last knows when to wake; of one that changed under
+/// something that was told, that may have to be withdrawn at once.
 pub(crate) const UPDATE: &str = rows!(
-    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $22, fold_version = $23,
+    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $24, fold_version = $25,
         facts = n.facts, score = n.score, hotline = n.hotline, registered = n.registered,
         case_type = n.case_type, category = string_to_array(n.category, E'\\x1f'), region = n.region,
         channel = n.channel, class = n.class, department = n.department, received_at = n.received_at,
         closed_at = n.closed_at, due_at = n.due_at, due_on = n.due_on, verdict = n.verdict, rounds = n.rounds,
-        clocks_run = n.clocks_run, wake_at = n.wake_at, anomalies = string_to_array(n.anomalies, E'\\x1f')",
+        clocks_run = n.clocks_run, anomalies = string_to_array(n.anomalies, E'\\x1f'), ladder = n.ladder,
+        wake_at = CASE WHEN n.ladder = cases.ladder THEN least(cases.wake_at, n.proposed_at)
+                       WHEN cases.told THEN least(cases.wake_at, $26)
+                       ELSE least(cases.wake_at, n.wake_at) END",
     "WHERE cases.case_id = n.case_id AND cases.revision = n.revision"
 );
 
 /// Writes folded cases, which are in key order so that two writers meet at the same case first. Fails with
 /// [`Error::Raced`] unless every one of them was written.
-pub async fn write(tx: &mut PgConnection, folded: &[Folded], rulebook_seq: i64) -> Result<(), Error> {
+pub async fn write(
+    tx: &mut PgConnection,
+    folded: &[Folded],
+    rulebook_seq: i64,
+    now: Timestamp,
+) -> Result<(), Error> {
     let (known, new): (Vec<&Folded>, Vec<&Folded>) = folded.iter().partition(|case| case.revision.is_some());
-    write_with(tx, "cases::insert", INSERT, &new, rulebook_seq).await?;
-    write_with(tx, "cases::update", UPDATE, &known, rulebook_seq).await
+    write_with(tx, "cases::insert", INSERT, &new, rulebook_seq, None).await?;
+    write_with(tx, "cases::update", UPDATE, &known, rulebook_seq, Some(now)).await
 }
 
 pub(crate) async fn write_with(
@@ -287,12 +350,13 @@ pub(crate) async fn write_with(
     sql: &'static str,
     folded: &[&Folded],
     rulebook_seq: i64,
+    now: Option<Timestamp>,
 ) -> Result<(), Error> {
     if folded.is_empty() {
         return Ok(());
     }
     let columns = || folded.iter().map(|case| &case.columns);
-    let done = sqlx::query(sql)
+    let query = sqlx::query(sql)
         .bind(folded.iter().map(|case| case.case_id.as_str()).collect::<Vec<_>>())
         .bind(folded.iter().map(|case| case.revision.unwrap_or_default()).collect::<Vec<_>>())
         .bind(folded.iter().map(|case| case.facts.as_slice()).collect::<Vec<_>>())
@@ -314,11 +378,15 @@ pub(crate) async fn write_with(
         .bind(columns().map(|row| row.clocks_run).collect::<Vec<_>>())
         .bind(ats(columns().map(|row| row.wake_at)))
         .bind(columns().map(|row| row.anomalies.join(SEPARATOR)).collect::<Vec<_>>())
+        .bind(ats(columns().map(|row| row.proposed_at)))
+        .bind(columns().map(|row| row.ladder).collect::<Vec<_>>())
         .bind(rulebook_seq)
-        .bind(fold_version())
-        .execute(tx)
-        .await
-        .map_err(Error::database(name))?;
+        .bind(fold_version());
+    let query = match now {
+        Some(now) => query.bind(At(now)),
+        None => query,
+    };
+    let done = query.execute(tx).await.map_err(Error::database(name))?;
     let (expected, found) = (folded.len() as u64, done.rows_affected());
     if expected == found { Ok(()) } else { Err(Error::Raced { name, expected, found }) }
 }

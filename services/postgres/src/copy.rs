@@ -69,6 +69,10 @@ impl Rows {
         self.bytes(&value.to_be_bytes())
     }
 
+    pub(crate) fn short(&mut self, value: i16) -> &mut Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
     pub(crate) fn at(&mut self, value: Timestamp) -> &mut Self {
         self.integer(At(value).postgres())
     }

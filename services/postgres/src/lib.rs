@@ -9,6 +9,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub mod alarms;
 pub mod backups;
 pub mod batch;
 pub mod cases;
@@ -21,6 +22,7 @@ pub mod health;
 pub mod installation;
 pub mod interventions;
 pub mod ledger;
+pub mod notices;
 pub mod personal;
 pub mod pool;
 pub mod positions;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hotline_core::alarm::telling;
 use hotline_core::case::{Added, CaseFacts};
 use hotline_core::fact::EventKey;
 use hotline_core::fold::settle;
@@ -9,7 +10,7 @@ use hotline_core::score::score;
 use hotline_events::{Event, Keep, decode};
 use hotline_postgres::positions::{self, Position};
 use hotline_postgres::tallies::{self, Difference, Tallies};
-use hotline_postgres::{PgConnection, ledger, run_snapshot_tx, testing};
+use hotline_postgres::{PgConnection, alarms, cases, ledger, run_snapshot_tx, testing};
 use jiff::Timestamp;
 
 use super::world::{PARTITIONS, World};
@@ -65,7 +66,56 @@ pub(super) async fn check(world: &mut World) -> Result<(), String> {
     if otherwise != stored {
         return Err(format!("in another order: {:?}", tallies::differences(stored, otherwise)));
     }
-    nothing_is_lost(world, &rows).await
+    nothing_is_lost(world, &rows).await?;
+    alarms_are_told(world).await
+}
+
+/// What was told is what is true, each once; every case sleeps no longer than it may, and every telling has its notice.
+async fn alarms_are_told(world: &World) -> Result<(), String> {
+    let found = run_snapshot_tx(&world.database.pool, "check", &mut (), |tx, ()| {
+        Box::pin(async move {
+            let cases = cases::page(tx, "", 100).await?;
+            let ids: Vec<&str> = cases.iter().map(|case| case.case_id.as_str()).collect();
+            let told = alarms::last_told(tx, &ids).await?;
+            let wakes = cases::wakes(tx, &ids).await?;
+            let without = testing::count(
+                tx,
+                "SELECT count(*) FROM (SELECT count(*) FROM alarms GROUP BY case_id, alarm HAVING count(*) <> max(n)) AS gaps",
+            )
+            .await;
+            let notices = testing::count(
+                tx,
+                "SELECT (SELECT count(*) FROM notices WHERE kind IN ('raised', 'withdrawn'))
+                      - (SELECT count(*) FROM alarms WHERE telling <> 'missed')",
+            )
+            .await;
+            Ok((cases, told, wakes, without, notices))
+        })
+    })
+    .await;
+    let (cases, told, wakes, gaps, notices) = found.map_err(|error| error.to_string())?;
+    if (gaps, notices) != (0, 0) {
+        return Err(format!("{gaps} alarms with gaps, {notices} more notices than alarms that were told"));
+    }
+    for case in &cases {
+        let (id, rulebook) = (case.case_id.as_str(), &*world.rulebook);
+        let facts = CaseFacts::decode(&case.facts).map_err(|error| error.to_string())?;
+        let view = hotline_core::fold::fold(id, &facts, rulebook);
+        let last = told.get(&case.case_id).map_or(&[][..], Vec::as_slice);
+        let due = telling::due((id, &facts), &view, rulebook, last, world.now);
+        if !due.tellings.is_empty() {
+            return Err(format!("{id}: not told: {:?}", due.tellings));
+        }
+        let next = view.proposal.as_ref().map(|proposal| proposal.at).into_iter().chain(due.next).min();
+        let wake_at = wakes.get(&case.case_id).copied();
+        if next.is_some_and(|next| wake_at.is_none_or(|wake_at| wake_at > next)) {
+            return Err(format!("{id} sleeps until {wake_at:?} and should wake at {next:?}"));
+        }
+        if case.told != due.stands {
+            return Err(format!("{id}: that something raised stands is {}", due.stands));
+        }
+    }
+    Ok(())
 }
 
 /// Every record is counted once, and every partition is read to its end.

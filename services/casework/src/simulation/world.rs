@@ -36,10 +36,13 @@ pub(super) struct Tally {
     activations: u64,
     woken: u64,
     stopped: u64,
+    raised: u64,
+    missed: u64,
+    withdrawn: u64,
 }
 
 impl Tally {
-    fn all(&self) -> [u64; 10] {
+    fn all(&self) -> [u64; 13] {
         [
             self.events,
             self.batches,
@@ -51,6 +54,9 @@ impl Tally {
             self.activations,
             self.woken,
             self.stopped,
+            self.raised,
+            self.missed,
+            self.withdrawn,
         ]
     }
 
@@ -65,6 +71,9 @@ impl Tally {
         self.activations += other.activations;
         self.woken += other.woken;
         self.stopped += other.stopped;
+        self.raised += other.raised;
+        self.missed += other.missed;
+        self.withdrawn += other.withdrawn;
     }
 
     /// A simulation in which something never happens says nothing about it.
@@ -101,7 +110,7 @@ pub(super) struct World {
     /// They do not know yet that others have their partitions.
     zombies: Vec<(usize, Owner)>,
     sent: Vec<Sent>,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     told: Vec<String>,
 }
 
@@ -163,6 +172,7 @@ impl World {
             while self.batch(partition, 5).await {}
         }
         while !self.writer.refold_step(self.now, 100).await.expect("a pass").refold.done {}
+        while self.wake().await > 0 {}
         std::mem::take(&mut self.told)
     }
 
@@ -188,12 +198,30 @@ impl World {
                 self.tell(format!("compacted {moved:?}"));
             }
             18 => {
-                let woken = self.writer.wake_step(self.now, 10).await.expect("it wakes");
-                self.tally.woken += woken as u64;
-                self.tell(format!("woken {woken}"));
+                self.wake().await;
             }
             _ => self.operate().await,
         }
+    }
+
+    /// What falls due by itself; how many cases there were. Now and then nobody learns whether it was committed.
+    async fn wake(&mut self) -> usize {
+        if self.dice.one_in(5) {
+            let loss = if self.dice.one_in(2) { Loss::OfTheCommit } else { Loss::OfTheAnswer };
+            lose_next(&self.database.pool, "batch::wake_step", loss);
+            self.tell(format!("{loss:?} of what falls due"));
+        }
+        let woken = match self.writer.wake_step(self.now, 2).await {
+            Err(hotline_postgres::Error::CommitUnknown { .. }) => self.writer.wake_step(self.now, 10).await,
+            woken => woken,
+        };
+        let woken = woken.expect("it wakes");
+        self.tally.woken += woken.cases as u64;
+        self.tally.raised += woken.raised as u64;
+        self.tally.missed += woken.missed as u64;
+        self.tally.withdrawn += woken.withdrawn as u64;
+        self.tell(format!("woken {woken:?}"));
+        woken.cases
     }
 
     fn tell(&mut self, what: String) {

@@ -158,6 +158,22 @@ fn an_extension_asked_at_five_passes_and_a_minute_later_does_not() {
 }
 
 #[test]
+fn what_is_granted_under_review_moves_the_deadline_that_approval_is_judged_by() {
+    let life = format!(
+        "{DISPATCHED}10-12 16:00 submitted D1\n10-12 16:30 extended 5-working_day\n10-14 16:00 closed D1"
+    );
+    let rulebook = rulebook(POLICIES);
+    let view = fold(CASE, &case(super::samples::life(&life), &rulebook), &rulebook);
+    let close = view.clocks.iter().find(|clock| clock.stage == "close").expect("it has a clock");
+    assert_eq!((close.verdict, close.approved_in_time), (Verdict::Met, Some(true)));
+    assert_eq!(
+        close.due_at().map(super::samples::local).as_deref(),
+        Some("10-20 00:00"),
+        "as it was while the case was open"
+    );
+}
+
+#[test]
 fn extensions_beyond_the_policy_have_no_effect() {
     let life = format!("{DISPATCHED}10-09 10:00 extended 11-working_day\n10-19 16:00 closed D1");
     check(&life, "close.due", "D1 0/1");

@@ -67,6 +67,7 @@ pub fn load(files: &Files) -> Result<Loaded, Vec<Fault>> {
         classes: head.classes,
         general_holds,
         periods: head.periods,
+        quiet_hours: head.quiet_hours,
         codes,
         places,
     };

@@ -65,6 +65,8 @@ pub struct Rulebook {
     pub classes: Vec<Class>,
     pub general_holds: Vec<GeneralHold>,
     pub periods: BTreeMap<Code, Period>,
+    /// When only a statutory deadline that has just passed is told; None: never.
+    pub quiet_hours: Option<QuietHours>,
     /// Codes by list name (`case_type`, `channel`, `outcome`, …) that extend the built-in ones.
     pub codes: BTreeMap<Code, Vec<Code>>,
     /// Where each entry is written, for whoever reports something about it.
@@ -98,6 +100,10 @@ impl Tier {
             Tier::Statutory => "statutory",
             Tier::Promise => "promise",
         }
+    }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        [Tier::Statutory, Tier::Promise].into_iter().find(|tier| tier.name() == name)
     }
 }
 
@@ -233,6 +239,11 @@ impl Level {
             Level::Escalation => "escalation",
         }
     }
+
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Level::Notice, Level::Warning, Level::Breach, Level::Escalation];
+        all.into_iter().find(|level| level.name() == name)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -243,6 +254,33 @@ pub struct Rung {
     pub to: Option<Code>,
     /// Deliver only within office hours.
     pub office_hours: bool,
+}
+
+/// A span of the day, in the rulebook's zone; over midnight where it begins later than it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuietHours {
+    pub from: Time,
+    /// Exclusive.
+    pub until: Time,
+}
+
+impl QuietHours {
+    /// The instant itself, or the end of the quiet hours that it lies in.
+    pub fn next_end(&self, at: Timestamp, timezone: &TimeZone) -> Timestamp {
+        let local = timezone.to_datetime(at);
+        let (time, over_midnight) = (local.time(), self.until < self.from);
+        let (is_quiet, ends_tomorrow) = if over_midnight {
+            (time >= self.from || time < self.until, time >= self.from)
+        } else {
+            (self.from <= time && time < self.until, false)
+        };
+        if !is_quiet {
+            return at;
+        }
+        let today = local.date();
+        let day = if ends_tomorrow { today.tomorrow().unwrap_or(today) } else { today };
+        timezone.to_ambiguous_timestamp(day.to_datetime(self.until)).compatible().unwrap_or(at)
+    }
 }
 
 /// A fact type, or type and code, that starts or stops a clock.

@@ -1,5 +1,6 @@
 //! One module a command, each with `Args` and `run`.
 
+pub mod alarms;
 pub mod backup;
 pub mod bulletin;
 pub mod case;

@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use hotline_core::alarm::alarms;
+use hotline_core::alarm::telling::LATE_MAX;
 use hotline_core::case::{Added, CaseFacts};
-use hotline_core::fact::{EventKey, Fact};
-use hotline_core::fold::settle;
+use hotline_core::fact::{Body, EventKey, Fact};
+use hotline_core::fold::{View, settle};
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, score};
 use hotline_events::Decoded;
 use hotline_events::intake::{Outcome, Reason, RecordContent};
+use hotline_events::notice::Notice;
 use jiff::Timestamp;
 use smol_str::SmolStr;
 
@@ -31,6 +34,8 @@ pub(crate) struct FoldedCase {
     /// Dispatch decisions taken in this fold.
     pub(crate) pins: Vec<Fact>,
     pub(crate) restatement: Option<Restatement>,
+    /// What departments are told of our own dispatch decisions.
+    pub(crate) notices: Vec<Notice>,
     /// Something is to be written.
     pub(crate) changed: bool,
 }
@@ -183,8 +188,44 @@ pub(crate) fn refold(
     let changed = changed || !pins.is_empty();
     let revision = loaded.map(|loaded| loaded.revision);
     // Only this much of the view is stored: the views of a whole batch would be most of its memory.
-    let columns = Columns::of(&view, &score);
-    Ok(FoldedCase { case_id: case(), revision, facts, columns, old, score, pins, restatement, changed })
+    let ladder = guarded(case_id, || alarms(&view, rulebook))?;
+    let columns = Columns::of(&view, &score, &ladder);
+    let notices = notices(case_id, &view, &facts, &pins, as_of);
+    Ok(FoldedCase {
+        case_id: case(),
+        revision,
+        facts,
+        columns,
+        old,
+        score,
+        pins,
+        restatement,
+        notices,
+        changed,
+    })
+}
+
+/// What is told of our own decisions: that one was taken, or that the hotline dispatched the case itself. Nothing is
+/// told of old events that come in late.
+fn notices(case_id: &str, view: &View, facts: &CaseFacts, pins: &[Fact], as_of: Timestamp) -> Vec<Notice> {
+    let is_news = |happened_at: Timestamp| {
+        facts.receipts().0.is_none_or(|first| first.duration_since(happened_at) <= LATE_MAX)
+    };
+    let decided = pins.iter().filter(|pin| is_news(pin.claimed_at)).filter_map(|pin| match &pin.body {
+        Body::Dispatched(dispatched) => Some(Notice::of_dispatch(case_id, view, pin, dispatched, as_of)),
+        _ => None,
+    });
+    let slots = || view.rounds.iter().flat_map(|round| &round.slots);
+    let overruled = facts.facts().iter().filter(|fact| fact.is_pin()).filter_map(|pin| {
+        let Body::Dispatched(dispatched) = &pin.body else { return None };
+        let slot = dispatched.pin.as_ref()?.slot;
+        let filled_by = slots().find(|other| other.trigger == slot)?.filled_by.filter(|by| *by != pin.key)?;
+        let by = facts.facts().iter().find(|fact| fact.key == filled_by)?.received_at?;
+        // Written with the fact that overrules it, and not again.
+        (as_of.duration_since(by) <= LATE_MAX && is_news(pin.claimed_at))
+            .then(|| Notice::of_overruled(case_id, view, pin, dispatched, (filled_by, by)))
+    });
+    decided.chain(overruled).collect()
 }
 
 pub(crate) fn is_stale(loaded: &Loaded, active: &Active) -> bool {

@@ -15,6 +15,7 @@ pub(crate) mod fold;
 mod plan;
 mod redrive;
 mod refold;
+mod wake;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use sqlx::{PgConnection, PgPool};
 
 pub use activation::{Preview, preview};
 pub use refold::Step as RefoldStep;
+pub use wake::{Untold, Woken};
 
 use crate::cases::Loaded;
 use crate::error::Error;

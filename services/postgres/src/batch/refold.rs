@@ -1,5 +1,4 @@
-//! Folding cases again without new events: after a change of rulebook or program, and when a dispatch decision
-//! of ours falls due.
+//! Folding cases again without new events, after a change of rulebook or program.
 
 use hotline_core::fold::FOLD_VERSION;
 use jiff::Timestamp;
@@ -45,12 +44,6 @@ impl CaseWriter {
                 .await?;
         }
     }
-
-    /// Folds cases whose next dispatch decision falls due by `now`; how many there were.
-    pub async fn wake_step(&self, now: Timestamp, limit: i64) -> Result<usize, Error> {
-        let mut context = Pass { writer: self, now, limit };
-        run_tx(&self.pool, "batch::wake_step", &mut context, |tx, context| Box::pin(context.wake(tx))).await
-    }
 }
 
 impl Pass<'_> {
@@ -65,7 +58,7 @@ impl Pass<'_> {
         let mut looked_at = 0;
         if let Some((last, stale)) = page {
             looked_at = stale.len();
-            let stored = self.again(tx, &stale, &active).await?;
+            let stored = self.writer.fold_again(tx, &stale, &active, self.now).await?;
             refold.after_case = last;
             refold.cases += i64::try_from(stored.cases).expect("a page is bounded");
             refold.restated += i64::try_from(stored.restated).expect("a page is bounded");
@@ -82,36 +75,24 @@ impl Pass<'_> {
         refolds::advance(tx, &refold, self.now).await?;
         Ok(Some(Step { refold, cases: looked_at }))
     }
+}
 
-    async fn wake(&mut self, tx: &mut PgConnection) -> Result<usize, Error> {
-        let active = self.writer.active(tx).await?;
-        let mut ids = cases::waking(tx, self.now, self.limit).await?;
-        ids.sort_unstable();
-        let loaded = cases::load(tx, &ids.iter().map(smol_str::SmolStr::as_str).collect::<Vec<_>>()).await?;
-        self.again(tx, &loaded, &active).await?;
-        Ok(loaded.len())
-    }
-
-    async fn again(
+impl CaseWriter {
+    /// Folds cases as they were read by the active rulebook and writes them.
+    pub(super) async fn fold_again(
         &self,
         tx: &mut PgConnection,
         loaded: &[Loaded],
         active: &Active,
+        now: Timestamp,
     ) -> Result<write::Stored, Error> {
-        let older = self.writer.older(tx, loaded, active.seq).await?;
+        let older = self.older(tx, loaded, active.seq).await?;
         let mut folded = Vec::with_capacity(loaded.len());
         for loaded in loaded {
             let facts = fold::decode(&loaded.case_id, Some(loaded))?;
-            folded.push(fold::refold(
-                &loaded.case_id,
-                facts,
-                Some(loaded),
-                (active, &older),
-                self.now,
-                true,
-            )?);
+            folded.push(fold::refold(&loaded.case_id, facts, Some(loaded), (active, &older), now, true)?);
         }
-        write::pins(tx, &mut folded, self.now).await?;
-        write::cases(tx, &self.writer.names, &folded, active.seq, self.now).await
+        write::pins(tx, &mut folded, now).await?;
+        write::cases(tx, &self.names, &folded, active.seq, now).await
     }
 }

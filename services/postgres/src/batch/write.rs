@@ -19,6 +19,7 @@ use crate::dead_letters::{self, NewLetter};
 use crate::error::Error;
 use crate::figures::{self, Reported};
 use crate::ledger::{self, Entry};
+use crate::notices;
 use crate::personal::{self, Sealed};
 use crate::refolds;
 use crate::restatements;
@@ -87,7 +88,9 @@ pub(crate) async fn cases(
             columns: case.columns.clone(),
         })
         .collect();
-    cases::write(tx, &rows, rulebook_seq).await?;
+    cases::write(tx, &rows, rulebook_seq, now).await?;
+    let told: Vec<_> = changed().flat_map(|case| case.notices.iter().cloned()).collect();
+    notices::append(tx, &told, now).await?;
     if !rows.is_empty() {
         refolds::reopen_newer(tx).await?;
     }

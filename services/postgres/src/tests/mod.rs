@@ -1,6 +1,7 @@
 //! The store on a real PostgreSQL: what a batch does, what two writers do, what no table may hold.
 
 mod activation;
+mod alarms;
 mod errors;
 mod intake;
 mod privacy;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Time;
 
-use super::{Found, Running, StageOfRound, judged_at_submission, select};
+use super::{Ending, Found, Running, StageOfRound, judged_at_submission, select};
 use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::calendar::Calendar;
 use crate::deadline::{
@@ -132,18 +132,24 @@ impl StageOfRound<'_> {
             .collect()
     }
 
-    /// The extensions that this clock takes, of those granted while it ran.
+    /// The extensions that this clock takes, of those asked for while it ran: of a clock that stopped at a submission,
+    /// which might have been refused, until the step that made the stop.
     pub(super) fn extensions(
         &self,
         clock: &Running<'_>,
         limit: &Limit<'_>,
         holds: &[Hold],
-        live_until: Option<Timestamp>,
+        ending: Ending,
         found: &mut Found,
     ) -> Vec<Extension> {
         let mut taken: Vec<Extension> = Vec::new();
         let mut open_requests: Vec<Timestamp> = Vec::new();
-        for step in &self.round.steps {
+        let is_live = |asked_at: Timestamp, place: usize| match ending {
+            Ending::Open => true,
+            Ending::Ended { at } => asked_at < at,
+            Ending::Stopped { step, .. } => place < step || asked_at < self.round.steps[step].counted_at,
+        };
+        for (place, step) in self.round.steps.iter().enumerate() {
             let of_stage = |stage: &Code| *stage == clock.policy.stage || *stage == clock.policy.family;
             match &step.body {
                 // What was asked before the clock began was asked for another one.
@@ -159,8 +165,7 @@ impl StageOfRound<'_> {
                     // A grant answers everything that was asked, from the first time on.
                     let asked_at = open_requests.first().copied().unwrap_or(step.counted_at);
                     open_requests.clear();
-                    let live = asked_at >= clock.start_at && live_until.is_none_or(|until| asked_at < until);
-                    if !live {
+                    if asked_at < clock.start_at || !is_live(asked_at, place) {
                         continue;
                     }
                     let ask = Ask { grant: *grant, asked_at, granted_at: step.counted_at };

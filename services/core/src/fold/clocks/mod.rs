@@ -215,7 +215,7 @@ impl<'a> StageOfRound<'a> {
         let holds = self.holds(clock, custody, moment);
         let Some(limit) = self.limit(clock, moment) else { return false };
         let mut silent = Found::default();
-        let extensions = self.extensions(clock, &limit, &holds, None, &mut silent);
+        let extensions = self.extensions(clock, &limit, &holds, Ending::Open, &mut silent);
         !due(&limit, clock.start_at, &holds, &extensions).in_time(at, precision, limit.calendar())
     }
 
@@ -261,7 +261,6 @@ impl<'a> StageOfRound<'a> {
     /// Computes the deadline of a clock and judges it.
     fn finish(&self, clock: &Running<'a>, custody: Option<usize>, ending: Ending, found: &mut Found) {
         let until = self.moment_of_ending(ending);
-        let live_until = until.map(|moment| moment.at);
         let holds = self.holds(clock, custody, until);
         let mut result = self.blank(Some(clock.policy), custody);
         let Some(limit) = self.limit(clock, until) else {
@@ -269,7 +268,7 @@ impl<'a> StageOfRound<'a> {
             self.none(Some(clock.policy), custody, found);
             return;
         };
-        let extensions = self.extensions(clock, &limit, &holds, live_until, found);
+        let extensions = self.extensions(clock, &limit, &holds, ending, found);
         let deadline = due(&limit, clock.start_at, &holds, &extensions);
         let calendar = limit.calendar();
         let submission = Some(clock).filter(|clock| judged_at_submission(clock.policy)).and_then(|clock| {

@@ -1,4 +1,4 @@
-//! `rulebook.toml`: the name, the zone of tally days, the default calendar, classes and periods.
+//! `rulebook.toml`: the name, the zone of tally days, the default calendar, classes, periods and quiet hours.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,8 +7,10 @@ use jiff::tz::TimeZone;
 
 use crate::fact::Code;
 use crate::rulebook::fault::{Place, Section};
-use crate::rulebook::raw::{Reading, Table, boolean, code, code_text, integer, text, weekday, zone};
-use crate::rulebook::{Class, ORDINARY, Period};
+use crate::rulebook::raw::{
+    Reading, Table, boolean, civil_time, code, code_text, integer, text, weekday, zone,
+};
+use crate::rulebook::{Class, ORDINARY, Period, QuietHours};
 
 pub(super) struct Head {
     pub(super) name: String,
@@ -17,6 +19,7 @@ pub(super) struct Head {
     pub(super) calendar: Option<Code>,
     pub(super) classes: Vec<Class>,
     pub(super) periods: BTreeMap<Code, Period>,
+    pub(super) quiet_hours: Option<QuietHours>,
     pub(super) place: Arc<Place>,
 }
 
@@ -27,6 +30,7 @@ pub(super) fn read(reading: &Reading<'_>) -> Head {
         calendar: None,
         classes: Vec::new(),
         periods: BTreeMap::new(),
+        quiet_hours: None,
         place: Arc::default(),
     };
     reading.toml("rulebook.toml", &[Section::Rulebook, Section::Class, Section::Period], |mut root| {
@@ -43,9 +47,21 @@ pub(super) fn read(reading: &Reading<'_>) -> Head {
         if let Some(periods) = root.table("periods") {
             head.periods = read_periods(reading, &periods);
         }
+        head.quiet_hours = root.table("quiet_hours").and_then(read_quiet_hours);
         root.finish();
     });
     head
+}
+
+fn read_quiet_hours(mut quiet: Table<'_>) -> Option<QuietHours> {
+    let (from, until) = (quiet.required("from", civil_time), quiet.required("until", civil_time));
+    quiet.finish();
+    let hours = QuietHours { from: from?, until: until? };
+    if hours.from == hours.until {
+        quiet.error("until", "invalid_value", "must differ from `from`, else the whole day is quiet");
+        return None;
+    }
+    Some(hours)
 }
 
 fn read_class(reading: &Reading<'_>, mut class: Table<'_>) -> Option<Class> {

@@ -1,0 +1,390 @@
+//! What is to be told of a case now: the difference between the alarms that are true of it and those that were told.
+//!
+//! Guarantees: a rung is raised once for a given deadline as long as it stays true; one that is true no longer is
+//! withdrawn once, with its reason; what fell due more than [`LATE_MAX`] before its cause was known is noted and not
+//! told, so that old events that come in late are quiet. Telling twice in a row tells nothing the second time.
+
+use jiff::{SignedDuration, Timestamp};
+use smol_str::SmolStr;
+
+use super::{Alarm, alarms};
+use crate::case::CaseFacts;
+use crate::fold::{Clock, View, fold};
+use crate::rulebook::Rulebook;
+
+/// How long after a rung fell due the facts that cause it may come in.
+pub const LATE_MAX: SignedDuration = SignedDuration::from_hours(24);
+
+/// What was done about a rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    Raised,
+    /// Noted and not told.
+    Missed,
+    Withdrawn(Withdrawal),
+}
+
+/// Why a rung that was raised is true no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// Its clock was stopped before the rung, as came out later.
+    Stopped,
+    /// The work was submitted before the rung and waits for review.
+    Submitted,
+    /// Its clock has another deadline.
+    DeadlineMoved,
+    /// Its clock is held without an end.
+    Held,
+    /// There is no such clock any more.
+    ClockGone,
+    /// The rung falls due later, or no more.
+    RungMoved,
+}
+
+impl Telling {
+    /// The word under which it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Telling::Raised => "raised",
+            Telling::Missed => "missed",
+            Telling::Withdrawn(_) => "withdrawn",
+        }
+    }
+}
+
+impl Withdrawal {
+    pub const ALL: [Self; 6] =
+        [Self::Stopped, Self::Submitted, Self::DeadlineMoved, Self::Held, Self::ClockGone, Self::RungMoved];
+
+    pub fn code(self) -> &'static str {
+        match self {
+            Withdrawal::Stopped => "stopped",
+            Withdrawal::Submitted => "submitted",
+            Withdrawal::DeadlineMoved => "deadline_moved",
+            Withdrawal::Held => "held",
+            Withdrawal::ClockGone => "clock_gone",
+            Withdrawal::RungMoved => "rung_moved",
+        }
+    }
+}
+
+/// A rung that was told, or noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub alarm: Alarm,
+    /// Counts what was told of this rung for this deadline: odd raised or missed, even withdrawn.
+    pub n: u16,
+    pub telling: Telling,
+}
+
+/// What is to be done about a case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// To be stored, and told unless missed; withdrawals first.
+    pub tellings: Vec<Told>,
+    /// When the next rung is to be told.
+    pub next: Option<Timestamp>,
+    /// Something that was raised stands, so that whatever changes the ladder must be looked at.
+    pub stands: bool,
+}
+
+/// Compares the alarms that are true of a case with what was `told` last of each rung.
+pub fn due(
+    (case, facts): (&str, &CaseFacts),
+    view: &View,
+    rulebook: &Rulebook,
+    told: &[Told],
+    now: Timestamp,
+) -> Due {
+    let ladder = alarms(view, rulebook);
+    let last = |id: &str| told.iter().find(|told| told.alarm.id() == id);
+    let mut due = Due::default();
+    for before in told {
+        if before.telling != Telling::Raised {
+            continue;
+        }
+        let id = before.alarm.id();
+        if ladder.iter().any(|alarm| alarm.id() == id && alarm.at <= now) {
+            due.stands = true;
+        } else {
+            let why = Telling::Withdrawn(why_withdrawn(&before.alarm, view));
+            due.tellings.push(Told { alarm: before.alarm.clone(), n: before.n + 1, telling: why });
+        }
+    }
+    let mut known = Known { case, facts, rulebook, at: Vec::new() };
+    for alarm in ladder {
+        let before = last(&alarm.id());
+        if before.is_some_and(|before| !matches!(before.telling, Telling::Withdrawn(_))) {
+            continue;
+        }
+        if alarm.deliver_at > now {
+            due.next = Some(due.next.map_or(alarm.deliver_at, |next| next.min(alarm.deliver_at)));
+            continue;
+        }
+        let was_known = known.in_time(&alarm, now);
+        due.stands |= was_known;
+        let telling = if was_known { Telling::Raised } else { Telling::Missed };
+        due.tellings.push(Told { n: before.map_or(1, |before| before.n + 1), alarm, telling });
+    }
+    due
+}
+
+/// A hash of a ladder: while it stays the same, nothing has to be told at another time or not any more.
+pub fn ladder_hash(ladder: &[Alarm]) -> i64 {
+    use sha2::{Digest as _, Sha256};
+    if ladder.is_empty() {
+        return 0;
+    }
+    let mut hasher = Sha256::new();
+    for alarm in ladder {
+        hasher.update(alarm.id());
+        hasher.update(alarm.deliver_at.as_microsecond().to_be_bytes());
+    }
+    let hash = hasher.finalize();
+    i64::from_be_bytes(hash[..8].try_into().expect("eight bytes")) | 1
+}
+
+/// Which rungs were known in time: those that the facts received by then caused.
+struct Known<'f> {
+    case: &'f str,
+    facts: &'f CaseFacts,
+    rulebook: &'f Rulebook,
+    /// The ids that were true by an instant, as far as anybody asked.
+    at: Vec<(Timestamp, Vec<SmolStr>)>,
+}
+
+impl Known<'_> {
+    fn in_time(&mut self, alarm: &Alarm, now: Timestamp) -> bool {
+        let Ok(until) = alarm.at.checked_add(LATE_MAX) else { return true };
+        let (first, last) = self.facts.receipts();
+        if now <= until || last.is_none_or(|last| last <= until) {
+            return true;
+        }
+        if first.is_some_and(|first| first > until) {
+            return false;
+        }
+        if !self.at.iter().any(|(at, _)| *at == until) {
+            let facts = self.facts.known_by(until);
+            let ladder = alarms(&fold(self.case, &facts, self.rulebook), self.rulebook);
+            self.at.push((until, ladder.iter().map(Alarm::id).collect()));
+        }
+        let id = alarm.id();
+        self.at.iter().any(|(at, ids)| *at == until && ids.contains(&id))
+    }
+}
+
+fn why_withdrawn(alarm: &Alarm, view: &View) -> Withdrawal {
+    let is_same = |clock: &&Clock| {
+        let round = &view.rounds[clock.round];
+        let custody = clock.custody.map(|place| round.steps[round.custodies[place].opening].key);
+        round.number == alarm.round
+            && clock.stage == alarm.stage
+            && clock.tier == alarm.tier
+            && custody == alarm.custody
+    };
+    let clocks: Vec<&Clock> = view.clocks.iter().filter(is_same).collect();
+    let same_deadline = |clock: &&&Clock| clock.due_at() == Some(alarm.due_at);
+    let Some(clock) = clocks.iter().find(same_deadline).or(clocks.first()) else {
+        return Withdrawal::ClockGone;
+    };
+    match clock.due_at() {
+        None => Withdrawal::Held,
+        Some(due_at) if due_at != alarm.due_at => Withdrawal::DeadlineMoved,
+        Some(_) => {
+            let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= alarm.deliver_at);
+            if is_over(clock.stop.map(|(at, _)| at)) || is_over(clock.ended_at) {
+                Withdrawal::Stopped
+            } else if is_over(clock.in_review_since) {
+                Withdrawal::Submitted
+            } else {
+                Withdrawal::RungMoved
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::samples::{CASE, POLICIES, at, case, fact, local, rulebook, rulebook_with};
+
+    const LADDER: &str = r#"basis = "sample"
+alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = "warning" }, { after = "0 hour", level = "breach" }, { after = "5 working_day", level = "escalation", to = "HL", deliver = "office_hours" }]
+"#;
+    const DISPATCHED: &str = "09-21 09:00 received\n09-21 09:30 dispatched D1";
+    const QUIET: &[(&str, &str)] = &[(
+        "rulebook.toml",
+        "name = \"q\"\ntimezone = \"Asia/Shanghai\"\ncalendar = \"cn\"\n[quiet_hours]\nfrom = \"22:00\"\nuntil = \"07:00\"\n",
+    )];
+
+    /// A source that may enter things late.
+    const TRUSTING: &[(&str, &str)] = &[(
+        "sources/s.toml",
+        "[[source]]\nid = \"/hotline/12345/test\"\nhotline = \"12345\"\nname = \"t\"\ndispatch = \"hotline\"\nlate_stop = \"claimed\"\n",
+    )];
+
+    fn ladder() -> Rulebook {
+        rulebook(&POLICIES.replacen("basis = \"sample\"\n", LADDER, 1))
+    }
+
+    /// What is told of a case whose facts come in when they happen, or at `recorded=`: somebody looks at every receipt,
+    /// whenever something is due, and once more at `until`.
+    fn told(rulebook: &Rulebook, text: &str, until: &str) -> Vec<String> {
+        let mut facts: Vec<_> = text.lines().map(fact).collect();
+        for fact in &mut facts {
+            fact.received_at = fact.received_at.or(Some(fact.claimed_at));
+        }
+        let mut looks: Vec<Timestamp> = facts.iter().filter_map(|fact| fact.received_at).collect();
+        looks.push(at(until));
+        let (mut stored, mut shown) = (Vec::<Told>::new(), Vec::new());
+        while let Some(now) = looks.iter().min().copied() {
+            looks.retain(|look| *look != now);
+            if now > at(until) {
+                break;
+            }
+            let known = facts.iter().filter(|fact| fact.received_at <= Some(now)).cloned();
+            let case = case(known, rulebook);
+            let view = fold(CASE, &case, rulebook);
+            let due_now = due((CASE, &case), &view, rulebook, &stored, now);
+            for told in due_now.tellings {
+                let why = match told.telling {
+                    Telling::Withdrawn(why) => format!(" {}", why.code()),
+                    _ => String::new(),
+                };
+                let (level, what) = (told.alarm.level.name(), told.telling.name());
+                shown.push(format!("{} {level} {what}{why} {}", local(now), told.n));
+                stored.retain(|before| before.alarm.id() != told.alarm.id());
+                stored.push(told);
+            }
+            let again = due((CASE, &case), &view, rulebook, &stored, now);
+            assert_eq!(again.tellings, [], "the second time nothing is new");
+            assert_eq!((again.next, again.stands), (due_now.next, due_now.stands));
+            looks.extend(again.next);
+        }
+        shown
+    }
+
+    #[test]
+    fn a_ladder_is_told_once_and_stops_with_its_clock() {
+        let all = [
+            "09-30 00:00 notice raised 1",
+            "10-11 00:00 warning raised 1",
+            "10-13 00:00 breach raised 1",
+            "10-20 08:30 escalation raised 1",
+        ];
+        assert_eq!(told(&ladder(), DISPATCHED, "12-01 00:00"), all);
+        let closed = format!("{DISPATCHED}\n10-14 09:00 closed D1");
+        assert_eq!(told(&ladder(), &closed, "12-01 00:00"), all[..3]);
+    }
+
+    #[test]
+    fn an_extension_withdraws_what_was_told_and_arms_the_new_deadline() {
+        let text = format!(
+            "{DISPATCHED}\n10-12 16:00 extension_requested 5-working_day\n10-12 16:30 extended 5-working_day"
+        );
+        let told = told(&ladder(), &text, "12-01 00:00");
+        assert!(told.contains(&"10-12 16:30 warning withdrawn deadline_moved 2".to_owned()), "{told:#?}");
+        assert!(told.iter().any(|line| line.ends_with("breach raised 1")), "{told:#?}");
+        assert!(!told.iter().any(|line| line.starts_with("10-13")), "{told:#?}");
+    }
+
+    #[test]
+    fn a_closing_that_comes_in_late_withdraws_the_breach() {
+        let text = format!("{DISPATCHED}\n10-12 17:00 closed D1 recorded=10-13T09:00");
+        let told = told(&ladder(), &text, "12-01 00:00");
+        assert_eq!(told.last().map(String::as_str), Some("10-13 09:00 breach withdrawn stopped 2"));
+    }
+
+    #[test]
+    fn a_hold_withdraws_and_its_release_arms_again() {
+        let held = format!("{DISPATCHED}\n10-10 09:00 held inspection");
+        let shown = told(&ladder(), &held, "12-01 00:00");
+        assert_eq!(shown, ["09-30 00:00 notice raised 1", "10-10 09:00 notice withdrawn held 2"]);
+        let released = format!("{held}\n10-10 10:00 released inspection");
+        let shown = told(&ladder(), &released, "10-10 23:00");
+        assert_eq!(
+            shown.last().map(String::as_str),
+            Some("10-10 10:00 notice raised 3"),
+            "the same day: {shown:#?}"
+        );
+    }
+
+    #[test]
+    fn what_comes_in_long_after_is_noted_and_not_told() {
+        let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1);
+        let rulebook = rulebook_with(&policies, TRUSTING);
+        let late = |receipt: &str| {
+            let text = format!(
+                "09-21 09:00 received recorded={receipt}\n09-21 09:30 dispatched D1 recorded={receipt}"
+            );
+            told(&rulebook, &text, "12-31 00:00")
+        };
+        let all = late("12-01T09:00");
+        assert_eq!(all.len(), 4);
+        assert!(
+            all.iter().all(|line| line.starts_with("12-01 09:00") && line.ends_with(" missed 1")),
+            "{all:#?}"
+        );
+        // Within a day of the breach it is still news.
+        let shown = late("10-13T23:00");
+        assert_eq!(
+            shown,
+            [
+                "10-13 23:00 notice missed 1",
+                "10-13 23:00 warning missed 1",
+                "10-13 23:00 breach raised 1",
+                "10-20 08:30 escalation raised 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn who_tells_late_tells_all_the_same_where_the_cause_was_known() {
+        let rulebook = ladder();
+        let mut facts: Vec<_> = format!("{DISPATCHED}\n10-20 09:00 urged").lines().map(fact).collect();
+        for fact in &mut facts {
+            fact.received_at = Some(fact.claimed_at);
+        }
+        let case = case(facts, &rulebook);
+        let view = fold(CASE, &case, &rulebook);
+        let due = due((CASE, &case), &view, &rulebook, &[], at("10-19 12:00"));
+        assert_eq!(due.tellings.len(), 3);
+        assert!(due.tellings.iter().all(|told| told.telling == Telling::Raised), "{due:#?}");
+        assert_eq!(due.next.map(local).as_deref(), Some("10-20 08:30"));
+    }
+
+    #[test]
+    fn quiet_hours_hold_back_all_but_a_statutory_breach() {
+        let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1);
+        let told = told(&rulebook_with(&policies, QUIET), DISPATCHED, "12-01 00:00");
+        assert_eq!(
+            told,
+            [
+                "09-30 07:00 notice raised 1",
+                "10-11 07:00 warning raised 1",
+                "10-13 00:00 breach raised 1",
+                "10-20 08:30 escalation raised 1",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_ends_while_it_is_held_back_is_never_told() {
+        let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1);
+        let text = format!("{DISPATCHED}\n09-30 00:30 withdrawn recorded=09-30T00:30");
+        let told = told(&rulebook_with(&policies, QUIET), &text, "12-01 00:00");
+        assert_eq!(told, [""; 0]);
+    }
+
+    #[test]
+    fn a_ladder_has_one_hash() {
+        let rulebook = ladder();
+        let hash = |text: &str| {
+            let view = fold(CASE, &case(text.lines().map(fact), &rulebook), &rulebook);
+            ladder_hash(&alarms(&view, &rulebook))
+        };
+        assert_eq!(hash(DISPATCHED), hash(&format!("{DISPATCHED}\n09-22 10:00 contacted D1")));
+        assert_ne!(hash(DISPATCHED), hash(&format!("{DISPATCHED}\n10-01 10:00 closed D1")));
+        assert_eq!(hash("09-21 09:00 received"), 0);
+    }
+}

@@ -1,0 +1,84 @@
+//! Timekeeper: what falls due by itself. It tells of deadlines that come near, pass, or move, and takes the dispatch
+//! decisions of ours that wait for their time.
+//!
+//! Guarantees: any number of processes share the work, a case is looked at by one of them; what is told is noted in the
+//! same transaction, so that a process that dies tells nothing twice and forgets nothing. A database that is away is
+//! waited for. It deliberately delivers nothing: notices go into a table, from which the relay takes them.
+
+mod config;
+pub mod metrics;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotline_postgres::batch::Woken;
+use hotline_postgres::{CaseWriter, Error, Sort};
+use jiff::Timestamp;
+use thiserror::Error as ThisError;
+use tokio_util::sync::CancellationToken;
+
+pub use config::TimekeeperConfig;
+
+/// Why the role ends: the store is not what this program wrote.
+#[derive(Debug, ThisError)]
+#[error("the store cannot be used: {0}")]
+pub struct RunError(#[from] Error);
+
+/// Looks at cases as they fall due until `stop`; the transaction under way is finished.
+pub async fn run(
+    writer: Arc<CaseWriter>,
+    config: TimekeeperConfig,
+    now: fn() -> Timestamp,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    metrics::describe();
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..config.workers {
+        workers.spawn(work(Arc::clone(&writer), config.clone(), now, stop.clone()));
+    }
+    while let Some(ended) = workers.join_next().await {
+        // A worker that fails ends the role: the others would fail likewise.
+        ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+    }
+    Ok(())
+}
+
+async fn work(
+    writer: Arc<CaseWriter>,
+    config: TimekeeperConfig,
+    now: fn() -> Timestamp,
+    stop: CancellationToken,
+) -> Result<(), RunError> {
+    while !stop.is_cancelled() {
+        let woken = match writer.wake_step(now(), config.cases_max).await {
+            Ok(woken) => woken,
+            Err(error) => tolerate(error)?,
+        };
+        metrics::woken(&woken);
+        // A page that is not full was the last one.
+        if i64::try_from(woken.cases).is_ok_and(|cases| cases < config.cases_max) {
+            pause(config.look_every, &stop).await;
+        }
+    }
+    Ok(())
+}
+
+/// A sick environment passes; all else ends the role.
+fn tolerate(error: Error) -> Result<Woken, RunError> {
+    match error.sort() {
+        Sort::Environment | Sort::Race => {
+            tracing::warn!(code = error.code(), error = %error, "timekeeper waits for the database");
+            Ok(Woken::default())
+        }
+        Sort::Data | Sort::Bug => Err(error.into()),
+    }
+}
+
+async fn pause(time: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = stop.cancelled() => {}
+    }
+}
