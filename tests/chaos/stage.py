@@ -131,11 +131,11 @@ class Kafka:
             while is_alive(pid) and time.monotonic() < deadline:
                 time.sleep(0.05)
 
-    def make_plain(self) -> None:
+    def make_plain(self, topic: str = TOPIC) -> None:
         """Lets the broker keep records uncompressed, so that a reader needs no library."""
         jars = os.environ.get("HOTLINE_KAFKA_HOME", str(ROOT / "target/kafka-4.3.1"))
         command = ["java", "-Dorg.slf4j.simpleLogger.defaultLogLevel=off", "-cp", f"{jars}/*", "kafka.admin.ConfigCommand",
-                   "--bootstrap-server", self.address, "--alter", "--topic", TOPIC,
+                   "--bootstrap-server", self.address, "--alter", "--topic", topic,
                    "--add-config", "compression.type=uncompressed"]
         if subprocess.run(command, capture_output=True).returncode:
             raise SystemExit("chaos: the topic's compression could not be set")

@@ -23,6 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "hotline-casework",
         &["hotline-core", "hotline-events", "hotline-kafka", "hotline-postgres", "hotline-runtime"],
     ),
+    ("hotline-relay", &["hotline-kafka", "hotline-postgres", "hotline-runtime"]),
     ("hotline-timekeeper", &["hotline-postgres", "hotline-runtime"]),
     ("hotline-rates", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
     ("hotline-demo", &["hotline-core"]),
@@ -32,7 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["hotline-postgres"]),
     ("rdkafka", &["hotline-kafka"]),
-    ("axum", &["hotline-runtime", "hotline-gateway", "hotline-rates"]),
+    ("axum", &["hotline-runtime", "hotline-gateway", "hotline-rates", "hotline-relay"]),
     ("anyhow", &["hotline"]),
 ];
 

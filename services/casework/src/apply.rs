@@ -110,7 +110,9 @@ impl Applier {
             let of = |(record, outcomes): (&Record, &Vec<Outcome>)| {
                 watch::sources(&record.content).into_iter().zip(outcomes.clone()).collect::<Vec<_>>()
             };
-            let seen = records.iter().zip(outcomes).flat_map(of);
+            // Anybody may write any name into a source.
+            let seen =
+                records.iter().zip(outcomes).flat_map(of).filter(|(source, _)| self.writer.lists(source));
             seen.filter_map(|(source, outcome)| Some((watch.saw(&source, &outcome)?, source)))
                 .map(|(excess, source)| (source, excess))
                 .collect()
@@ -234,7 +236,8 @@ pub(crate) fn pause_after(attempts: u32, config: &CaseworkConfig) -> Duration {
 /// What to try instead of a part that failed; the next to try is last.
 fn divide(error: Error, mut records: Vec<Record>, waiting: &mut Vec<Vec<Record>>) -> Result<(), Failure> {
     note(&error);
-    let is_of_content = error.sort() == Sort::Data || matches!(error, Error::Panicked { .. });
+    let is_of_content = error.sort() == Sort::Data
+        || matches!(error, Error::Panicked { .. } | Error::Facts { .. } | Error::Score { .. });
     match (error.sort(), records.as_mut_slice()) {
         (Sort::Environment | Sort::Race, _) => Err(Failure::Unavailable),
         (_, [one])

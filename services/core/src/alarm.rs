@@ -68,6 +68,9 @@ pub fn alarms(view: &View, rulebook: &Rulebook) -> Vec<Alarm> {
     }
     end_acknowledged(view, &mut alarms);
     alarms.sort_by(|a, b| (a.at, a.round, &a.stage, a.rung).cmp(&(b.at, b.round, &b.stage, b.rung)));
+    // Two clocks of one stage may have one deadline, as where the same supervision comes again: it is told once.
+    let mut seen = std::collections::BTreeSet::new();
+    alarms.retain(|alarm| seen.insert(alarm.id()));
     alarms
 }
 

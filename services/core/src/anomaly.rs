@@ -41,6 +41,7 @@ anomalies! {
     CorrectionTargetUnknown "correction_target_unknown" "A correction of a fact that has not arrived.",
     CorrectionMismatch "correction_mismatch" "A correction whose target is of another type than it says.",
     CorrectionOutOfOrder "correction_out_of_order" "A correction of a correction that does not sort before it.",
+    CorrectionOfOurs "correction_of_ours" "A correction of a decision of our own; a dispatch by the hotline takes its place instead.",
     ExtensionNotAllowed "extension_not_allowed" "An extension was granted that no policy of the stage allows.",
     ExtensionExcess "extension_excess" "An extension beyond the number or length that the policy allows.",
     ExtensionAskedLate "extension_asked_late" "An extension that was asked for too late.",

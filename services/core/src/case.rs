@@ -163,6 +163,11 @@ impl CaseFacts {
         }
     }
 
+    /// Whether there is a fact with this key, those inside snapshots apart.
+    pub fn contains(&self, key: EventKey) -> bool {
+        self.facts.binary_search_by(|known| known.key.cmp(&key)).is_ok()
+    }
+
     /// Gives the fact with this key its row in the ledger.
     pub fn set_ledger_seq(&mut self, key: EventKey, ledger_seq: u64) {
         if let Ok(at) = self.facts.binary_search_by(|known| known.key.cmp(&key)) {
@@ -178,6 +183,15 @@ impl CaseFacts {
         let all = || self.facts.iter().filter_map(|fact| fact.received_at);
         let snapshots = || inner.clone().filter_map(|receipt| receipt.received_at);
         (all().chain(snapshots()).min(), all().chain(snapshots()).max())
+    }
+
+    /// When the fact with this key was received first.
+    pub fn receipt_of(&self, key: EventKey) -> Option<Timestamp> {
+        if let Ok(at) = self.facts.binary_search_by(|known| known.key.cmp(&key)) {
+            return self.facts[at].received_at;
+        }
+        let mut receipts = self.snapshots.iter().flat_map(|snapshot| &snapshot.receipts);
+        receipts.find(|receipt| receipt.key == key)?.received_at
     }
 
     /// What of the case was received by an instant. Of a source's snapshots only the newest is kept, so of an earlier

@@ -82,6 +82,8 @@ struct Step {
     reason: Option<String>,
     source: Option<String>,
     event: Option<Value>,
+    #[serde(default)]
+    other_case: bool,
 }
 
 impl Step {
@@ -104,6 +106,12 @@ fn failed(error: &Error) -> Problem {
             Problem::new(StatusCode::CONFLICT, "letter_not_open", "The dead letter is not open")
                 .with("id", (*id).into())
         }
+        Error::LetterOfAnother { id } => Problem::new(
+            StatusCode::CONFLICT,
+            "letter_of_another",
+            "The dead letter is of another case or source; say other_case if that is meant",
+        )
+        .with("id", (*id).into()),
         error => unavailable(error),
     }
 }
@@ -203,7 +211,8 @@ async fn fix(
     let Some(event) = &step.event else { return Err(wrong("The body has the mended event as event")) };
     let by = (!step.dry_run).then(|| step.by(&gateway));
     let parts = &gateway.parts;
-    let outcome = parts.writer.fix_letter(&parts.tagger, id, event.to_string().into_bytes(), by).await;
+    let outcome =
+        parts.writer.fix_letter(&parts.tagger, id, event.to_string().into_bytes(), step.other_case, by).await;
     let outcome = outcome.map_err(|error| failed(&error))?;
     Ok(Json(json!({ "dry_run": step.dry_run, "results": results(&[id], &[outcome]) })))
 }

@@ -4,50 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::hmac;
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hotline_runtime::Secret as Text;
+use hotline_runtime::webhook::{ID, SIGNATURE, Secret, TIMESTAMP};
 use jiff::Timestamp;
 
 use crate::error::Error;
-
-pub const ID: &str = "webhook-id";
-pub const TIMESTAMP: &str = "webhook-timestamp";
-pub const SIGNATURE: &str = "webhook-signature";
 
 /// How far a timestamp may be from our clock, either way.
 pub const TOLERANCE_SECONDS: u64 = 300;
 /// A sender that changes its secret signs with two.
 const SIGNATURES_MAX: usize = 8;
-/// What the specification asks of a secret.
-const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
-
-/// A secret that signs.
-#[derive(Clone, Debug)]
-pub struct Secret(hmac::Key);
-
-impl Secret {
-    /// Reads `whsec_<base64>`; None if it is none, or shorter than 24 or longer than 64 bytes.
-    pub fn parse(text: &str) -> Option<Self> {
-        let bytes = STANDARD.decode(text.trim().strip_prefix("whsec_")?).ok()?;
-        SECRET_BYTES.contains(&bytes.len()).then(|| Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
-    }
-
-    /// The value of the header `webhook-signature`; `timestamp` in seconds of Unix time.
-    pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        format!("v1,{}", STANDARD.encode(self.tag(id, &timestamp.to_string(), body)))
-    }
-
-    fn tag(&self, id: &str, timestamp: &str, body: &[u8]) -> hmac::Tag {
-        let mut context = hmac::Context::with_key(&self.0);
-        for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
-            context.update(part);
-        }
-        context.sign()
-    }
-}
 
 /// Whose events a request may bring.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,13 +9,14 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use hotline_events::Tagger;
 use hotline_runtime::config::Section as _;
+use hotline_runtime::webhook::{self, Secret};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::GatewayConfig;
 use crate::access;
-use crate::signature::{self, Allowed, Distrust, Keys, Secret};
+use crate::signature::{Allowed, Distrust, Keys};
 use crate::throttle::Throttle;
 use crate::{body, intake};
 
@@ -32,8 +33,7 @@ fn at(seconds: i64) -> Timestamp {
 
 fn headers(id: &str, timestamp: &str, signature: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    for (name, value) in
-        [(signature::ID, id), (signature::TIMESTAMP, timestamp), (signature::SIGNATURE, signature)]
+    for (name, value) in [(webhook::ID, id), (webhook::TIMESTAMP, timestamp), (webhook::SIGNATURE, signature)]
     {
         headers.insert(name, HeaderValue::from_str(value).unwrap());
     }

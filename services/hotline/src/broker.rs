@@ -47,6 +47,15 @@ pub fn sink(kafka: &KafkaConfig, master: &MasterKey) -> anyhow::Result<hotline_g
     })
 }
 
+/// Where the relay puts notices.
+pub fn notices(kafka: &KafkaConfig, topic: &str) -> anyhow::Result<hotline_relay::Topic> {
+    let producing = ProducerConfig { delivery_timeout: kafka.delivery_wait, ..ProducerConfig::default() };
+    Ok(hotline_relay::Topic {
+        producer: Producer::start(&cluster(kafka)?, &producing)?,
+        name: topic.to_owned(),
+    })
+}
+
 /// What casework reads.
 pub fn source(
     kafka: &KafkaConfig,

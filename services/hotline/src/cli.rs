@@ -32,6 +32,9 @@ enum Command {
     /// Run timekeeper: alarms of deadlines, and dispatch decisions that wait for their time.
     #[command(after_help = "Example:\n  hotline timekeeper --config /etc/hotline/hotline.toml")]
     Timekeeper,
+    /// Run relay: notices to a topic and to webhooks.
+    #[command(after_help = "Example:\n  hotline relay --config /etc/hotline/hotline.toml")]
+    Relay,
     /// Run rates: merge tallies, serve gauges.
     #[command(after_help = "Example:\n  hotline rates --config /etc/hotline/hotline.toml")]
     Rates,
@@ -51,6 +54,7 @@ enum Command {
     DeadLetters(command::dead_letters::Args),
     Sources(command::sources::Args),
     Partitions(command::partitions::Args),
+    Notices(command::notices::Args),
     Migrate(command::migrate::Args),
     Backup(command::backup::Args),
     Restore(command::restore::Args),
@@ -63,6 +67,7 @@ impl Cli {
             Command::Gateway => roles::run(&self.global, &[Role::Gateway]),
             Command::Casework => roles::run(&self.global, &[Role::Casework]),
             Command::Timekeeper => roles::run(&self.global, &[Role::Timekeeper]),
+            Command::Relay => roles::run(&self.global, &[Role::Relay]),
             Command::Rates => roles::run(&self.global, &[Role::Rates]),
             Command::Alarms(args) => wait(command::alarms::run(&self.global, args)),
             Command::Case(args) => wait(command::case::run(&self.global, args)),
@@ -80,6 +85,7 @@ impl Cli {
             Command::DeadLetters(args) => wait(command::dead_letters::run(&self.global, args)),
             Command::Sources(args) => wait(command::sources::run(&self.global, args)),
             Command::Partitions(args) => wait(command::partitions::run(&self.global, args)),
+            Command::Notices(args) => wait(command::notices::run(&self.global, args)),
             Command::Migrate(args) => wait(command::migrate::run(&self.global, args)),
             Command::Backup(args) => wait(command::backup::run(&self.global, args)),
             Command::Restore(args) => wait(command::restore::run(&self.global, args)),

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use hotline_casework::CaseworkConfig;
 use hotline_gateway::GatewayConfig;
 use hotline_rates::RatesConfig;
+use hotline_relay::RelayConfig;
 use hotline_runtime::config::{Config, KafkaConfig, Section as _, Sections};
 use hotline_runtime::{Fault, Faults, Place};
 use hotline_timekeeper::TimekeeperConfig;
@@ -77,6 +78,7 @@ pub fn sections() -> Sections {
         .with::<GatewayConfig>()
         .with::<CaseworkConfig>()
         .with::<TimekeeperConfig>()
+        .with::<RelayConfig>()
         .with::<RatesConfig>()
 }
 
@@ -145,7 +147,7 @@ mod tests {
             let shown = shown.filter(|value| value.place != hotline_runtime::Place::Default);
             let shown = shown.unwrap_or_else(|| panic!("{} is not in the sample", default.key));
             // The directory depends on who runs it; empty lists are shown with an example.
-            let differs = ["data.dir", "gateway.secrets"].contains(&default.key.as_str());
+            let differs = ["data.dir", "gateway.secrets", "relay.webhooks"].contains(&default.key.as_str());
             assert!(
                 differs || shown.value == default.value,
                 "{}: {} is not the default",

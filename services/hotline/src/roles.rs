@@ -13,6 +13,7 @@ use hotline_gateway::{GatewayConfig, Server, Sink};
 use hotline_kafka::admin;
 use hotline_postgres::{CaseWriter, Error, Rules, Sort, handover, schema};
 use hotline_rates::RatesConfig;
+use hotline_relay::RelayConfig;
 use hotline_runtime::config::{Config, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
 use hotline_runtime::database::Database;
 use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, Lifecycle};
@@ -32,15 +33,16 @@ pub enum Role {
     Gateway,
     Casework,
     Timekeeper,
+    Relay,
     Rates,
 }
 
 impl Role {
-    pub const ALL: &[Self] = &[Self::Gateway, Self::Casework, Self::Timekeeper, Self::Rates];
+    pub const ALL: &[Self] = &[Self::Gateway, Self::Casework, Self::Timekeeper, Self::Relay, Self::Rates];
 
     /// Whether it reads from a broker, or writes to one.
     fn meets_broker(self) -> bool {
-        matches!(self, Self::Gateway | Self::Casework)
+        matches!(self, Self::Gateway | Self::Casework | Self::Relay)
     }
 
     const fn name(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Role {
             Self::Gateway => "gateway",
             Self::Casework => "casework",
             Self::Timekeeper => "timekeeper",
+            Self::Relay => "relay",
             Self::Rates => "rates",
         }
     }
@@ -120,7 +123,8 @@ pub fn run_around<T>(
         let kafka = config.optional::<KafkaConfig>();
         // Before a broker a gateway goes on without the database.
         if kafka.is_none() || roles != [Role::Gateway] {
-            let writes = roles.contains(&Role::Casework) || roles.contains(&Role::Timekeeper);
+            let writes =
+                [Role::Casework, Role::Timekeeper, Role::Relay].iter().any(|role| roles.contains(role));
             watch_database(&mut lifecycle, &store, writes, readiness.condition("database"));
         }
         if let Some(kafka) = kafka.filter(|_| roles.iter().any(|role| role.meets_broker())) {
@@ -286,7 +290,7 @@ fn start(
         };
         let server = Server::new(listener, config.section::<GatewayConfig>(), gateway)?;
         listens = Some(server.address());
-        let reads = hotline_rates::router(rates.clone());
+        let reads = hotline_rates::router(rates.clone()).merge(hotline_relay::router(store.pool.clone()));
         lifecycle.spawn(Role::Gateway.name(), server.run(reads, lifecycle.token()));
     }
     let keeps_time = roles.contains(&Role::Timekeeper).then(|| Arc::clone(&writer));
@@ -315,6 +319,15 @@ fn start(
             lifecycle.token(),
         );
         lifecycle.spawn(Role::Timekeeper.name(), run);
+    }
+    if roles.contains(&Role::Relay) {
+        let relay = config.section::<RelayConfig>();
+        let topic = match kafka.as_ref().filter(|_| !relay.topic.is_empty()) {
+            Some(kafka) => Some(broker::notices(kafka, &relay.topic)?),
+            None => None,
+        };
+        let parts = hotline_relay::Parts { pool: store.pool.clone(), topic, now: clock::now };
+        lifecycle.spawn(Role::Relay.name(), hotline_relay::run(relay, parts, lifecycle.token()));
     }
     if roles.contains(&Role::Rates) {
         let run = hotline_rates::run(config.section::<RatesConfig>(), rates, lifecycle.token());
@@ -361,7 +374,7 @@ impl Beginning<'_> {
         schema::check(&self.store.pool).await?;
         let Ground { writer, in_force } = self.ground;
         let folds = self.roles.contains(&Role::Casework);
-        let opens = self.roles.iter().any(|role| *role != Role::Rates);
+        let opens = self.roles.iter().any(|role| !matches!(role, Role::Rates | Role::Relay));
         if opens || self.rulebook.is_some() {
             // Sealed with another master key than the database's, nothing could ever be read again.
             writer.prepare(clock::now()).await?;
@@ -399,13 +412,18 @@ async fn first_rulebook(config: &Config, writer: &CaseWriter, rules: &Rules) -> 
         Err(Error::NoRulebook) => {}
         Err(error) => return Err(error.into()),
         Ok(active) => {
-            let dir = config.rulebook_dir().and_then(|dir| load(&files::rulebook_files(&dir).ok()?).ok());
-            if dir.is_some_and(|loaded| loaded.rulebook.hash != active.rulebook.hash) {
-                tracing::warn!(
+            match config.rulebook_dir().map(|dir| files::rulebook(&dir)) {
+                Some(Ok(loaded)) if loaded.rulebook.hash != active.rulebook.hash => tracing::warn!(
                     rulebook.seq = active.seq,
                     rulebook.hash = %active.rulebook.hash,
-                    "the rulebook directory differs from the active rulebook: run `hotline rulebook activate`"
-                );
+                    "the rulebook directory differs from the active rulebook: run `hotline rulebook activate DIR`"
+                ),
+                Some(Err(error)) => tracing::warn!(
+                    rulebook.seq = active.seq,
+                    error = format!("{error:#}"),
+                    "the rulebook directory has faults; the active rulebook goes on: run `hotline rulebook check DIR`"
+                ),
+                _ => {}
             }
             return Ok(());
         }

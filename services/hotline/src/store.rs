@@ -1,5 +1,6 @@
 //! Configuration and database, as commands need them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -8,8 +9,9 @@ use hotline_runtime::config::{Config, DataConfig, PostgresConfig};
 use hotline_runtime::database::{Connection, Database, Host, Target};
 use hotline_runtime::{dump, embedded, key};
 
-/// How long a database may take to accept connections after it was found.
+/// How long a database may take to accept connections after it was found: for roles, and for people who wait.
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
+const COMMAND_ANSWER_WAIT: Duration = Duration::from_secs(15);
 /// A command may read everything, and wait for whoever reads its output.
 const COMMAND_WAIT: Duration = Duration::from_hours(1);
 /// How long the last attempt may take, the one that says why.
@@ -87,17 +89,25 @@ impl Store {
             pooled.idle_in_transaction_for = patience;
         }
         let store = Self { pool: pool(&pooled), master, database };
-        store.until_it_answers().await?;
-        Ok(store)
+        let wait = if patience.is_some() { COMMAND_ANSWER_WAIT } else { ANSWER_WAIT };
+        match store.until_it_answers(wait, &config.section::<DataConfig>().dir).await {
+            Ok(()) => Ok(store),
+            Err(error) => {
+                // A cluster that was started for this is not left running.
+                store.close().await?;
+                Err(error)
+            }
+        }
     }
 
-    /// A server that is just starting refuses for a while.
-    async fn until_it_answers(&self) -> anyhow::Result<()> {
+    /// A server that is just starting refuses for a while; one that does not let us in is not waited for.
+    async fn until_it_answers(&self, wait: Duration, data_dir: &Path) -> anyhow::Result<()> {
         let asked = async {
             let mut told = false;
             loop {
                 match hotline_postgres::answers(&self.pool).await {
-                    Ok(()) => return,
+                    Ok(()) => return Ok(()),
+                    Err(error) if error.is_refused_login() => return Err(error),
                     Err(error) if told => {
                         tracing::debug!(error.code = error.code(), %error, "the database does not answer yet");
                     }
@@ -109,17 +119,31 @@ impl Store {
                 tokio::time::sleep(ASK_AGAIN_AFTER).await;
             }
         };
-        if tokio::time::timeout(ANSWER_WAIT, asked).await.is_ok() {
-            return Ok(());
-        }
-        let place = match &self.database.connection().target {
-            Target::Url(_) => "of [postgres] url".to_owned(),
-            Target::Server { host: Host::Network(name), port, .. } => format!("at {name}:{port}"),
-            Target::Server { host: Host::SocketDir(dir), port, .. } => {
-                format!("in {} on port {port}", dir.display())
+        let refused = match tokio::time::timeout(wait, asked).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(refused)) => Some(refused),
+            Err(_) => None,
+        };
+        let (place, look_at) = match &self.database.connection().target {
+            Target::Url(_) => ("of [postgres] url".to_owned(), "check [postgres]".to_owned()),
+            Target::Server { host: Host::Network(name), port, .. } => {
+                (format!("at {name}:{port}"), "check [postgres]".to_owned())
+            }
+            Target::Server { host: Host::SocketDir(dir), port, database, .. } => {
+                let is_ours = database == embedded::DATABASE && data_dir.join("postgres").is_dir();
+                let look_at = if is_ours {
+                    format!("its password is kept in {}", data_dir.join("postgres.password").display())
+                } else {
+                    "check [postgres]".to_owned()
+                };
+                (format!("in {} on port {port}", dir.display()), look_at)
             }
         };
-        let problem = || format!("the database {place} does not answer; check [postgres]");
+        if let Some(refused) = refused {
+            return Err(refused)
+                .with_context(|| format!("the database {place} does not let this user in; {look_at}"));
+        }
+        let problem = || format!("the database {place} does not answer; {look_at}");
         let last = tokio::time::timeout(LAST_WAIT, hotline_postgres::answers(&self.pool)).await;
         last.with_context(problem)?.with_context(problem)
     }

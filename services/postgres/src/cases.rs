@@ -42,6 +42,8 @@ pub struct Sleep {
     pub wake_at: Option<Timestamp>,
     /// An alarm that was raised stands: whatever changes the ladder wakes the case.
     pub told: bool,
+    /// The ladder by which this was decided; None: the case was not looked at.
+    pub ladder: Option<i64>,
 }
 
 /// A case as it is written after a fold.
@@ -214,16 +216,40 @@ pub async fn wakes(tx: &mut PgConnection, ids: &[&str]) -> Result<BTreeMap<SmolS
     Ok(rows.iter().map(|row| (row.get::<&str, _>(0).into(), row.get::<At, _>(1).0)).collect())
 }
 
+/// Lets a case sleep that cannot be looked at.
+pub async fn set_aside(tx: &mut PgConnection, case: &str, until: Option<Timestamp>) -> Result<(), Error> {
+    sqlx::query("/* cases::set_aside */ UPDATE cases SET wake_at = $2 WHERE case_id = $1")
+        .bind(case)
+        .bind(until.map(At))
+        .execute(tx)
+        .await
+        .map_err(Error::database("cases::set_aside"))?;
+    Ok(())
+}
+
+/// How many cases should have been looked at by an instant, and since when the first of them waits.
+pub async fn overslept(tx: &mut PgConnection, by: Timestamp) -> Result<(i64, Option<Timestamp>), Error> {
+    let row =
+        sqlx::query("/* cases::overslept */ SELECT count(*), min(wake_at) FROM cases WHERE wake_at <= $1")
+            .bind(At(by))
+            .fetch_one(tx)
+            .await
+            .map_err(Error::database("cases::overslept"))?;
+    Ok((row.get(0), row.get::<Option<At>, _>(1).map(|at| at.0)))
+}
+
 /// Lets claimed cases sleep. Their revision stays: nothing that casework reads of them changes.
 pub async fn sleep(tx: &mut PgConnection, sleeps: &[Sleep]) -> Result<(), Error> {
     let done = sqlx::query(
-        "/* cases::sleep */ UPDATE cases SET wake_at = n.wake_at, told = n.told
-           FROM unnest($1::text[], $2::timestamptz[], $3::bool[]) AS n (case_id, wake_at, told)
+        "/* cases::sleep */ UPDATE cases SET wake_at = n.wake_at, told = n.told,
+                ladder = coalesce(n.ladder, cases.ladder)
+           FROM unnest($1::text[], $2::timestamptz[], $3::bool[], $4::bigint[]) AS n (case_id, wake_at, told, ladder)
           WHERE cases.case_id = n.case_id",
     )
     .bind(sleeps.iter().map(|sleep| sleep.case_id.as_str()).collect::<Vec<_>>())
     .bind(ats(sleeps.iter().map(|sleep| sleep.wake_at)))
     .bind(sleeps.iter().map(|sleep| sleep.told).collect::<Vec<_>>())
+    .bind(sleeps.iter().map(|sleep| sleep.ladder).collect::<Vec<_>>())
     .execute(tx)
     .await
     .map_err(Error::database("cases::sleep"))?;

@@ -34,8 +34,10 @@ pub enum Error {
     /// The offsets of this database were read from another cluster.
     #[error("{origin} was read from the cluster {known}, not from {found}")]
     OtherCluster { origin: String, known: String, found: String },
-    #[error("dead letter {id} is not open")]
+    #[error("there is no open dead letter {id}")]
     LetterNotOpen { id: i64 },
+    #[error("dead letter {id} is of another case or source than this event: are the files mixed up?")]
+    LetterOfAnother { id: i64 },
     #[error("there is no position of {origin}")]
     NoPosition { origin: String },
     #[error("the schema lacks migrations {missing:?}: run `hotline migrate`")]
@@ -101,6 +103,7 @@ impl Error {
             Self::OffsetGoesBack { .. } => "offset_goes_back",
             Self::OtherCluster { .. } => "other_cluster",
             Self::LetterNotOpen { .. } => "letter_not_open",
+            Self::LetterOfAnother { .. } => "letter_of_another",
             Self::NoPosition { .. } => "no_position",
             Self::MigrationsPending { .. } => "migrations_pending",
             Self::MigrationsUnknown { .. } => "migrations_unknown",
@@ -133,6 +136,13 @@ impl Error {
             Self::CommitUnknown { .. } | Self::NoRulebook | Self::NoRandomness => Sort::Environment,
             _ => Sort::Bug,
         }
+    }
+
+    /// Whether the server does not let this user in: waiting does not help.
+    pub fn is_refused_login(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        code.is_some_and(|code| code.starts_with("28"))
     }
 
     pub(crate) fn database(name: &'static str) -> impl FnOnce(sqlx::Error) -> Self {

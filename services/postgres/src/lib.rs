@@ -15,6 +15,7 @@ pub mod batch;
 pub mod cases;
 mod copy;
 pub mod dead_letters;
+pub mod deliveries;
 pub mod error;
 pub mod figures;
 pub mod handover;

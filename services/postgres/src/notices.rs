@@ -95,7 +95,7 @@ pub async fn after(
     rows.iter().map(read).collect()
 }
 
-fn read(row: &PgRow) -> Result<Numbered, Error> {
+pub(crate) fn read(row: &PgRow) -> Result<Numbered, Error> {
     let key = row.get::<&[u8], _>(1).try_into();
     Ok(Numbered {
         number: row.get(0),

@@ -19,6 +19,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (9, "tally_names", include_str!("../migrations/0009_tally_names.sql")),
     (10, "ways_back", include_str!("../migrations/0010_ways_back.sql")),
     (11, "alarms", include_str!("../migrations/0011_alarms.sql")),
+    (12, "deliveries", include_str!("../migrations/0012_deliveries.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod ops;
 pub mod problem;
 mod secret;
+pub mod webhook;
 
 pub use error::{Error, Fault, Faults, Place};
 pub use secret::Secret;

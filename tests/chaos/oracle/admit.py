@@ -119,7 +119,9 @@ class Admission:
                 if target is not None and target < number and correction.data.get("void"):
                     voided.add(target)
                 continue
-            in_force.setdefault((names["source"], names["id"], names["type"]), correction)
+            # A decision of ours is not corrected: the hotline dispatches the case itself.
+            if names["source"] != PIPELINE:
+                in_force.setdefault((names["source"], names["id"], names["type"]), correction)
         return in_force
 
     def _corrected(self, fact: Fact, in_force: dict[tuple[str, str, str], Fact]) -> Fact | None:

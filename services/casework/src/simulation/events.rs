@@ -1,5 +1,7 @@
 //! What is sent in a simulation: mostly plausible, sometimes not.
 
+use hotline_core::fact::EventKey;
+use hotline_core::fold::pin_id;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -106,6 +108,16 @@ fn data(dice: &mut Dice, kind: &str) -> Value {
 }
 
 fn correction(dice: &mut Dice, sent: &[Sent], case: &str) -> Value {
+    if dice.one_in(6)
+        && let Some(opening) = sent.iter().find(|one| one.case == case && one.kind == "received")
+    {
+        // A decision of ours, which nobody corrects.
+        let slot = EventKey::of(opening.source, &opening.id);
+        let corrects = json!({
+            "source": "/hotline/pipeline", "id": pin_id(case, slot), "type": "hotline.case.dispatched.v1",
+        });
+        return json!({ "corrects": corrects, "void": true });
+    }
     let of_case: Vec<&Sent> = sent.iter().filter(|one| one.case == case && one.kind != "snapshot").collect();
     let (source, id, kind) = match of_case.as_slice() {
         [] => (HOTLINE, "nothing", "closed"),

@@ -92,7 +92,8 @@ fn rulebook(limit: u32) -> (Files, Arc<Rulebook>) {
         source(events::HOTLINE, "\"hotline\"", "events"),
         source(events::PIPELINE, "\"pipeline\"", "events"),
         source(events::LATER, "{ after = \"30 minute\" }", "events"),
-        source(events::SHEETS, "\"hotline\"", "snapshots"),
+        // What it says of days ago counts: alarms of those days are missed.
+        source(events::SHEETS, "\"hotline\"\nbackdate_max = \"100 hour\"", "snapshots"),
     ];
     files.extend([
         text("policies/close.toml", close + &policy("sign", "dispatched", "signed", "")),

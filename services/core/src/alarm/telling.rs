@@ -86,6 +86,8 @@ pub struct Due {
     pub next: Option<Timestamp>,
     /// Something that was raised stands, so that whatever changes the ladder must be looked at.
     pub stands: bool,
+    /// The hash of the ladder that was looked at.
+    pub ladder: i64,
 }
 
 /// Compares the alarms that are true of a case with what was `told` last of each rung.
@@ -98,13 +100,15 @@ pub fn due(
 ) -> Due {
     let ladder = alarms(view, rulebook);
     let last = |id: &str| told.iter().find(|told| told.alarm.id() == id);
-    let mut due = Due::default();
+    let mut due = Due { ladder: ladder_hash(&ladder), ..Due::default() };
     for before in told {
         if before.telling != Telling::Raised {
             continue;
         }
         let id = before.alarm.id();
-        if ladder.iter().any(|alarm| alarm.id() == id && alarm.at <= now) {
+        // Whose clock is a little behind the one by which it was told takes nothing back.
+        let is_true = |alarm: &&Alarm| alarm.id() == id && (alarm.at <= now || alarm.at == before.alarm.at);
+        if ladder.iter().any(|alarm| is_true(&alarm)) {
             due.stands = true;
         } else {
             let why = Telling::Withdrawn(why_withdrawn(&before.alarm, view));
@@ -374,6 +378,43 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
         let text = format!("{DISPATCHED}\n09-30 00:30 withdrawn recorded=09-30T00:30");
         let told = told(&rulebook_with(&policies, QUIET), &text, "12-01 00:00");
         assert_eq!(told, [""; 0]);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_takes_nothing_back() {
+        let rulebook = ladder();
+        let case = case(DISPATCHED.lines().map(fact), &rulebook);
+        let view = fold(CASE, &case, &rulebook);
+        let early = due((CASE, &case), &view, &rulebook, &[], at("09-30 00:00"));
+        let again = due((CASE, &case), &view, &rulebook, &early.tellings, at("09-29 23:59"));
+        assert_eq!((again.tellings.len(), again.stands), (0, true));
+    }
+
+    #[test]
+    fn the_same_supervision_twice_is_one_deadline() {
+        const SUPERVISE: &str = r#"
+[[policy]]
+id = "supervise"
+calendar = "cn"
+match = { hotline = "12345" }
+stage = "supervise"
+start = "supervised"
+stop = ["supervision_answered"]
+limit = 1
+unit = "working_day"
+alarms = [{ after = "0 hour", level = "breach" }]
+basis = "sample"
+"#;
+        let rulebook = rulebook(&format!("{POLICIES}{SUPERVISE}"));
+        let text = format!(
+            "{DISPATCHED}\n09-21 10:00 supervised\n09-21 11:00 supervision_answered\n09-21 12:00 supervised id=again"
+        );
+        let case = case(text.lines().map(fact), &rulebook);
+        let view = fold(CASE, &case, &rulebook);
+        let clocks = view.clocks.iter().filter(|clock| clock.stage == "supervise");
+        assert_eq!(clocks.filter_map(Clock::due_at).map(local).collect::<Vec<_>>(), ["09-23 00:00"; 2]);
+        let due = due((CASE, &case), &view, &rulebook, &[], at("10-31 12:00"));
+        assert_eq!(due.tellings.len(), 1);
     }
 
     #[test]

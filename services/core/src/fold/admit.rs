@@ -163,6 +163,10 @@ fn correct_one(
     if items[target].fact.body.kind() != correction.target_kind {
         return Err(AnomalyCode::CorrectionMismatch);
     }
+    if items[target].fact.source == PIPELINE_SOURCE {
+        // Its slot would be open again, and we would decide the same.
+        return Err(AnomalyCode::CorrectionOfOurs);
+    }
     let is_correction = correction.target_kind == Kind::Corrected;
     if is_correction && order(&items[target].fact) > order(&items[place].fact) {
         return Err(AnomalyCode::CorrectionOutOfOrder);

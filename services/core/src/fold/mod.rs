@@ -58,11 +58,11 @@ pub fn settle(case: &str, facts: &mut CaseFacts, rulebook: &Rulebook, as_of: Tim
         let admission = admit::admit(facts, rulebook);
         let walked = walk::walk(case, &admission, rulebook);
         let due = walked.proposal.as_ref().filter(|proposal| proposal.at <= as_of);
-        // Each pin fills one slot, and a case has no more slots than facts: the loop ends.
-        let Some(proposal) = due.filter(|_| pins.len() <= facts.count()) else {
+        // A decision is taken once, whatever became of it: the loop ends.
+        let pin = due.map(|proposal| pin(case, proposal, rulebook, as_of));
+        let Some(pin) = pin.filter(|pin| !facts.contains(pin.key)) else {
             return (judged(walked, rulebook), pins);
         };
-        let pin = pin(case, proposal, rulebook, as_of);
         facts.pin(pin.clone());
         pins.push(pin);
     }

@@ -743,3 +743,38 @@ fn a_dispatch_a_moment_before_the_reopening_opens_the_custody_of_the_new_round()
                 09-23 09:58 dispatched D2\n09-23 10:00 reopened dissatisfied\n09-23 11:00 signed D2\n09-24 09:00 return_requested D2\n09-24 10:00 returned D2\n09-24 11:00 dispatched D3";
     check(life, "sign.received", "D1 1/1, D2 1/1, D3 0/1");
 }
+
+#[test]
+fn a_decision_of_ours_is_taken_once_and_nobody_corrects_it() {
+    use super::samples::fact;
+    use super::{pin_id, settle};
+    use crate::fact::{Body, Change, Corrected, Dispatched, EventKey, Kind, PIPELINE_SOURCE};
+    let rulebook = rulebook(POLICIES);
+    let opening = fact("09-21 09:00 received src=plain");
+    let mut facts = case([opening.clone()], &rulebook);
+    let (_, pins) = settle(CASE, &mut facts, &rulebook, at("09-21 10:00"));
+    assert_eq!(pins.len(), 1);
+    let target = EventKey::of(PIPELINE_SOURCE, &pin_id(CASE, opening.key));
+    let replaced = Body::Dispatched(Box::new(Dispatched {
+        department: "D2".into(),
+        from: None,
+        role: crate::fact::Role::Lead,
+        reason: None,
+        basis: None,
+        own_limit: None,
+        pin: None,
+    }));
+    for change in [Change::Void, Change::Replace { body: Some(Box::new(replaced)), time: None }] {
+        let mut correction = fact("09-21 11:00 urged src=plain");
+        correction.body =
+            Body::Corrected(Box::new(Corrected { target, target_kind: Kind::Dispatched, change }));
+        let mut corrected = facts.clone();
+        corrected.add(correction, &rulebook);
+        let (view, more) = settle(CASE, &mut corrected, &rulebook, at("09-21 12:00"));
+        assert_eq!(more.len(), 0);
+        assert!(view.proposal.is_none(), "nothing falls due for ever");
+        assert_eq!(view.rounds[0].custodies.len(), 1);
+        let codes: Vec<AnomalyCode> = view.anomalies.iter().map(|anomaly| anomaly.code).collect();
+        assert_eq!(codes, [AnomalyCode::CorrectionOfOurs]);
+    }
+}

@@ -26,7 +26,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Lists the alarms that stand on open cases, the newest first.
+    /// Lists the alarms that stand on open cases, the newest first. What came in too late to be told is not among them.
     List(ListArgs),
     /// Folds every case and lists, as NDJSON, what should have been told or withdrawn and was not; exit 2 if there is any.
     Check,
@@ -77,7 +77,12 @@ async fn list(store: &Store, args: &ListArgs) -> anyhow::Result<ExitCode> {
         ]
     });
     match args.format {
-        Format::Table => table::print(heading, rows)?,
+        Format::Table => {
+            table::print(heading, rows)?;
+            if i64::try_from(found.len()).is_ok_and(|count| count == args.limit) {
+                eprintln!("the newest {}: there may be more, see --limit", found.len());
+            }
+        }
         Format::Csv => table::print_csv(heading, rows)?,
         Format::Json => println!("{}", Value::Array(found.iter().map(standing).collect())),
     }

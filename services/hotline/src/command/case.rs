@@ -30,14 +30,15 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         store::with(&global.load()?, async |store| Ok(Rules::new(store.pool.clone()).view(case).await?))
             .await?;
     let Some(viewed) = viewed else { bail!("there is no case {case}: no event about it was taken in") };
-    let shown = viewed.shown(clock::now());
-    let text = if args.json { format!("{shown:#}\n") } else { text(&shown) };
+    let now = clock::now();
+    let shown = viewed.shown(now);
+    let text = if args.json { format!("{shown:#}\n") } else { text(&shown, now) };
     std::io::stdout().lock().write_all(text.as_bytes()).context("cannot write the case")?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The view as lines for people, its instants in the rulebook's zone.
-fn text(case: &Value) -> String {
+fn text(case: &Value, now: jiff::Timestamp) -> String {
     let mut out = format!("{}\n", words(case, &["case", "case_type", "class", "urgency", "region"]));
     let path = list(&case["category"]).iter().map(word).collect::<Vec<_>>().join(" / ");
     line(&mut out, 0, &[&path, &list(&case["tags"]).iter().map(word).collect::<Vec<_>>().join(" ")]);
@@ -54,7 +55,9 @@ fn text(case: &Value) -> String {
         line(&mut out, 0, &["anomaly", &words(anomaly, &["at", "code", "meaning"])]);
     }
     for alarm in list(&case["alarms"]) {
-        line(&mut out, 0, &["alarm", &words(alarm, &["at", "level", "stage", "department"])]);
+        let at = alarm["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+        let label = if at.is_some_and(|at| at > now) { "alarm to come" } else { "alarm" };
+        line(&mut out, 0, &[label, &words(alarm, &["at", "level", "stage", "department"])]);
     }
     if !case["proposal"].is_null() {
         line(&mut out, 0, &["to be dispatched", &words(&case["proposal"], &["at", "department", "rule"])]);
@@ -94,6 +97,10 @@ fn write_round(out: &mut String, round: &Value) {
             }
         }
         for span in list(&clock["explanation"]) {
+            let mut span = span.clone();
+            if let Some(seconds) = span["seconds"].as_u64() {
+                span["seconds"] = format!("{} h {:02} min of", seconds / 3600, seconds % 3600 / 60).into();
+            }
             let names = [
                 "step",
                 "from",
@@ -109,7 +116,7 @@ fn write_round(out: &mut String, round: &Value) {
                 "after",
                 "due_at",
             ];
-            line(out, 3, &[&words(span, &names)]);
+            line(out, 3, &[&words(&span, &names)]);
         }
     }
     let rating = &round["rating"];
@@ -178,15 +185,19 @@ mod tests {
                     "stage": "sign", "tier": "statutory", "department": "D1", "verdict": "open", "state": "overdue",
                     "policy": "sign", "basis": "第一条", "start_at": "2026-09-21T09:30:00+08:00",
                     "due_at": "2026-09-22T09:30:00+08:00", "decides_on_time": true,
-                    "explanation": [{ "step": "skipped", "from": "a", "to": "b", "reason": "held", "of": ["parked"] }],
+                    "explanation": [{ "step": "skipped", "from": "a", "to": "b", "reason": "held", "of": ["parked"] },
+                        { "step": "counted", "seconds": 84_152, "unit": "round_clock_hour" }],
                 }],
                 "rating": { "outcome": 5, "solved": "yes", "at": null },
             }],
             "anomalies": [{ "at": "2026-09-21T09:00:00+08:00", "code": "backdated", "meaning": "Late." }],
-            "alarms": [], "proposal": null,
+            "alarms": [
+                { "at": "1969-12-31T09:00:00+08:00", "level": "warning", "stage": "close", "department": "D1" },
+                { "at": "2026-10-13T00:00:00+08:00", "level": "breach", "stage": "close", "department": "D1" },
+            ], "proposal": null,
         });
         assert_eq!(
-            text(&case),
+            text(&case, jiff::Timestamp::UNIX_EPOCH),
             "12345:1  complaint  ordinary  normal\n\
              housing / heating\n\
              round  1\n\
@@ -196,8 +207,11 @@ mod tests {
              \x20   from  2026-09-21 09:30:00+08:00\n\
              \x20   due  2026-09-22 09:30:00+08:00\n\
              \x20     skipped  a  b  held  parked\n\
+             \x20     counted  23 h 22 min of  round_clock_hour\n\
              \x20 rating  5  yes\n\
-             anomaly  2026-09-21 09:00:00+08:00  backdated  Late.\n"
+             anomaly  2026-09-21 09:00:00+08:00  backdated  Late.\n\
+             alarm  1969-12-31 09:00:00+08:00  warning  close  D1\n\
+             alarm to come  2026-10-13 00:00:00+08:00  breach  close  D1\n"
         );
     }
 }

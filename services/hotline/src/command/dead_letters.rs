@@ -72,6 +72,9 @@ enum What {
         /// The event, as it should have been.
         #[arg(long, value_name = "FILE")]
         file: PathBuf,
+        /// The event may be of another case or source than the letter.
+        #[arg(long)]
+        other_case: bool,
         #[command(flatten)]
         step: StepOptions,
     },
@@ -111,7 +114,7 @@ struct Open {
     #[arg(long, value_name = "TEXT", requires = "bytes", value_parser = operator::said)]
     why: Option<String>,
     /// Who looks; by default the user of this session.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown", value_parser = operator::said)]
+    #[arg(long, value_name = "NAME", env = "USER", default_value_t = operator::user(), value_parser = operator::said)]
     operator: String,
 }
 
@@ -153,7 +156,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             list(store, filter, *after, *limit).await.map(|()| ExitCode::SUCCESS)
         }
         What::Show { id, open } => show(store, *id, open).await.map(|()| ExitCode::SUCCESS),
-        What::Fix { id, file, step } => fix(store, *id, file, step).await,
+        What::Fix { id, file, other_case, step } => fix(store, *id, file, *other_case, step).await,
         What::Redrive { which, step } => redrive(store, which, step).await,
         What::Discard { which, step } => discard(store, which, step).await.map(|()| ExitCode::SUCCESS),
     })
@@ -271,11 +274,22 @@ fn writer(store: &Store) -> (CaseWriter, Tagger) {
     (CaseWriter::new(store.pool.clone(), store.master.clone()), tagger)
 }
 
-async fn fix(store: &Store, id: i64, file: &Path, step: &StepOptions) -> anyhow::Result<ExitCode> {
+async fn fix(
+    store: &Store,
+    id: i64,
+    file: &Path,
+    other_case: bool,
+    step: &StepOptions,
+) -> anyhow::Result<ExitCode> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let (writer, tagger) = writer(store);
     let by = (!step.dry_run).then(|| step.operator.by());
-    let outcome = writer.fix_letter(&tagger, id, bytes, by).await?;
+    let outcome = match writer.fix_letter(&tagger, id, bytes, other_case, by).await {
+        Err(error @ Error::LetterOfAnother { .. }) => {
+            return Err(error).context("nothing was sent; say --other-case if that is meant");
+        }
+        outcome => outcome?,
+    };
     tell(&[id], &[outcome], step.dry_run)
 }
 

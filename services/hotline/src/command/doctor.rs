@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hotline_core::rulebook::Rulebook;
 use hotline_kafka::{Partition, admin, inspect};
+use hotline_postgres::cases;
 use hotline_postgres::positions::Position;
 use hotline_postgres::{
     Error, PgPool, Rules, dead_letters, health, installation, positions, refolds, run_snapshot_tx, run_tx,
@@ -13,9 +14,9 @@ use hotline_postgres::{
 };
 use hotline_runtime::config::{Config, DataConfig, KafkaConfig, PostgresConfig};
 use hotline_runtime::{clock, embedded};
-use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, ToSpan as _};
 use serde_json::json;
 
 use crate::broker;
@@ -96,6 +97,8 @@ const AHEAD_MAX: f64 = 60.0;
 const HORIZON_DAYS: i32 = 45;
 /// Free disk below which something must be done, in MiB.
 const FREE_MIB_MIN: u64 = 2_048;
+/// What falls due waits no longer where a timekeeper runs.
+const OVERSLEPT_MAX: SignedDuration = SignedDuration::from_mins(5);
 const ANSWER_WAIT: Duration = Duration::from_secs(20);
 
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
@@ -117,6 +120,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         if let Some(kafka) = config.optional::<KafkaConfig>() {
             log(&kafka, &positions, &mut findings).await?;
         }
+        overslept(store, &mut findings).await?;
         refused(store, &mut findings).await?;
         skews(store, &mut findings).await?;
         if !args.quick {
@@ -346,6 +350,31 @@ async fn log(kafka: &KafkaConfig, positions: &[Position], findings: &mut Finding
     Ok(())
 }
 
+/// Whether somebody looks at what falls due.
+async fn overslept(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
+    let mut by = clock::now() - OVERSLEPT_MAX;
+    let (cases, since) =
+        run_tx(&store.pool, "cases::overslept", &mut by, |tx, by| Box::pin(cases::overslept(tx, *by)))
+            .await?;
+    let since = since.map_or_else(String::new, |since| since.to_string());
+    findings.test(
+        cases == 0,
+        Grade::Wrong,
+        "timekeeper",
+        if cases == 0 {
+            "到期事项均已处理".to_owned()
+        } else {
+            format!("{cases} 件案件到期未处理，最早自 {since}：timekeeper 是否在运行？")
+        },
+        if cases == 0 {
+            "what fell due was looked at".to_owned()
+        } else {
+            format!("{cases} cases wait for a timekeeper, the first since {since}: does one run?")
+        },
+    );
+    Ok(())
+}
+
 async fn refused(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
     let (groups, stopped) = run_snapshot_tx(&store.pool, "doctor::refused", &mut (), |tx, ()| {
         Box::pin(async move { Ok((dead_letters::groups(tx).await?, sources::list(tx).await?)) })
@@ -409,7 +438,16 @@ async fn disk(config: &Config, findings: &mut Findings) {
         return;
     }
     let dir = config.section::<DataConfig>().dir;
-    let Some(free) = embedded::free_bytes(&dir).await.map(|bytes| bytes >> 20) else { return };
+    let Some(free) = embedded::free_bytes(&dir).await.map(|bytes| bytes >> 20) else {
+        let dir = dir.display();
+        findings.add(
+            Grade::Look,
+            "disk",
+            format!("无法得知 {dir} 的剩余空间"),
+            format!("how much is free in {dir} cannot be told"),
+        );
+        return;
+    };
     findings.test(
         free >= FREE_MIB_MIN,
         Grade::Wrong,

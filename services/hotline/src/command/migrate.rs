@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use hotline_kafka::admin;
 use hotline_postgres::schema;
+use hotline_relay::RelayConfig;
 use hotline_runtime::config::KafkaConfig;
 
 use crate::broker;
@@ -15,8 +16,8 @@ use crate::store::Store;
 /// How long the brokers may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(20);
 
-/// Brings the database's schema up to this program. With [kafka] it also makes the topic where it is missing; one
-/// that is there is left as it is.
+/// Brings the database's schema up to this program. With [kafka] it also makes the topics of events and of notices
+/// where they are missing; one that is there is left as it is.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  hotline migrate --config /etc/hotline/hotline.toml --partitions 12 --replicas 3"
@@ -38,20 +39,23 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     migrated?;
     println!("the schema is that of this program");
     if let Some(kafka) = config.optional::<KafkaConfig>() {
-        make_topic(&kafka, args).await?;
+        make_topic(&kafka, &kafka.topic, args).await?;
+        let notices = config.section::<RelayConfig>().topic;
+        if !notices.is_empty() {
+            make_topic(&kafka, &notices, args).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn make_topic(kafka: &KafkaConfig, args: &Args) -> anyhow::Result<()> {
+async fn make_topic(kafka: &KafkaConfig, name: &str, args: &Args) -> anyhow::Result<()> {
     let cluster = broker::cluster(kafka)?;
-    let name = &kafka.topic;
     let made = admin::create_topic(&cluster, name, args.partitions, args.replicas, ANSWER_WAIT)
         .await
         .with_context(|| format!("the topic {name} cannot be made"))?;
     let topic = admin::topic(&cluster, name, ANSWER_WAIT).await?;
     let topic = topic.with_context(|| format!("the topic {name} was made and is not there"))?;
-    if !topic.append_time {
+    if !topic.append_time && name == kafka.topic {
         bail!(
             "the topic {name} keeps the producers' clocks: set message.timestamp.type=LogAppendTime, \
              else receipts are when casework reads"

@@ -12,6 +12,7 @@ pub mod due;
 pub mod export;
 pub mod import;
 pub mod migrate;
+pub mod notices;
 pub mod operator;
 pub mod partitions;
 pub mod produce;

@@ -10,7 +10,7 @@ pub struct Operator {
     #[arg(long, value_name = "TEXT", value_parser = said)]
     why: String,
     /// Who does it; by default the user of this session.
-    #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown", value_parser = said)]
+    #[arg(long, value_name = "NAME", env = "USER", default_value_t = user(), value_parser = said)]
     operator: String,
 }
 
@@ -18,6 +18,15 @@ impl Operator {
     pub fn by(&self) -> By<'_> {
         By { operator: &self.operator, why: &self.why, at: clock::now() }
     }
+}
+
+/// The user of this process, by name: jobs have no session that would say.
+pub fn user() -> String {
+    let output = std::process::Command::new("id").arg("-un").output();
+    let name = output.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+    name.map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// Something, and no more than a few lines.

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use aws_lc_rs::rand;
-use hotline_gateway::signature::{self, Secret};
 use hotline_kafka::ClusterConfig;
 use hotline_runtime::config::KafkaConfig;
+use hotline_runtime::webhook::{self, Secret};
 use hotline_runtime::{Secret as Text, clock};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -99,7 +99,7 @@ fn send(args: &Args, runtime: Handle) -> anyhow::Result<ExitCode> {
     println!(
         "{}",
         json!({
-            "acknowledged": applied + duplicate + accepted + parked, "duplicates": duplicate, "accepted": accepted,
+            "acknowledged": applied + duplicate + accepted + parked, "duplicates": duplicate, "queued": accepted,
             "parked": parked, "refused": refused,
         })
     );
@@ -312,9 +312,9 @@ impl Sender {
         if let Some(secret) = &self.secret {
             let (id, now) = (message_id(), clock::now().as_second());
             request = request
-                .header(signature::SIGNATURE, secret.sign(&id, now, body))
-                .header(signature::TIMESTAMP, now.to_string())
-                .header(signature::ID, id);
+                .header(webhook::SIGNATURE, secret.sign(&id, now, body))
+                .header(webhook::TIMESTAMP, now.to_string())
+                .header(webhook::ID, id);
         }
         let mut response = request.send(body)?;
         let retry_after =

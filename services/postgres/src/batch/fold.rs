@@ -208,12 +208,13 @@ pub(crate) fn refold(
 /// What is told of our own decisions: that one was taken, or that the hotline dispatched the case itself. Nothing is
 /// told of old events that come in late.
 fn notices(case_id: &str, view: &View, facts: &CaseFacts, pins: &[Fact], as_of: Timestamp) -> Vec<Notice> {
-    let is_news = |happened_at: Timestamp| {
-        facts.receipts().0.is_none_or(|first| first.duration_since(happened_at) <= LATE_MAX)
+    let is_news = |pin: &Fact, slot: EventKey| {
+        facts.receipt_of(slot).is_none_or(|receipt| receipt.duration_since(pin.claimed_at) <= LATE_MAX)
     };
-    let decided = pins.iter().filter(|pin| is_news(pin.claimed_at)).filter_map(|pin| match &pin.body {
-        Body::Dispatched(dispatched) => Some(Notice::of_dispatch(case_id, view, pin, dispatched, as_of)),
-        _ => None,
+    let decided = pins.iter().filter_map(|pin| {
+        let Body::Dispatched(dispatched) = &pin.body else { return None };
+        let slot = dispatched.pin.as_ref()?.slot;
+        is_news(pin, slot).then(|| Notice::of_dispatch(case_id, view, pin, dispatched, as_of))
     });
     let slots = || view.rounds.iter().flat_map(|round| &round.slots);
     let overruled = facts.facts().iter().filter(|fact| fact.is_pin()).filter_map(|pin| {
@@ -222,7 +223,7 @@ fn notices(case_id: &str, view: &View, facts: &CaseFacts, pins: &[Fact], as_of: 
         let filled_by = slots().find(|other| other.trigger == slot)?.filled_by.filter(|by| *by != pin.key)?;
         let by = facts.facts().iter().find(|fact| fact.key == filled_by)?.received_at?;
         // Written with the fact that overrules it, and not again.
-        (as_of.duration_since(by) <= LATE_MAX && is_news(pin.claimed_at))
+        (as_of.duration_since(by) <= LATE_MAX && is_news(pin, slot))
             .then(|| Notice::of_overruled(case_id, view, pin, dispatched, (filled_by, by)))
     });
     decided.chain(overruled).collect()

@@ -254,6 +254,12 @@ impl CaseWriter {
         Ok(older)
     }
 
+    /// Whether the rulebook that was used last lists a source.
+    pub fn lists(&self, source: &str) -> bool {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.as_ref().is_some_and(|active| active.rulebook.sources.contains_key(source))
+    }
+
     /// The active rulebook, which stays so until the end of the transaction.
     pub async fn active(&self, tx: &mut PgConnection) -> Result<Active, Error> {
         rulebooks::hold(tx).await?;

@@ -17,8 +17,22 @@ use crate::positions;
 #[derive(Clone, Debug)]
 struct Again {
     id: i64,
+    /// Its source and case, as far as they are known.
+    of: (Option<String>, Option<String>),
     /// Its bytes, as they came or as somebody mended them, and its first receipt.
     record: Record,
+}
+
+impl Again {
+    /// Whether an event may be what the letter should have been.
+    fn is_of(&self, bytes: &[u8]) -> bool {
+        let Ok(event) = serde_json::from_slice::<serde_json::Value>(bytes) else { return true };
+        let agree = |known: &Option<String>, name: &str| match (known, event[name].as_str()) {
+            (Some(known), Some(said)) => known == said,
+            _ => true,
+        };
+        agree(&self.of.0, "source") && agree(&self.of.1, "subject")
+    }
 }
 
 /// How a letter goes back.
@@ -61,15 +75,20 @@ impl CaseWriter {
         Ok(outcomes)
     }
 
-    /// Applies an open letter with other bytes. Without `by` nothing is stored.
+    /// Applies an open letter with other bytes. Without `by` nothing is stored. Fails with [`Error::LetterOfAnother`] if
+    /// the letter is known to be of another case or source, unless that is `meant`.
     pub async fn fix_letter(
         &self,
         tagger: &Tagger,
         id: i64,
         bytes: Vec<u8>,
+        meant: bool,
         by: Option<By<'_>>,
     ) -> Result<Outcome, Error> {
         let mut again = self.letter(tagger, id).await?;
+        if !meant && !again.is_of(&bytes) {
+            return Err(Error::LetterOfAnother { id });
+        }
         again.record.content = RecordContent::of(&bytes, decode(&bytes, tagger, Keep::All));
         again.record.raw = bytes;
         let outcomes = self.way_back(vec![again], Way::Mended, by).await?;
@@ -88,7 +107,8 @@ impl CaseWriter {
         };
         let raw = raw.expose().clone();
         let content = RecordContent::of(&raw, decode(&raw, tagger, Keep::All));
-        Ok(Again { id, record: Record { raw, received_at: letter.received_at, offset: None, content } })
+        let of = (letter.source, letter.case_id);
+        Ok(Again { id, of, record: Record { raw, received_at: letter.received_at, offset: None, content } })
     }
 
     async fn way_back(&self, again: Vec<Again>, way: Way, by: Option<By<'_>>) -> Result<Vec<Outcome>, Error> {

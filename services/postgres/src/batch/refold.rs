@@ -78,7 +78,8 @@ impl Pass<'_> {
 }
 
 impl CaseWriter {
-    /// Folds cases as they were read by the active rulebook and writes them.
+    /// Folds cases as they were read by the active rulebook and writes them. One that a bug of ours makes fail stays as
+    /// it is, and the others go on.
     pub(super) async fn fold_again(
         &self,
         tx: &mut PgConnection,
@@ -89,8 +90,15 @@ impl CaseWriter {
         let older = self.older(tx, loaded, active.seq).await?;
         let mut folded = Vec::with_capacity(loaded.len());
         for loaded in loaded {
-            let facts = fold::decode(&loaded.case_id, Some(loaded))?;
-            folded.push(fold::refold(&loaded.case_id, facts, Some(loaded), (active, &older), now, true)?);
+            let again = fold::decode(&loaded.case_id, Some(loaded)).and_then(|facts| {
+                fold::refold(&loaded.case_id, facts, Some(loaded), (active, &older), now, true)
+            });
+            match again {
+                Ok(again) => folded.push(again),
+                Err(error) => {
+                    tracing::error!(code = error.code(), error = %error, "a case could not be folded again");
+                }
+            }
         }
         write::pins(tx, &mut folded, now).await?;
         write::cases(tx, &self.names, &folded, active.seq, now).await

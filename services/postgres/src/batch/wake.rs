@@ -17,7 +17,7 @@ use sqlx::PgConnection;
 
 use super::{CaseWriter, fold};
 use crate::cases::{self, Loaded, Sleep};
-use crate::error::Error;
+use crate::error::{Error, Sort};
 use crate::pool::run_tx;
 use crate::rulebooks::Active;
 use crate::{alarms, notices};
@@ -43,6 +43,8 @@ struct Wake<'w> {
     writer: &'w CaseWriter,
     now: Timestamp,
     limit: i64,
+    /// The cases that the last attempt looked at.
+    claimed: Vec<SmolStr>,
 }
 
 /// What one case comes to.
@@ -55,11 +57,42 @@ struct Looked {
 }
 
 impl CaseWriter {
-    /// Looks at the cases for which something falls due by `now`, at most `limit` of them, in one transaction.
+    /// Looks at the cases for which something falls due by `now`, at most `limit` of them, in one transaction. Where a
+    /// case makes that fail by its content, fewer are tried, down to the one, which is set aside.
     pub async fn wake_step(&self, now: Timestamp, limit: i64) -> Result<Woken, Error> {
-        let mut wake = Wake { writer: self, now, limit };
-        run_tx(&self.pool, "batch::wake_step", &mut wake, |tx, wake| Box::pin(wake.step(tx))).await
+        let mut wake = Wake { writer: self, now, limit, claimed: Vec::new() };
+        loop {
+            let name = "batch::wake_step";
+            match run_tx(&self.pool, name, &mut wake, |tx, wake| Box::pin(wake.step(tx))).await {
+                Err(error) if is_of_content(&error) => match wake.claimed.as_slice() {
+                    [] => return Err(error),
+                    [one] => {
+                        tracing::error!(code = error.code(), error = %error, "a case is set aside for an hour");
+                        let mut aside = (one.clone(), later(now));
+                        run_tx(&self.pool, "batch::set_aside", &mut aside, |tx, (case, until)| {
+                            Box::pin(cases::set_aside(tx, case, *until))
+                        })
+                        .await?;
+                        return Ok(Woken { cases: 1, failed: 1, ..Woken::default() });
+                    }
+                    several => {
+                        let half = several.len() / 2;
+                        wake.limit = i64::try_from(half).expect("a page is bounded");
+                    }
+                },
+                woken => return woken,
+            }
+        }
     }
+}
+
+/// What another try will not mend, and fewer cases may.
+fn is_of_content(error: &Error) -> bool {
+    matches!(error.sort(), Sort::Data | Sort::Bug)
+}
+
+fn later(now: Timestamp) -> Option<Timestamp> {
+    now.checked_add(AGAIN_AFTER).ok()
 }
 
 /// A case of which something else was told than is true.
@@ -129,6 +162,7 @@ impl Wake<'_> {
         let active = self.writer.active(tx).await?;
         let mut loaded = cases::claim_waking(tx, self.now, self.limit).await?;
         loaded.sort_unstable_by(|a, b| a.case_id.cmp(&b.case_id));
+        self.claimed = loaded.iter().map(|case| case.case_id.clone()).collect();
         let ids: Vec<&str> = loaded.iter().map(|case| case.case_id.as_str()).collect();
         let last_told = alarms::last_told(tx, &ids).await?;
         let mut woken = Woken { cases: loaded.len(), ..Woken::default() };
@@ -149,8 +183,8 @@ impl Wake<'_> {
                 Err(error) => {
                     tracing::error!(code = error.code(), error = %error, "a case could not be looked at");
                     woken.failed += 1;
-                    let wake_at = self.now.checked_add(AGAIN_AFTER).ok();
-                    sleeps.push(Sleep { case_id: case.case_id.clone(), wake_at, told: case.told });
+                    let (case_id, wake_at) = (case.case_id.clone(), later(self.now));
+                    sleeps.push(Sleep { case_id, wake_at, told: case.told, ladder: None });
                 }
             }
         }
@@ -167,10 +201,12 @@ impl Wake<'_> {
         let (view, pins) = fold::guarded(id, || settle(id, &mut facts, rulebook, now))?;
         let due = fold::guarded(id, || telling::due((id, &facts), &view, rulebook, before, now))?;
         let notices = due.tellings.iter().filter_map(|told| Notice::of_alarm(id, &view, told, now)).collect();
-        let wake_at = view.proposal.as_ref().map(|proposal| proposal.at).into_iter().chain(due.next).min();
+        let next = view.proposal.as_ref().map(|proposal| proposal.at).into_iter().chain(due.next).min();
+        // What is due was done just now: a case that is still due would come first for ever.
+        let wake_at = next.map(|next| if next <= now { later(now).unwrap_or(next) } else { next });
         Ok(Looked {
             notices,
-            sleep: Sleep { case_id: SmolStr::from(id), wake_at, told: due.stands },
+            sleep: Sleep { case_id: SmolStr::from(id), wake_at, told: due.stands, ladder: Some(due.ladder) },
             told: due.tellings,
             dispatched: pins.len(),
         })

@@ -10,14 +10,19 @@ const EARLY: &str = "2026-03-02T02:00:00Z";
 const HALF: &str = "2026-03-05T04:00:00Z";
 const BREACH: &str = "2026-03-09T16:00:00Z";
 
-async fn bench() -> Bench {
-    let bench = Bench::new().await;
+fn ladder_files() -> Files {
     let mut files = files(5);
     let policies = String::from_utf8(files["policies/close.toml"].clone()).unwrap();
     files.insert(
         "policies/close.toml".into(),
         policies.replacen("basis = \"article 1\"\n", LADDER, 1).into_bytes(),
     );
+    files
+}
+
+async fn bench() -> Bench {
+    let bench = Bench::new().await;
+    let files = ladder_files();
     bench.writer.activate(&files, &rulebook(&files), true, at(NOW)).await.unwrap();
     bench
 }
@@ -152,4 +157,46 @@ async fn numbers_have_no_gap_and_stay_when_old_notices_go() {
     let mut tx = bench.database.pool.begin().await.unwrap();
     let last = alarms::last_told(&mut tx, &["12345:0"]).await.unwrap();
     assert_eq!(last["12345:0"].len(), 2);
+}
+
+#[tokio::test]
+async fn a_rulebook_that_is_taken_back_leaves_no_case_asleep() {
+    let bench = bench().await;
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    bench.apply(&mut claim, vec![bench.record(&received("e1", "1"))]).await;
+    wake(&bench, HALF).await;
+    let (with, without) = (ladder_files(), files(5));
+    // While nobody has folded the case again, its breach falls due under a rulebook that tells none.
+    bench.writer.activate(&without, &rulebook(&without), true, at(HALF)).await.unwrap();
+    assert_eq!(wake(&bench, BREACH).await, Woken { cases: 1, withdrawn: 1, ..Woken::default() });
+    bench.writer.activate(&with, &rulebook(&with), true, at(BREACH)).await.unwrap();
+    while !bench.writer.refold_step(at(BREACH), 10).await.unwrap().refold.done {}
+    assert_eq!(wake(&bench, BREACH).await, Woken { cases: 1, raised: 2, ..Woken::default() });
+    let grace = jiff::SignedDuration::ZERO;
+    assert_eq!(bench.writer.check_alarms(at(BREACH), grace).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_case_that_cannot_be_looked_at_costs_nobody_else_an_alarm() {
+    let bench = bench().await;
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    let records = (0..5).map(|n| bench.record(&received(&format!("e{n}"), &n.to_string()))).collect();
+    bench.apply(&mut claim, records).await;
+    bench.execute("UPDATE cases SET facts = '\\xff' WHERE case_id = '12345:2'").await;
+    // A row that is there already, as after a restore by hand.
+    bench
+        .execute(
+            "INSERT INTO alarms SELECT '12345:3', '?', 1, 'raised', NULL, now(), 1, 'close', 'nonsense', NULL, 0, now(),
+                now(), now(), 'notice', NULL",
+        )
+        .await;
+    let mut raised = 0;
+    let mut failed = 0;
+    for _ in 0..9 {
+        let woken = wake(&bench, HALF).await;
+        raised += woken.raised;
+        failed += woken.failed;
+    }
+    assert_eq!((raised, failed), (3, 2));
+    assert_eq!(bench.count("SELECT count(*) FROM cases WHERE wake_at = '2026-03-05 05:00:00+00'").await, 2);
 }

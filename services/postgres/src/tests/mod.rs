@@ -2,6 +2,7 @@
 
 mod activation;
 mod alarms;
+mod deliveries;
 mod errors;
 mod intake;
 mod privacy;

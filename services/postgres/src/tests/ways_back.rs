@@ -92,13 +92,14 @@ async fn a_letter_that_is_refused_again_stays_open_and_a_mended_one_is_taken() {
     assert_eq!(refused.len(), 1, "no letter is made of a letter");
     assert_eq!((refused[0].state, refused[0].redrives), (State::Open, 1));
 
-    let worse = bench.writer.fix_letter(&bench.tagger, letter.id, b"{".to_vec(), Some(by())).await.unwrap();
+    let worse =
+        bench.writer.fix_letter(&bench.tagger, letter.id, b"{".to_vec(), false, Some(by())).await.unwrap();
     assert!(matches!(worse, Outcome::Dead { reason: Reason::Undecodable, .. }));
     let kept = letters(&bench).await;
     assert_eq!((kept[0].reason.as_str(), kept[0].redrives), ("invalid", 1), "it is what its own bytes are");
 
     let mended = received("e1", "1").to_string().into_bytes();
-    let outcome = bench.writer.fix_letter(&bench.tagger, letter.id, mended, Some(by())).await.unwrap();
+    let outcome = bench.writer.fix_letter(&bench.tagger, letter.id, mended, false, Some(by())).await.unwrap();
     assert_eq!(outcome, Outcome::Applied);
     assert_eq!(letters(&bench).await[0].state, State::Fixed);
     let taken = [

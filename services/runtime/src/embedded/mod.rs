@@ -27,7 +27,7 @@ use programs::Programs;
 pub use settings::free_bytes;
 
 const USER: &str = "hotline";
-const DATABASE: &str = "hotline";
+pub const DATABASE: &str = "hotline";
 /// How often a start, or the watch, looks at postmaster.pid.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -74,7 +74,9 @@ pub fn attach(config: &EmbeddedConfig, data_dir: &Path) -> Result<Option<Connect
     let Ok(data_dir) = data_dir.canonicalize() else { return Ok(None) };
     let layout = Layout { data_dir };
     match postmaster::live(&layout.cluster()) {
-        Some(postmaster) if postmaster.is_reachable() => connection(config, &layout, &postmaster).map(Some),
+        Some(postmaster) if postmaster.is_reachable() => {
+            Ok(Some(connection(config, password(&layout)?, &postmaster)))
+        }
         _ => Ok(None),
     }
 }
@@ -109,6 +111,8 @@ impl Cluster {
         if !cluster.exists() {
             initialise::run(&programs, &layout).await?;
         }
+        // Without it nobody could use what is started.
+        let password = password(&layout)?;
         let postmaster = adopt_or_start(config, &programs, &layout).await?;
         tracing::info!(
             postgres.pid = postmaster.pid,
@@ -116,7 +120,7 @@ impl Cluster {
             "embedded database is ready"
         );
         Ok(Self {
-            connection: connection(config, &layout, &postmaster)?,
+            connection: connection(config, password, &postmaster),
             pid: postmaster.pid,
             programs,
             layout,
@@ -295,23 +299,23 @@ fn socket_dir(layout: &Layout, account: Option<&Account>) -> Result<PathBuf, Err
     if account::is_private(&path, account) { Ok(path) } else { Err(Error::SocketDirUnsafe { path }) }
 }
 
-fn connection(
-    config: &EmbeddedConfig,
-    layout: &Layout,
-    postmaster: &Postmaster,
-) -> Result<Connection, Error> {
+fn password(layout: &Layout) -> Result<Secret, Error> {
     let path = layout.password();
     if !path.exists() {
         return Err(Error::PasswordMissing { cluster: layout.cluster(), path });
     }
-    Ok(Connection {
+    Secret::read(&path)
+}
+
+fn connection(config: &EmbeddedConfig, password: Secret, postmaster: &Postmaster) -> Connection {
+    Connection {
         target: Target::Server {
             host: Host::SocketDir(postmaster.socket_dir.clone()),
             port: postmaster.port,
             user: USER.to_owned(),
-            password: Some(Secret::read(&path)?),
+            password: Some(password),
             database: DATABASE.to_owned(),
         },
         pool_max: config.pool_max,
-    })
+    }
 }
