@@ -33,11 +33,13 @@ class Fact:
     sequence: int
     received: int | None
     counted: int
-    # The day of a fact of which only the day is known.
+    # The day of a fact of which only the day is known; none where it counts at its receipt.
     day: int | None
     data: dict
     zone: Zone
     flags: list[str] = field(default_factory=list)
+    # Only its day is known, wherever it counts.
+    day_only: bool = False
 
     @property
     def order(self) -> tuple[int, int, int, str]:
@@ -73,7 +75,7 @@ class Admission:
     def _fact(self, event: Event) -> Fact:
         zone = self.rulebook.zone if event.source == PIPELINE else self.rulebook.sources[event.source].zone
         fact = Fact(event.kind, event.source, event.id, key_of(event.source, event.id), event.claimed, event.sequence,
-                    event.received, 0, zone.day(event.claimed) if event.day_only else None, event.data, zone)
+                    event.received, 0, zone.day(event.claimed) if event.day_only else None, event.data, zone, day_only=event.day_only)
         self._count(fact)
         return fact
 
@@ -135,8 +137,8 @@ class Admission:
         fact.data = correction.data.get("data", fact.data)
         if "time" in correction.data:
             fact.claimed = parse_instant(correction.data["time"])
-            if fact.day is not None:
-                fact.day = fact.zone.day(fact.claimed)
+            # A correction says nothing of how exactly the time is known.
+            fact.day = fact.zone.day(fact.claimed) if fact.day_only else None
             self._count(fact)
         return fact
 
