@@ -36,6 +36,16 @@ pub(crate) enum Patience {
     Endless,
 }
 
+/// A commit of which nobody knows whether it happened.
+struct Unknown {
+    /// The claim that it was made under.
+    lost: Claim,
+    /// What would be the result.
+    applied: Applied,
+    /// By which the position is taken again, however often.
+    number: i64,
+}
+
 /// The one that moves an origin's position.
 pub(crate) struct Applier {
     writer: Arc<CaseWriter>,
@@ -139,8 +149,7 @@ impl Applier {
     /// Tries a part until it is committed, fails by itself, or the environment stays sick.
     async fn try_apply(&mut self, batch: &Batch) -> Result<Applied, Error> {
         let mut attempts = 0;
-        // What would be the result if a commit of unknown outcome happened, and the claim it was made under.
-        let mut unknown: Option<(Claim, Applied)> = None;
+        let mut unknown: Option<Unknown> = None;
         loop {
             attempts += 1;
             match self.attempt(&mut unknown, batch).await {
@@ -185,11 +194,11 @@ impl Applier {
     /// One attempt; None: the outcome is unknown and must be looked up.
     async fn attempt(
         &mut self,
-        unknown: &mut Option<(Claim, Applied)>,
+        unknown: &mut Option<Unknown>,
         batch: &Batch,
     ) -> Result<Option<Applied>, Error> {
-        if let Some((lost, applied)) = unknown.as_ref() {
-            let found = self.writer.reclaim(lost).await?;
+        if let Some(Unknown { lost, applied, number }) = unknown.as_ref() {
+            let found = self.writer.reclaim(lost, *number).await?;
             let happened = found.next_offset == applied.claim.next_offset;
             self.claim = Some(found);
             let applied = applied.clone();
@@ -215,7 +224,8 @@ impl Applier {
                 Ok(Some(applied))
             }
             Ok(Commit::Unknown(applied)) => {
-                *unknown = Some((held, applied));
+                let number = hotline_postgres::seal::random::<8>().map_or(0, i64::from_le_bytes);
+                *unknown = Some(Unknown { lost: held, applied, number });
                 Ok(None)
             }
             Err(error) => {

@@ -97,7 +97,7 @@ pub async fn claim(tx: &mut PgConnection, origin: &str, start_offset: i64) -> Re
     let row = sqlx::query(
         "/* positions::claim */ INSERT INTO positions AS old (origin, epoch, start_offset, next_offset, claims)
          VALUES ($1, 1, $2, $2, 1)
-         ON CONFLICT (origin) DO UPDATE SET epoch = old.epoch + 1, claims = old.claims + 1,
+         ON CONFLICT (origin) DO UPDATE SET epoch = old.epoch + 1, claims = old.claims + 1, reclaim = NULL,
             trial_deaths = old.trial_deaths + CASE WHEN old.trial_begun AND old.trial_size = 1 THEN 1 ELSE 0 END,
             trial_until = CASE WHEN old.trial_begun THEN old.next_offset + old.trial_size
                                WHEN old.trial_size IS NULL AND old.claims > 0 THEN old.next_offset + $3
@@ -119,14 +119,17 @@ pub async fn claim(tx: &mut PgConnection, origin: &str, start_offset: i64) -> Re
 }
 
 /// Takes an origin again from a claim of one's own, and from nobody else: [`Error::Fenced`] if another was there. A
-/// transaction of the lost claim that is under way is waited for.
-pub async fn reclaim(tx: &mut PgConnection, lost: &Claim) -> Result<Claim, Error> {
+/// transaction of the lost claim that is under way is waited for. Who does not learn whether it happened says the same
+/// `number` again, and finds what it took.
+pub async fn reclaim(tx: &mut PgConnection, lost: &Claim, number: i64) -> Result<Claim, Error> {
     let row = sqlx::query(
-        "/* positions::reclaim */ UPDATE positions SET epoch = epoch + 1 WHERE origin = $1 AND epoch = $2
+        "/* positions::reclaim */ UPDATE positions SET epoch = $2 + 1, reclaim = $3
+          WHERE origin = $1 AND (epoch = $2 OR epoch = $2 + 1 AND reclaim = $3)
          RETURNING epoch, next_offset",
     )
     .bind(&lost.origin)
     .bind(lost.epoch)
+    .bind(number)
     .fetch_optional(&mut *tx)
     .await
     .map_err(Error::database("positions::reclaim"))?;

@@ -20,6 +20,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (10, "ways_back", include_str!("../migrations/0010_ways_back.sql")),
     (11, "alarms", include_str!("../migrations/0011_alarms.sql")),
     (12, "deliveries", include_str!("../migrations/0012_deliveries.sql")),
+    (13, "reclaims", include_str!("../migrations/0013_reclaims.sql")),
 ];
 
 /// The migrations by version and file name.

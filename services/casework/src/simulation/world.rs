@@ -325,6 +325,11 @@ impl World {
     async fn lose(&mut self, partition: usize) {
         let loss = if self.dice.one_in(2) { Loss::OfTheCommit } else { Loss::OfTheAnswer };
         lose_next(&self.database.pool, "batch::apply", loss);
+        if self.dice.one_in(3) {
+            // Taking the position again is no surer.
+            let loss = if self.dice.one_in(2) { Loss::OfTheCommit } else { Loss::OfTheAnswer };
+            lose_next(&self.database.pool, "batch::reclaim", loss);
+        }
         self.tell(format!("{loss:?} to come"));
         if loss == Loss::OfTheCommit {
             self.tally.lost_commits += 1;

@@ -190,11 +190,14 @@ impl CaseWriter {
     }
 
     /// After an unknown commit: takes the origin again, which waits for what may be under way. The position
-    /// that is then found tells whether the commit happened. [`Error::Fenced`] if somebody else was there.
-    pub async fn reclaim(&self, lost: &Claim) -> Result<Claim, Error> {
-        let mut lost = lost.clone();
-        run_tx(&self.pool, "batch::reclaim", &mut lost, |tx, lost| Box::pin(positions::reclaim(tx, lost)))
-            .await
+    /// that is then found tells whether the commit happened. [`Error::Fenced`] if somebody else was there. If the outcome
+    /// of this, too, is unknown, it is asked again with the same `number`.
+    pub async fn reclaim(&self, lost: &Claim, number: i64) -> Result<Claim, Error> {
+        let mut asked = (lost.clone(), number);
+        run_tx(&self.pool, "batch::reclaim", &mut asked, |tx, (lost, number)| {
+            Box::pin(positions::reclaim(tx, lost, *number))
+        })
+        .await
     }
 
     /// Applies a batch of the claimed origin in one transaction.

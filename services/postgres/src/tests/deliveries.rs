@@ -30,12 +30,14 @@ async fn who_was_replaced_moves_nothing_more() {
     let bench = Bench::new().await;
     let mut first = hold(&bench, NOW, SOON).await.unwrap();
     assert_eq!(hold(&bench, NOW, SOON).await, None, "it is held");
-    let mut second = hold(&bench, LATER, "2026-03-02T01:01:00Z").await.expect("the first gave no sign of life");
+    let mut second =
+        hold(&bench, LATER, "2026-03-02T01:01:00Z").await.expect("the first gave no sign of life");
     (first.number, second.number) = (5, 3);
     assert!(!advance(&bench, &first).await, "it was replaced");
     assert!(advance(&bench, &second).await);
     second.number = 2;
     assert!(!advance(&bench, &second).await, "nobody goes back");
-    let found = run_tx(&bench.database.pool, "test", &mut (), |tx, ()| Box::pin(deliveries::list(tx))).await.unwrap();
+    let found =
+        run_tx(&bench.database.pool, "test", &mut (), |tx, ()| Box::pin(deliveries::list(tx))).await.unwrap();
     assert_eq!((found[0].number, found[0].delivered), (3, 1));
 }

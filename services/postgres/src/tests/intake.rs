@@ -200,10 +200,12 @@ async fn offsets_of_a_log_may_have_gaps_and_never_go_back() {
 async fn who_takes_a_claim_again_takes_it_from_nobody_else() {
     let bench = Bench::new().await;
     let lost = bench.writer.claim("http").await.unwrap();
-    let again = bench.writer.reclaim(&lost).await.unwrap();
+    let again = bench.writer.reclaim(&lost, 1).await.unwrap();
     assert_eq!((again.epoch, again.next_offset), (lost.epoch + 1, lost.next_offset));
+    assert_eq!(bench.writer.reclaim(&lost, 1).await.unwrap(), again, "who was not answered asks again");
+    assert_eq!(bench.writer.reclaim(&lost, 2).await.unwrap_err().code(), "fenced", "that was somebody else");
     let mut rightful = bench.writer.claim("http").await.unwrap();
-    assert_eq!(bench.writer.reclaim(&again).await.unwrap_err().code(), "fenced");
+    assert_eq!(bench.writer.reclaim(&again, 1).await.unwrap_err().code(), "fenced");
     // The attempt has not fenced whoever owns it now.
     bench.apply(&mut rightful, vec![bench.record(&received("e1", "1"))]).await;
 }
