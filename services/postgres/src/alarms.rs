@@ -15,6 +15,16 @@ use crate::copy::Rows;
 use crate::error::Error;
 use crate::sql_types::At;
 
+/// From when on this database tells alarms; what fell due before is noted only.
+pub async fn told_from(tx: &mut PgConnection) -> Result<Timestamp, Error> {
+    let from: Option<At> =
+        sqlx::query_scalar("/* alarms::told_from */ SELECT max(alarms_from) FROM installation")
+            .fetch_one(tx)
+            .await
+            .map_err(Error::database("alarms::told_from"))?;
+    Ok(from.map_or(Timestamp::MIN, |from| from.0))
+}
+
 /// What was told last of each rung of these cases.
 pub async fn last_told(tx: &mut PgConnection, cases: &[&str]) -> Result<BTreeMap<SmolStr, Vec<Told>>, Error> {
     let rows = sqlx::query(

@@ -21,6 +21,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (11, "alarms", include_str!("../migrations/0011_alarms.sql")),
     (12, "deliveries", include_str!("../migrations/0012_deliveries.sql")),
     (13, "reclaims", include_str!("../migrations/0013_reclaims.sql")),
+    (14, "alarms_from", include_str!("../migrations/0014_alarms_from.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -102,7 +102,8 @@ async fn alarms_are_told(world: &World) -> Result<(), String> {
         let facts = CaseFacts::decode(&case.facts).map_err(|error| error.to_string())?;
         let view = hotline_core::fold::fold(id, &facts, rulebook);
         let last = told.get(&case.case_id).map_or(&[][..], Vec::as_slice);
-        let due = telling::due((id, &facts), &view, rulebook, last, world.now);
+        let when = telling::When { now: world.now, from: Timestamp::MIN };
+        let due = telling::due((id, &facts), &view, rulebook, last, when);
         if !due.tellings.is_empty() {
             return Err(format!("{id}: not told: {:?}", due.tellings));
         }

@@ -65,7 +65,7 @@ fn rulebook(limit: u32) -> (Files, Arc<Rulebook>) {
         format!(
             "[[policy]]\nid = \"{stage}\"\ncalendar = \"cn\"\nmatch = {{ hotline = \"12345\" }}\nstage = \"{stage}\"\n\
              scope = \"custody\"\nstart = \"{start}\"\nstop = [\"{stop}\"]\nlimit = {limit}\nunit = \"working_day\"\n\
-             alarms = [{{ at = \"50%\", level = \"notice\" }}, {{ after = \"0 hour\", level = \"breach\" }}]\n\
+             alarms = [{{ at = \"2%\", level = \"notice\" }}, {{ at = \"50%\", level = \"warning\" }}, {{ after = \"0 hour\", level = \"breach\" }}]\n\
              basis = \"article 1\"\n{more}\n"
         )
     };

@@ -90,13 +90,21 @@ pub struct Due {
     pub ladder: i64,
 }
 
+/// When somebody looks, and from when on alarms are told at all.
+#[derive(Clone, Copy, Debug)]
+pub struct When {
+    pub now: Timestamp,
+    /// What fell due before is noted only.
+    pub from: Timestamp,
+}
+
 /// Compares the alarms that are true of a case with what was `told` last of each rung.
 pub fn due(
     (case, facts): (&str, &CaseFacts),
     view: &View,
     rulebook: &Rulebook,
     told: &[Told],
-    now: Timestamp,
+    When { now, from }: When,
 ) -> Due {
     let ladder = alarms(view, rulebook);
     let last = |id: &str| told.iter().find(|told| told.alarm.id() == id);
@@ -125,7 +133,7 @@ pub fn due(
             due.next = Some(due.next.map_or(alarm.deliver_at, |next| next.min(alarm.deliver_at)));
             continue;
         }
-        let was_known = known.in_time(&alarm, now);
+        let was_known = alarm.at >= from && known.in_time(&alarm, now);
         due.stands |= was_known;
         let telling = if was_known { Telling::Raised } else { Telling::Missed };
         due.tellings.push(Told { n: before.map_or(1, |before| before.n + 1), alarm, telling });
@@ -227,6 +235,10 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
         "[[source]]\nid = \"/hotline/12345/test\"\nhotline = \"12345\"\nname = \"t\"\ndispatch = \"hotline\"\nlate_stop = \"claimed\"\n",
     )];
 
+    fn always(now: Timestamp) -> When {
+        When { now, from: Timestamp::MIN }
+    }
+
     fn ladder() -> Rulebook {
         rulebook(&POLICIES.replacen("basis = \"sample\"\n", LADDER, 1))
     }
@@ -249,7 +261,7 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
             let known = facts.iter().filter(|fact| fact.received_at <= Some(now)).cloned();
             let case = case(known, rulebook);
             let view = fold(CASE, &case, rulebook);
-            let due_now = due((CASE, &case), &view, rulebook, &stored, now);
+            let due_now = due((CASE, &case), &view, rulebook, &stored, always(now));
             for told in due_now.tellings {
                 let why = match told.telling {
                     Telling::Withdrawn(why) => format!(" {}", why.code()),
@@ -260,7 +272,7 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
                 stored.retain(|before| before.alarm.id() != told.alarm.id());
                 stored.push(told);
             }
-            let again = due((CASE, &case), &view, rulebook, &stored, now);
+            let again = due((CASE, &case), &view, rulebook, &stored, always(now));
             assert_eq!(again.tellings, [], "the second time nothing is new");
             assert_eq!((again.next, again.stands), (due_now.next, due_now.stands));
             looks.extend(again.next);
@@ -351,7 +363,7 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
         }
         let case = case(facts, &rulebook);
         let view = fold(CASE, &case, &rulebook);
-        let due = due((CASE, &case), &view, &rulebook, &[], at("10-19 12:00"));
+        let due = due((CASE, &case), &view, &rulebook, &[], always(at("10-19 12:00")));
         assert_eq!(due.tellings.len(), 3);
         assert!(due.tellings.iter().all(|told| told.telling == Telling::Raised), "{due:#?}");
         assert_eq!(due.next.map(local).as_deref(), Some("10-20 08:30"));
@@ -385,8 +397,8 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
         let rulebook = ladder();
         let case = case(DISPATCHED.lines().map(fact), &rulebook);
         let view = fold(CASE, &case, &rulebook);
-        let early = due((CASE, &case), &view, &rulebook, &[], at("09-30 00:00"));
-        let again = due((CASE, &case), &view, &rulebook, &early.tellings, at("09-29 23:59"));
+        let early = due((CASE, &case), &view, &rulebook, &[], always(at("09-30 00:00")));
+        let again = due((CASE, &case), &view, &rulebook, &early.tellings, always(at("09-29 23:59")));
         assert_eq!((again.tellings.len(), again.stands), (0, true));
     }
 
@@ -413,8 +425,19 @@ basis = "sample"
         let view = fold(CASE, &case, &rulebook);
         let clocks = view.clocks.iter().filter(|clock| clock.stage == "supervise");
         assert_eq!(clocks.filter_map(Clock::due_at).map(local).collect::<Vec<_>>(), ["09-23 00:00"; 2]);
-        let due = due((CASE, &case), &view, &rulebook, &[], at("10-31 12:00"));
+        let due = due((CASE, &case), &view, &rulebook, &[], always(at("10-31 12:00")));
         assert_eq!(due.tellings.len(), 1);
+    }
+
+    #[test]
+    fn what_fell_due_before_alarms_were_told_is_no_news() {
+        let rulebook = ladder();
+        let case = case(DISPATCHED.lines().map(fact), &rulebook);
+        let view = fold(CASE, &case, &rulebook);
+        let when = When { now: at("10-13 00:00"), from: at("10-12 00:00") };
+        let tellings = due((CASE, &case), &view, &rulebook, &[], when).tellings;
+        let tellings: Vec<&str> = tellings.iter().map(|told| told.telling.name()).collect();
+        assert_eq!(tellings, ["missed", "missed", "raised"]);
     }
 
     #[test]

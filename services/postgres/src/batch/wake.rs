@@ -8,7 +8,7 @@
 //! Guarantees: a rung is told in the transaction that notes it. A case that a bug of ours makes fail is left for
 //! [`AGAIN_AFTER`]; the others go on. Revisions stay as they are unless facts are added, so casework is not disturbed.
 
-use hotline_core::alarm::telling::{self, Telling, Told};
+use hotline_core::alarm::telling::{self, Telling, Told, When};
 use hotline_core::fold::settle;
 use hotline_events::notice::Notice;
 use jiff::{SignedDuration, Timestamp};
@@ -43,6 +43,8 @@ struct Wake<'w> {
     writer: &'w CaseWriter,
     now: Timestamp,
     limit: i64,
+    /// What fell due before is no news.
+    from: Timestamp,
     /// The cases that the last attempt looked at.
     claimed: Vec<SmolStr>,
 }
@@ -60,7 +62,7 @@ impl CaseWriter {
     /// Looks at the cases for which something falls due by `now`, at most `limit` of them, in one transaction. Where a
     /// case makes that fail by its content, fewer are tried, down to the one, which is set aside.
     pub async fn wake_step(&self, now: Timestamp, limit: i64) -> Result<Woken, Error> {
-        let mut wake = Wake { writer: self, now, limit, claimed: Vec::new() };
+        let mut wake = Wake { writer: self, now, limit, from: Timestamp::MIN, claimed: Vec::new() };
         loop {
             let name = "batch::wake_step";
             match run_tx(&self.pool, name, &mut wake, |tx, wake| Box::pin(wake.step(tx))).await {
@@ -133,13 +135,14 @@ impl Walk<'_> {
         let loaded = cases::page(tx, &self.after, Self::CASES).await?;
         let ids: Vec<&str> = loaded.iter().map(|case| case.case_id.as_str()).collect();
         let told = alarms::last_told(tx, &ids).await?;
+        let when = When { now: self.now, from: alarms::told_from(tx).await? };
         for case in &loaded {
             let (id, rulebook) = (case.case_id.as_str(), &*active.rulebook);
             let facts = fold::decode(id, Some(case))?;
             let before = told.get(&case.case_id).map_or(&[][..], Vec::as_slice);
             let mut due = fold::guarded(id, || {
                 let view = hotline_core::fold::fold(id, &facts, rulebook);
-                telling::due((id, &facts), &view, rulebook, before, self.now)
+                telling::due((id, &facts), &view, rulebook, before, when)
             })?;
             due.tellings.retain(|told| {
                 let is_withdrawn = matches!(told.telling, Telling::Withdrawn(_));
@@ -160,6 +163,7 @@ impl Walk<'_> {
 impl Wake<'_> {
     async fn step(&mut self, tx: &mut PgConnection) -> Result<Woken, Error> {
         let active = self.writer.active(tx).await?;
+        self.from = alarms::told_from(tx).await?;
         let mut loaded = cases::claim_waking(tx, self.now, self.limit).await?;
         loaded.sort_unstable_by(|a, b| a.case_id.cmp(&b.case_id));
         self.claimed = loaded.iter().map(|case| case.case_id.clone()).collect();
@@ -199,7 +203,8 @@ impl Wake<'_> {
         let (id, rulebook, now) = (case.case_id.as_str(), &*active.rulebook, self.now);
         let mut facts = fold::decode(id, Some(case))?;
         let (view, pins) = fold::guarded(id, || settle(id, &mut facts, rulebook, now))?;
-        let due = fold::guarded(id, || telling::due((id, &facts), &view, rulebook, before, now))?;
+        let when = When { now, from: self.from };
+        let due = fold::guarded(id, || telling::due((id, &facts), &view, rulebook, before, when))?;
         let notices = due.tellings.iter().filter_map(|told| Notice::of_alarm(id, &view, told, now)).collect();
         let next = view.proposal.as_ref().map(|proposal| proposal.at).into_iter().chain(due.next).min();
         // What is due was done just now: a case that is still due would come first for ever.
