@@ -74,7 +74,8 @@ pub enum Error {
     #[error("{} is not a private directory of the user that runs PostgreSQL; remove it", path.display())]
     SocketDirUnsafe { path: PathBuf },
     #[error(
-        "{} has a database but its password file {} is missing; restore it from a backup",
+        "{} has a database but its password file {} is missing: put it back, or take a backup into a \
+         new directory with `hotline restore`",
         cluster.display(), path.display()
     )]
     PasswordMissing { cluster: PathBuf, path: PathBuf },
