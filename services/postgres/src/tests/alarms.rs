@@ -200,3 +200,19 @@ async fn a_case_that_cannot_be_looked_at_costs_nobody_else_an_alarm() {
     assert_eq!((raised, failed), (3, 2));
     assert_eq!(bench.count("SELECT count(*) FROM cases WHERE wake_at = '2026-03-05 05:00:00+00'").await, 2);
 }
+
+#[tokio::test]
+async fn what_was_told_is_withdrawn_at_once_though_nothing_new_is_due() {
+    let bench = bench().await;
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    bench.apply(&mut claim, vec![bench.record(&received("e1", "1"))]).await;
+    assert_eq!(wake(&bench, HALF).await.raised, 1);
+    let more = json!({ "limit": 5, "unit": "working_day" });
+    let extended = event("e2", "1", "extended", "2026-03-05T05:00:00Z", &more);
+    bench.apply(&mut claim, vec![bench.record_at(&extended, "2026-03-05T05:00:00Z")]).await;
+    // Half of ten working days end with 8 March.
+    assert_eq!(
+        wake(&bench, "2026-03-05T05:00:01Z").await,
+        Woken { cases: 1, withdrawn: 1, ..Woken::default() }
+    );
+}
