@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hotline_runtime::config::{Section, units};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
 /// Every member has a default.
@@ -45,6 +45,8 @@ pub enum Format {
 pub struct WebhookConfig {
     /// By which its place among the notices is remembered.
     pub name: String,
+    /// Of a robot of 企业微信 or 钉钉 it holds the key in its query, which is never printed.
+    #[serde(serialize_with = "without_query")]
     pub url: String,
     #[serde(default)]
     pub format: Format,
@@ -64,6 +66,13 @@ pub struct WebhookConfig {
     /// It may be at an address that only this network knows, and without TLS.
     #[serde(default)]
     pub allow_private: bool,
+}
+
+fn without_query<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    match url.split_once('?') {
+        Some((address, _)) => serializer.serialize_str(&format!("{address}?***")),
+        None => serializer.serialize_str(url),
+    }
 }
 
 impl Default for RelayConfig {

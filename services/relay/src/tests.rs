@@ -125,6 +125,15 @@ fn config(format: Format, server: &Server, dir: &std::path::Path) -> RelayConfig
     config
 }
 
+#[test]
+fn the_key_of_a_robot_is_not_printed() {
+    let server = Server::start(&[], "");
+    let mut config = config(Format::Wecom, &server, &directory());
+    config.webhooks[0].url = "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=sekret".to_owned();
+    let shown = serde_json::to_string(&config).unwrap();
+    assert!(shown.contains("/send?***") && !shown.contains("sekret"), "{shown}");
+}
+
 fn directory() -> std::path::PathBuf {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);

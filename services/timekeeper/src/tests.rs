@@ -1,4 +1,4 @@
-//! The role on a real database: what a worker that stops leaves, what two workers share.
+//! Its configuration; what it does to a database is tested where the SQL is, in services/postgres.
 
 use super::*;
 
