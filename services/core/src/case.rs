@@ -81,6 +81,11 @@ pub fn receipt(fact: &Fact, rulebook: &Rulebook) -> Option<Timestamp> {
     effective_receipt(source, fact.claimed_at, fact.received_at, fact.recorded_at)
 }
 
+/// Whether a fact is seen at an instant: see [`CaseFacts::seen_by`].
+pub fn is_seen(fact: &Fact, at: Timestamp, rulebook: &Rulebook) -> bool {
+    receipt(fact, rulebook).unwrap_or(fact.claimed_at) <= at
+}
+
 /// The receipt that counts: our own, or what the source recorded for facts of its trusted past.
 pub(crate) fn effective_receipt(
     source: Option<&Source>,
@@ -210,6 +215,27 @@ impl CaseFacts {
             (!snapshot.facts.is_empty()).then_some(snapshot)
         };
         Self { facts, snapshots: self.snapshots.iter().filter_map(known).collect() }
+    }
+
+    /// What is seen of the case at an instant, as `replay` sees it: unseen is what was received later, as far as the
+    /// receipt counts (see [`receipt`]), and where none is known what is claimed later. Of a source's snapshots only the
+    /// newest is kept, as in [`CaseFacts::known_by`].
+    #[must_use]
+    pub fn seen_by(&self, at: Timestamp, rulebook: &Rulebook) -> Self {
+        let facts = self.facts.iter().filter(|fact| is_seen(fact, at, rulebook)).cloned().collect();
+        let seen = |snapshot: &SourceSnapshot| {
+            let source = rulebook.sources.get(&snapshot.source);
+            let mut snapshot = snapshot.clone();
+            snapshot.facts.retain(|fact| {
+                let known = snapshot.receipts.iter().find(|receipt| receipt.key == fact.key);
+                let receipt = known.and_then(|known| {
+                    effective_receipt(source, fact.claimed_at, known.received_at, known.recorded_at)
+                });
+                receipt.unwrap_or(fact.claimed_at) <= at
+            });
+            (!snapshot.facts.is_empty()).then_some(snapshot)
+        };
+        Self { facts, snapshots: self.snapshots.iter().filter_map(seen).collect() }
     }
 
     fn too_long(&self, ending: bool) -> bool {

@@ -14,6 +14,7 @@ pub mod alarm;
 pub mod anomaly;
 pub mod calendar;
 pub mod case;
+pub mod compare;
 pub mod deadline;
 pub mod encoding;
 pub mod fact;

@@ -230,6 +230,22 @@ impl<'a> Table<'a> {
         self.columns.iter().any(|column| column.numerator.iter().chain(&column.denominator).any(open))
     }
 
+    /// What stands in the table, the sums over all departments apart, whatever the denominators.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Row> {
+        self.columns.iter().flat_map(|column| {
+            column.cells.iter().map(|((department, hotline, case_type), sums)| {
+                column.row(department.clone(), (hotline.clone(), case_type.clone()), *sums)
+            })
+        })
+    }
+
+    /// Takes everything out of the table.
+    pub(crate) fn clear(&mut self) {
+        for column in &mut self.columns {
+            column.cells.clear();
+        }
+    }
+
     /// Rows with their ranks, and scores.
     pub fn answer(&self, query: &Query<'_>, rulebook: &Rulebook) -> Answer {
         let mut rows = self.rows();

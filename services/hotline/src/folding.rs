@@ -1,8 +1,11 @@
 //! Folding events without a database: what `replay` prints and what `tallies check` compares with.
 
-use foldhash::{HashMap, HashMapExt as _};
+use std::path::PathBuf;
 
-use hotline_core::case::{Added, CaseFacts, receipt};
+use anyhow::Context as _;
+use foldhash::{HashMap, HashMapExt as _};
+use hotline_core::case::{Added, CaseFacts, is_seen};
+use hotline_core::fact::Fact;
 use hotline_core::fold::settle;
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, score};
@@ -11,7 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 
-use crate::progress;
+use crate::{files, progress};
 
 /// Cases made of events as they come from files, where `recordedtime` is the receipt.
 #[derive(Debug)]
@@ -29,31 +32,50 @@ impl<'a> Cases<'a> {
     /// Takes an event if it was known at `as_of`: unseen is what was received later, or claimed later where no
     /// receipt is known. Err says why it is refused, without any value of it.
     pub fn add(&mut self, event: &[u8], as_of: Timestamp) -> Result<(), Value> {
-        let decoded = match decode(event, &self.tagger, Keep::Fact) {
-            Ok(Event::Case(decoded)) => decoded.from_file(),
-            Ok(Event::Figure(_)) => return Ok(()),
+        match self.decoded(event)? {
+            Some((case, fact)) => self.add_fact(case, fact, as_of),
+            None => Ok(()),
+        }
+    }
+
+    /// The fact that an event states, and of which case; None of an event about no case.
+    pub fn decoded(&self, event: &[u8]) -> Result<Option<(SmolStr, Fact)>, Value> {
+        match decode(event, &self.tagger, Keep::Fact) {
+            Ok(Event::Case(decoded)) => {
+                let decoded = decoded.from_file();
+                Ok(Some((decoded.subject, decoded.fact)))
+            }
+            Ok(Event::Figure(_)) => Ok(None),
             Err(error) => {
                 let faults = error.faults();
                 let faults: Vec<Value> = faults
                     .iter()
                     .map(|fault| json!({ "pointer": fault.pointer, "code": fault.code }))
                     .collect();
-                return Err(json!({ "code": error.code(), "faults": faults }));
+                Err(json!({ "code": error.code(), "faults": faults }))
             }
-        };
-        let fact = decoded.fact;
+        }
+    }
+
+    /// [`Cases::add`] of a fact.
+    pub fn add_fact(&mut self, case: SmolStr, fact: Fact, as_of: Timestamp) -> Result<(), Value> {
         if !fact.is_pin() && !self.rulebook.sources.contains_key(&fact.source) {
             return Err(json!({ "code": "unknown_source" }));
         }
-        if receipt(&fact, self.rulebook).unwrap_or(fact.claimed_at) > as_of {
+        if !is_seen(&fact, as_of, self.rulebook) {
             return Ok(());
         }
-        match self.facts.entry(decoded.subject).or_default().add(fact, self.rulebook) {
+        match self.facts.entry(case).or_default().add(fact, self.rulebook) {
             Added::Applied | Added::Duplicate { .. } => Ok(()),
             Added::IdConflict => Err(json!({ "code": "id_conflict" })),
             Added::FutureDated => Err(json!({ "code": "future_dated" })),
             Added::CaseTooLong => Err(json!({ "code": "case_too_long" })),
         }
+    }
+
+    /// The facts of every case, before any decision of ours is taken.
+    pub fn into_facts(self) -> HashMap<SmolStr, CaseFacts> {
+        self.facts
     }
 
     /// The score of every case, in no order; dispatch decisions of ours that were due by then are taken.
@@ -66,4 +88,29 @@ impl<'a> Cases<'a> {
         }
         bar.finish_and_clear();
     }
+}
+
+/// Calls `take` with every event of the files, in order, under a progress bar; what it refuses goes to standard error as
+/// NDJSON with file and line. How many were refused.
+pub fn read_files(
+    paths: &[PathBuf],
+    mut take: impl FnMut(&[u8]) -> Result<(), Value>,
+) -> anyhow::Result<u64> {
+    let bar = progress::bytes(files::length(paths), "reading");
+    let mut refused = 0_u64;
+    for file in paths {
+        files::lines(files::open(file)?, |number, line| {
+            bar.inc(line.len() as u64 + 1);
+            if let Err(mut refusal) = take(line) {
+                refused += 1;
+                refusal["file"] = file.display().to_string().into();
+                refusal["line"] = number.into();
+                eprintln!("{refusal}");
+            }
+            Ok(())
+        })
+        .with_context(|| format!("reading {}", file.display()))?;
+    }
+    bar.finish_and_clear();
+    Ok(refused)
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use hotline_core::alarm::Alarm;
 use hotline_core::alarm::telling::ladder_hash;
+use hotline_core::case::CaseFacts;
 use hotline_core::fold::{FOLD_VERSION, View};
 use hotline_core::score::Score;
 use jiff::Timestamp;
@@ -300,6 +301,31 @@ pub(crate) async fn walk_scores(
             Some((case, _)) => after = case,
             None => return Ok(()),
         }
+    }
+}
+
+/// Calls `each` with the facts of every case, in key order; run it in a snapshot.
+pub async fn walk_facts(tx: &mut PgConnection, mut each: impl FnMut(&str, CaseFacts)) -> Result<(), Error> {
+    /// Cases read at a time: some megabytes.
+    const PAGE: i64 = 5_000;
+    let mut after = SmolStr::default();
+    loop {
+        let rows = sqlx::query(
+            "/* cases::walk_facts */ SELECT case_id, facts FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2",
+        )
+        .bind(after.as_str())
+        .bind(PAGE)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(Error::database("cases::walk_facts"))?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        for row in &rows {
+            let case: &str = row.get(0);
+            let facts =
+                CaseFacts::decode(row.get(1)).map_err(|source| Error::Facts { case: case.into(), source })?;
+            each(case, facts);
+        }
+        after = last.get::<&str, _>(0).into();
     }
 }
 

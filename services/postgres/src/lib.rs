@@ -40,7 +40,7 @@ pub mod tallies;
 
 pub use batch::{Applied, CaseWriter, Commit, DryRun};
 pub use error::{Error, Sort};
-pub use pool::{PoolConfig, answers, pool, run_snapshot_tx, run_tx, writes};
+pub use pool::{PoolConfig, answers, pool, run_read_tx, run_snapshot_tx, run_tx, writes};
 pub use rules::{InForce, Rules, Viewed};
 pub use seal::{MasterKey, Personal, TransitKey};
 

@@ -113,6 +113,17 @@ pub async fn run_snapshot_tx<C, T>(
     attempt(pool, name, Some(isolation), context, work).await
 }
 
+/// As [`run_snapshot_tx`], and PostgreSQL refuses to write.
+pub async fn run_read_tx<C, T>(
+    pool: &PgPool,
+    name: &'static str,
+    context: &mut C,
+    work: for<'t> fn(&'t mut PgConnection, &'t mut C) -> Step<'t, T>,
+) -> Result<T, Error> {
+    let isolation = "/* run_read_tx */ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+    attempt(pool, name, Some(isolation), context, work).await
+}
+
 async fn attempt<C, T>(
     pool: &PgPool,
     name: &'static str,

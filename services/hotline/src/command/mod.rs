@@ -23,3 +23,4 @@ pub mod rulebook;
 pub mod send;
 pub mod sources;
 pub mod tallies;
+pub mod what_if;

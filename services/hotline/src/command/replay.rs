@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use hotline_core::rate::Table;
 use jiff::Timestamp;
 
 use super::rates::{Ask, print_answer};
 use crate::files;
-use crate::folding::Cases;
+use crate::folding::{Cases, read_files};
 use crate::global::Global;
-use crate::progress;
 
 /// Folds files of events under a rulebook and prints rates: no database, no server.
 #[derive(Debug, clap::Args)]
@@ -39,23 +37,8 @@ pub struct Args {
 pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let rulebook = files::rulebook(&args.rulebook)?.rulebook;
     let query = args.ask.query(&rulebook)?;
-    let bar = progress::bytes(files::length(&args.files), "reading");
     let mut cases = Cases::new(&rulebook);
-    let mut refused = 0_u64;
-    for file in &args.files {
-        files::lines(files::open(file)?, |number, line| {
-            bar.inc(line.len() as u64 + 1);
-            if let Err(mut refusal) = cases.add(line, args.as_of) {
-                refused += 1;
-                refusal["file"] = file.display().to_string().into();
-                refusal["line"] = number.into();
-                eprintln!("{refusal}");
-            }
-            Ok(())
-        })
-        .with_context(|| format!("reading {}", file.display()))?;
-    }
-    bar.finish_and_clear();
+    let refused = read_files(&args.files, |event| cases.add(event, args.as_of))?;
     let mut table = Table::new(&query, &rulebook);
     cases.scores(args.as_of, |score| table.add_score(score, args.as_of));
     if refused > 0 {
