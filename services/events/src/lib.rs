@@ -25,8 +25,10 @@ mod shape;
 pub mod show;
 pub mod table;
 mod tag;
+pub mod tell;
 mod time;
 mod tree;
+pub mod words;
 
 pub use binary::{decode_binary, is_binary, structured};
 pub use canonical::canonical;
@@ -37,3 +39,4 @@ pub use error::{AdapterError, DecodeError, Fault, TableError, code};
 pub use many::{Framing, Item, decode_many, split};
 pub use tag::Tagger;
 pub use tree::{DEPTH_MAX, FAULTS_MAX};
+pub use words::Lang;

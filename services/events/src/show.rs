@@ -169,26 +169,12 @@ fn clock(view: &View, clock: &Clock, rulebook: &Rulebook, as_of: Timestamp) -> V
         "stopped_at": at(clock.stop.map(|(at, _)| at), rulebook),
         "ended_at": at(clock.ended_at, rulebook),
         "verdict": clock.verdict.name(),
-        "state": (clock.verdict == Verdict::Open).then(|| state(clock, as_of)),
+        "state": (clock.verdict == Verdict::Open).then(|| clock.state_at(as_of).name()),
         "decides_on_time": clock.closure,
         "ruled": clock.ruled,
         "excluded": clock.excluded,
         "explanation": policy.map(|policy| explanation(view, clock, policy, rulebook)),
     })
-}
-
-fn state(clock: &Clock, as_of: Timestamp) -> &'static str {
-    let held =
-        clock.holds.iter().any(|hold| hold.from <= as_of && hold.until.is_none_or(|until| as_of < until));
-    if clock.in_review_since.is_some() {
-        "in_review"
-    } else if clock.deadline.as_ref().is_some_and(|deadline| deadline.is_past(as_of)) {
-        "overdue"
-    } else if held {
-        "held"
-    } else {
-        "running"
-    }
 }
 
 fn explanation(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook) -> Value {

@@ -9,7 +9,7 @@ use hotline_core::alarm::{Alarm, alarms};
 use hotline_core::calendar::Calendar;
 use hotline_core::deadline::{Amount, Deadline, Piece, Skip, explain};
 use hotline_core::fact::{Grant, OwnLimit, Precision};
-use hotline_core::fold::{Clock, ClockState, Round, Step, Verdict, View};
+use hotline_core::fold::{Clock, Round, Step, Verdict, View};
 use hotline_core::rulebook::{Policy, Rulebook};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -72,6 +72,11 @@ impl Telling<'_> {
         writeln!(self.text, "{:1$}{text}", "", 2 * indent)
     }
 
+    /// The one of two lines that is in the language.
+    fn said(&mut self, indent: usize, zh: fmt::Arguments<'_>, en: fmt::Arguments<'_>) -> fmt::Result {
+        self.line(indent, self.lang.of(zh, en))
+    }
+
     /// A department with its name.
     fn department(&self, code: &str) -> String {
         let name = self.rulebook.departments.get(code).map(|known| match self.lang {
@@ -109,12 +114,12 @@ impl Telling<'_> {
         self.line(0, format_args!("{}  {}", view.case, parts.join(", ")))?;
         let zone = self.rulebook.timezone.iana_name().unwrap_or("UTC").to_owned();
         let as_of = self.at(self.as_of);
-        match lang {
-            Lang::Zh => self.line(0, format_args!("截至 {as_of}（{zone}），规则库 {:.12}", self.rulebook.hash))?,
-            Lang::En => {
-                self.line(0, format_args!("as of {as_of} ({zone}), rulebook {:.12}", self.rulebook.hash))?;
-            }
-        }
+        let hash = &self.rulebook.hash;
+        self.said(
+            0,
+            format_args!("截至 {as_of}（{zone}），规则库 {hash:.12}"),
+            format_args!("as of {as_of} ({zone}), rulebook {hash:.12}"),
+        )?;
         if !view.registered {
             let text = lang.of("尚未登记，不计入任何统计。", "It is not registered and counts nowhere.");
             self.line(0, format_args!("{text}"))?;
@@ -132,10 +137,12 @@ impl Telling<'_> {
         }
         if let Some(proposal) = &view.proposal {
             let (at, to) = (self.at(proposal.at), self.department(&proposal.department));
-            match lang {
-                Lang::Zh => self.line(0, format_args!("待派单  {at}  派往 {to}，规则 {}", proposal.rule))?,
-                Lang::En => self.line(0, format_args!("to be dispatched  {at}  to {to} by rule {}", proposal.rule))?,
-            }
+            let rule = &proposal.rule;
+            self.said(
+                0,
+                format_args!("待派单  {at}  派往 {to}，规则 {rule}"),
+                format_args!("to be dispatched  {at}  to {to} by rule {rule}"),
+            )?;
         }
         Ok(())
     }
@@ -155,10 +162,12 @@ impl Telling<'_> {
     fn round(&mut self, place: usize, round: &Round) -> fmt::Result {
         let (view, lang) = (self.view, self.lang);
         let opened = self.at(round.opened_at);
-        match lang {
-            Lang::Zh => self.line(0, format_args!("\n第 {} 轮，{opened} 起", round.number))?,
-            Lang::En => self.line(0, format_args!("\nround {}, from {opened}", round.number))?,
-        }
+        let number = round.number;
+        self.said(
+            0,
+            format_args!("\n第 {number} 轮，{opened} 起"),
+            format_args!("\nround {number}, from {opened}"),
+        )?;
         for step in &round.steps {
             self.step(step)?;
         }
@@ -267,7 +276,9 @@ impl Telling<'_> {
         let label = lang.of("到期", "due");
         let mut due = due(deadline, calendar, lang);
         if deadline.provisional {
-            due.push_str(lang.of("（暂定：放假安排尚未公布）", " (provisional: no notice settles these days yet)"));
+            due.push_str(
+                lang.of("（暂定：放假安排尚未公布）", " (provisional: no notice settles these days yet)"),
+            );
         }
         self.line(2, format_args!("{label}  {due}"))
     }
@@ -278,9 +289,7 @@ impl Telling<'_> {
         let (label, at, precision) = match (clock.stop, clock.ended_at, clock.in_review_since) {
             (Some((at, precision)), _, _) => (lang.of("停止", "stopped"), at, precision),
             (None, Some(at), _) => (lang.of("结束", "ended"), at, Precision::Second),
-            (None, None, Some(at)) => {
-                (lang.of("审核自", "under review since"), at, Precision::Second)
-            }
+            (None, None, Some(at)) => (lang.of("审核自", "under review since"), at, Precision::Second),
             (None, None, None) => return Ok(()),
         };
         let shown = self.at(at);
@@ -288,11 +297,18 @@ impl Telling<'_> {
         let Some(due_at) = clock.due_at() else { return self.line(2, format_args!("{label}  {shown}")) };
         let rest = due_at.as_microsecond() - at.as_microsecond();
         let length = length(rest, lang);
-        match (rest >= 0, lang) {
-            (true, Lang::Zh) => self.line(2, format_args!("{label}  {shown}，距到期 {length}")),
-            (true, Lang::En) => self.line(2, format_args!("{label}  {shown}, {length} before it was due")),
-            (false, Lang::Zh) => self.line(2, format_args!("{label}  {shown}，超期 {length}")),
-            (false, Lang::En) => self.line(2, format_args!("{label}  {shown}, {length} after it was due")),
+        if rest >= 0 {
+            self.said(
+                2,
+                format_args!("{label}  {shown}，距到期 {length}"),
+                format_args!("{label}  {shown}, {length} before it was due"),
+            )
+        } else {
+            self.said(
+                2,
+                format_args!("{label}  {shown}，超期 {length}"),
+                format_args!("{label}  {shown}, {length} after it was due"),
+            )
         }
     }
 }
@@ -326,7 +342,10 @@ fn told(piece: &Piece, calendar: &Calendar, lang: Lang) -> String {
                 }
                 Amount::Micros(micros) => {
                     let (length, from, to) = (length(*micros, lang), at(*from), at(*to));
-                    lang.of(format!("计 {length}：{from} 至 {to}"), format!("counts {length}: {from} to {to}"))
+                    lang.of(
+                        format!("计 {length}：{from} 至 {to}"),
+                        format!("counts {length}: {from} to {to}"),
+                    )
                 }
             };
             if let Some(name) = make_up {
@@ -337,11 +356,12 @@ fn told(piece: &Piece, calendar: &Calendar, lang: Lang) -> String {
         Piece::Skipped { from, to, reason } => {
             let span = match to {
                 None => lang.of(format!("自 {}", at(*from)), format!("from {}", at(*from))),
-                Some(to) if is_midnight(*from, zone) && is_midnight(*to, zone) => days(*from, *to, zone, lang),
-                Some(to) => lang.of(
-                    format!("{} 至 {}", at(*from), at(*to)),
-                    format!("{} to {}", at(*from), at(*to)),
-                ),
+                Some(to) if is_midnight(*from, zone) && is_midnight(*to, zone) => {
+                    days(*from, *to, zone, lang)
+                }
+                Some(to) => {
+                    lang.of(format!("{} 至 {}", at(*from), at(*to)), format!("{} to {}", at(*from), at(*to)))
+                }
             };
             let why = why(reason, lang);
             lang.of(format!("不计 {span}（{why}）"), format!("skips {span} ({why})"))
@@ -390,3 +410,6 @@ fn why(reason: &Skip, lang: Lang) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

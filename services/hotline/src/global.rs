@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use hotline_casework::CaseworkConfig;
+pub use hotline_events::Lang;
 use hotline_gateway::GatewayConfig;
 use hotline_rates::RatesConfig;
 use hotline_relay::RelayConfig;
@@ -21,14 +22,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "HOTLINE_CONFIG")]
     config: Option<PathBuf>,
     /// The language of what people read; by default the locale's.
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, value_parser = PossibleValuesParser::new(Lang::NAMES).try_map(|name| lang(&name)))]
     lang: Option<Lang>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Lang {
-    Zh,
-    En,
 }
 
 impl Global {
@@ -47,6 +42,10 @@ impl Global {
     pub fn lang(&self) -> Lang {
         self.lang.unwrap_or_else(|| locale(Config::environment()))
     }
+}
+
+fn lang(name: &str) -> Result<Lang, &'static str> {
+    Lang::parse(name).ok_or("zh or en")
 }
 
 /// What is wrong with two sections together.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hotline_core::case::CaseFacts;
 use hotline_core::fold::{View, fold};
 use hotline_core::rulebook::{Files, Rulebook};
-use hotline_events::show;
+use hotline_events::{Lang, show, tell};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
@@ -44,6 +44,11 @@ impl Viewed {
         shown["refold_pending"] = self.refold_pending.into();
         shown
     }
+
+    /// … and as text for people.
+    pub fn told(&self, as_of: Timestamp, lang: Lang) -> String {
+        tell::case(&self.view, &self.in_force.rulebook, as_of, lang)
+    }
 }
 
 /// Reads the active rulebook; shared by everybody who answers questions.
@@ -79,8 +84,8 @@ impl Rules {
         }
     }
 
-    /// One case in one snapshot; None if there is no such case.
-    pub async fn view(&self, case_id: &str) -> Result<Option<Viewed>, Error> {
+    /// One case in one snapshot, as it is or as it was `seen_by` an instant; None if there is no such case.
+    pub async fn view(&self, case_id: &str, seen_by: Option<Timestamp>) -> Result<Option<Viewed>, Error> {
         let mut asked = (self, case_id);
         let read = run_snapshot_tx(&self.pool, "rules::view", &mut asked, |tx, (rules, case_id)| {
             Box::pin(async move {
@@ -89,8 +94,11 @@ impl Rules {
             })
         });
         let Some((loaded, in_force)) = read.await? else { return Ok(None) };
-        let facts = CaseFacts::decode(&loaded.facts)
+        let mut facts = CaseFacts::decode(&loaded.facts)
             .map_err(|source| Error::Facts { case: loaded.case_id.clone(), source })?;
+        if let Some(at) = seen_by {
+            facts = facts.seen_by(at, &in_force.rulebook);
+        }
         let view = fold(&loaded.case_id, &facts, &in_force.rulebook);
         let refold_pending = loaded.rulebook_seq < in_force.seq;
         Ok(Some(Viewed { view, in_force, revision: loaded.revision, refold_pending }))

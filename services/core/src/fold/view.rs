@@ -269,6 +269,17 @@ pub enum ClockState {
     Overdue,
 }
 
+impl ClockState {
+    pub fn name(self) -> &'static str {
+        match self {
+            ClockState::Running => "running",
+            ClockState::Held => "held",
+            ClockState::InReview => "in_review",
+            ClockState::Overdue => "overdue",
+        }
+    }
+}
+
 /// One deadline of one stage.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -314,6 +325,20 @@ impl Clock {
 
     pub fn due_at(&self) -> Option<Timestamp> {
         self.deadline.as_ref().and_then(|deadline| deadline.due_at)
+    }
+
+    /// What an open clock is doing at an instant.
+    pub fn state_at(&self, at: Timestamp) -> ClockState {
+        let is_held = |hold: &Hold| hold.from <= at && hold.until.is_none_or(|until| at < until);
+        if self.in_review_since.is_some() {
+            ClockState::InReview
+        } else if self.deadline.as_ref().is_some_and(|deadline| deadline.is_past(at)) {
+            ClockState::Overdue
+        } else if self.holds.iter().any(is_held) {
+            ClockState::Held
+        } else {
+            ClockState::Running
+        }
     }
 
     /// Whether the work is the hotline office's own, whoever leads the case.

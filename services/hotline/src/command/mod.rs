@@ -3,12 +3,12 @@
 pub mod alarms;
 pub mod backup;
 pub mod bulletin;
-pub mod case;
 pub mod config;
 pub mod dead_letters;
 pub mod demo;
 pub mod doctor;
 pub mod due;
+pub mod explain;
 pub mod export;
 pub mod import;
 pub mod migrate;

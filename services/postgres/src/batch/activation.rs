@@ -32,17 +32,19 @@ struct Page<'d> {
     preview: Preview,
 }
 
-/// Folds every case with a draft beside what is stored. Each page is read in its own short transaction, so cases
-/// that change meanwhile are seen before or after.
-pub async fn preview(writer: &CaseWriter, draft: &Rulebook) -> Result<Preview, Error> {
+/// Folds every case with a draft beside what is stored, and tells `seen` after each page how many it has done. Each page
+/// is read in its own short transaction, so cases that change meanwhile are seen before or after.
+pub async fn preview(
+    writer: &CaseWriter,
+    draft: &Rulebook,
+    mut seen: impl FnMut(u64) + Send,
+) -> Result<Preview, Error> {
     let pool = &writer.pool;
     let mut page = Page { writer, draft, after: SmolStr::default(), preview: Preview::default() };
-    loop {
-        let more = run_tx(pool, "batch::preview", &mut page, |tx, page| Box::pin(page.next(tx))).await?;
-        if !more {
-            return Ok(page.preview);
-        }
+    while run_tx(pool, "batch::preview", &mut page, |tx, page| Box::pin(page.next(tx))).await? {
+        seen(page.preview.cases);
     }
+    Ok(page.preview)
 }
 
 impl Page<'_> {
@@ -87,7 +89,19 @@ impl CaseWriter {
         restate: bool,
         now: Timestamp,
     ) -> Result<(Activation, Preview), Error> {
-        let preview = preview(self, rulebook).await?;
+        let preview = preview(self, rulebook, |_| {}).await?;
+        Ok((self.activate_previewed(files, rulebook, &preview, restate, now).await?, preview))
+    }
+
+    /// [`CaseWriter::activate`] after a [`preview`].
+    pub async fn activate_previewed(
+        &self,
+        files: &Files,
+        rulebook: &Rulebook,
+        preview: &Preview,
+        restate: bool,
+        now: Timestamp,
+    ) -> Result<Activation, Error> {
         if preview.settled > 0 && !restate {
             return Err(Error::WouldRestate { cases: preview.restated, settled: preview.settled });
         }
@@ -97,6 +111,6 @@ impl CaseWriter {
         })
         .await?;
         tracing::info!(rulebook.seq = activation.seq, rulebook.hash = %activation.hash, "rulebook activated");
-        Ok((activation, preview))
+        Ok(activation)
     }
 }

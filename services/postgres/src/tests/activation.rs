@@ -26,7 +26,9 @@ async fn bench() -> Bench {
 async fn an_activation_that_changes_settled_results_wants_to_be_asked_for() {
     let bench = bench().await;
     let longer = files(7);
-    let preview = batch::preview(&bench.writer, &rulebook(&longer)).await.unwrap();
+    let mut seen = 0;
+    let preview = batch::preview(&bench.writer, &rulebook(&longer), |cases| seen = cases).await.unwrap();
+    assert_eq!(seen, 2, "how far it is is told");
     assert_eq!((preview.cases, preview.changed), (2, 2), "the due days move");
     let shorter = files(3);
     let error = bench.writer.activate(&shorter, &rulebook(&shorter), false, at(LATER)).await.unwrap_err();
@@ -77,6 +79,53 @@ async fn refolding_brings_every_case_to_the_active_rulebook_and_lists_what_it_re
         .await
         .unwrap();
     assert_eq!(check, []);
+}
+
+#[tokio::test]
+async fn a_provisional_deadline_is_settled_when_the_years_calendar_arrives() {
+    let bench = Bench::new().await;
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    // Five working days from Monday 21 December end with Monday 28, three days after what the notices settle.
+    let receive = |id: &str, case: &str| {
+        event(id, case, "received", "2026-12-21T01:00:00Z", &json!({ "case_type": "complaint" }))
+    };
+    let closed = event("e3", "2", "closed", "2026-12-28T02:00:00Z", &json!({ "department": "D1" }));
+    let records =
+        [receive("e1", "1"), receive("e2", "2")].map(|event| bench.record_at(&event, "2026-12-21T01:00:00Z"));
+    bench.apply(&mut claim, records.into()).await;
+    bench.apply(&mut claim, vec![bench.record_at(&closed, "2026-12-28T02:00:00Z")]).await;
+    let rules = crate::Rules::new(bench.database.pool.clone());
+    let clock = async |case: &str| {
+        let viewed = rules.view(case, None).await.unwrap().expect("it is there");
+        let shown = viewed.shown(at("2026-12-29T00:00:00Z"));
+        let clock = &shown["rounds"][0]["clocks"][0];
+        (
+            clock["due_on"].as_str().unwrap_or_default().to_owned(),
+            clock["provisional"] == true,
+            clock["verdict"].clone(),
+        )
+    };
+    assert_eq!(clock("12345:1").await, ("2026-12-28".into(), true, json!("open")));
+    assert_eq!(clock("12345:2").await, ("2026-12-28".into(), true, json!("met")));
+
+    // The notice of the next year turns a Saturday into a working day.
+    let mut settled = files(5);
+    let calendar = settled.get_mut("calendars/cn.toml").unwrap();
+    let text = String::from_utf8(calendar.clone()).unwrap().replace("2026-12-25", "2027-12-25")
+        + "[[day]]\ndate = 2026-12-26\nkind = \"work\"\nname = \"元旦\"\n";
+    *calendar = text.into_bytes();
+    let draft = rulebook(&settled);
+    let preview = batch::preview(&bench.writer, &draft, |_| {}).await.unwrap();
+    assert_eq!((preview.changed, preview.restated), (2, 1), "the closed one was judged by another day");
+    bench.writer.activate(&settled, &draft, true, at("2026-12-29T00:00:00Z")).await.unwrap();
+    while !bench.writer.refold_step(at("2026-12-29T00:00:00Z"), 10).await.unwrap().refold.done {}
+    assert_eq!(clock("12345:1").await, ("2026-12-26".into(), false, json!("open")));
+    assert_eq!(
+        clock("12345:2").await,
+        ("2026-12-26".into(), false, json!("late")),
+        "the rulebook in force judges all"
+    );
+    assert!(bench.count("SELECT count(*) FROM restatements WHERE case_id = '12345:2'").await > 0);
 }
 
 #[tokio::test]

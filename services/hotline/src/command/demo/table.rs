@@ -174,7 +174,7 @@ pub fn print_addresses(addresses: Addresses, dir: &Path, lang: Lang) -> anyhow::
     let lines = [
         (
             said(lang, "一件工单及其全部时限计算", "a case with the arithmetic of its clocks"),
-            format!("HOTLINE__DATA__DIR={dir} hotline case {}", hotline_demo::EXAMPLE),
+            format!("HOTLINE__DATA__DIR={dir} hotline explain {}", hotline_demo::EXAMPLE),
         ),
         (
             said(lang, "同上，JSON", "the same as JSON"),

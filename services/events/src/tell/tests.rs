@@ -1,0 +1,84 @@
+//! A case under the shipped rulebook, told in both languages.
+
+use std::path::Path;
+
+use hotline_core::case::CaseFacts;
+use hotline_core::fold::fold;
+use hotline_core::rulebook::{Files, Rulebook, load};
+use serde_json::{Value, json};
+
+use super::case;
+use crate::words::Lang;
+use crate::{Event, Keep, Tagger, decode};
+
+const CASE: &str = "12345:411200202609230001";
+
+fn shipped() -> Rulebook {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/rulebook");
+    let (mut files, mut folders) = (Files::new(), vec![root.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("the shipped rulebook") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_none_or(|extension| extension != "md") {
+                let name = path.strip_prefix(&root).expect("it lies within").to_string_lossy().into_owned();
+                files.insert(name, std::fs::read(&path).expect("a file"));
+            }
+        }
+    }
+    load(&files).unwrap_or_else(|faults| panic!("{faults:#?}")).rulebook
+}
+
+/// A complaint of the day before the Mid-Autumn festival, closed eight days later.
+fn told(lang: Lang) -> String {
+    let rulebook = shipped();
+    let events: [(&str, &str, Value); 4] = [
+        ("received", "2026-09-24T16:00:00+08:00", json!({ "case_type": "complaint", "region": "411200" })),
+        ("dispatched", "2026-09-24T16:30:00+08:00", json!({ "department": "FGW" })),
+        ("signed", "2026-09-24T17:00:00+08:00", json!({ "department": "FGW" })),
+        ("closed", "2026-10-12T17:30:00+08:00", json!({ "department": "FGW", "outcome": "resolved" })),
+    ];
+    let mut facts = CaseFacts::default();
+    for (n, (kind, time, data)) in events.into_iter().enumerate() {
+        let event = json!({
+            "specversion": "1.0", "type": format!("hotline.case.{kind}.v1"), "source": "/hotline/12345/411200",
+            "id": n.to_string(), "subject": CASE, "time": time, "data": data,
+        });
+        let Ok(Event::Case(decoded)) = decode(event.to_string().as_bytes(), &Tagger::unkeyed(), Keep::Fact)
+        else {
+            panic!("{event} is an event");
+        };
+        facts.add(decoded.fact, &rulebook);
+    }
+    let as_of = "2026-10-20T00:00:00+08:00".parse().expect("an instant");
+    let text = case(&fold(CASE, &facts, &rulebook), &rulebook, as_of, lang);
+    // The hash changes with every change of the rulebook.
+    text.replace(&rulebook.hash[..12], "<hash>")
+}
+
+#[test]
+fn every_day_of_a_deadline_is_accounted_for_in_english() {
+    let text = told(Lang::En);
+    for line in [
+        "12345:411200202609230001  complaint, unclassified, 411200, normal",
+        "      skips 2026-09-24 16:30 to 2026-09-25 00:00 (the day of the start)",
+        "      skips 2026-09-25 (中秋节, festival)",
+        "      counts 1 working day: 2026-10-10 (made up for 国庆节)",
+        "      counts 4 working days: 2026-10-12 to 2026-10-15",
+        "    due  2026-10-15 24:00",
+        "    stopped  2026-10-12 17:30, 3 d 6 h 30 min before it was due",
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
+    }
+}
+
+#[test]
+fn every_day_of_a_deadline_is_accounted_for_in_chinese() {
+    let text = told(Lang::Zh);
+    for line in
+        ["12345:411200202609230001  投诉, 未分类, 411200, 一般", "      不计 2026-09-25（中秋节，法定节日）"]
+    {
+        assert!(text.lines().any(|known| known == line), "{line}\nis not in\n{text}");
+    }
+}
