@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::CaseworkConfig;
 pub use error::RunError;
-pub use topic::{Opener, SEALED, Source, Told};
+pub use topic::{Halted, Opener, SEALED, Source, Told, judge};
 
 /// The system clock, or a test's.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

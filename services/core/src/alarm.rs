@@ -24,8 +24,8 @@ pub struct Alarm {
     pub tier: Tier,
     /// The fact that opened the custody, for a custody clock.
     pub custody: Option<EventKey>,
-    /// Place of the rung in its policy.
-    pub rung: usize,
+    /// The name of the rung within its ladder: see [`Rung::name`].
+    pub rung: Code,
     /// The deadline that it speaks of.
     pub due_at: Timestamp,
     /// When it falls due.
@@ -38,7 +38,7 @@ pub struct Alarm {
 }
 
 impl Alarm {
-    /// Its name within the case, by which it is acknowledged: `1.close.statutory.9f0c21d84be77a35.2.1760284800`.
+    /// Its name within the case, by which it is acknowledged: `1.close.statutory.9f0c21d84be77a35.b+0h.1760284800`.
     /// The fourth part is the first half of the key of the dispatch that opened the custody, `-` for a clock of the
     /// case; the last is `due_at` in seconds since 1970.
     pub fn id(&self) -> SmolStr {
@@ -67,7 +67,8 @@ pub fn alarms(view: &View, rulebook: &Rulebook) -> Vec<Alarm> {
         }
     }
     end_acknowledged(view, &mut alarms);
-    alarms.sort_by(|a, b| (a.at, a.round, &a.stage, a.rung).cmp(&(b.at, b.round, &b.stage, b.rung)));
+    // Of a ladder those that fall due at once stay in its order.
+    alarms.sort_by(|a, b| (a.at, a.round, &a.stage).cmp(&(b.at, b.round, &b.stage)));
     // Two clocks of one stage may have one deadline, as where the same supervision comes again: it is told once.
     let mut seen = std::collections::BTreeSet::new();
     alarms.retain(|alarm| seen.insert(alarm.id()));
@@ -80,7 +81,7 @@ fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, al
     let (Some(start_at), Some(due_at)) = (clock.start_at, clock.due_at()) else { return };
     let end =
         [clock.stop.map(|(at, _)| at), clock.ended_at, clock.in_review_since].into_iter().flatten().min();
-    for (place, rung) in policy.alarms.iter().enumerate() {
+    for rung in &policy.alarms {
         let Some(at) = falls_due(rung, clock, policy, calendar) else { continue };
         // What would be told before the clock has started is told at its start.
         let at = at.max(start_at);
@@ -94,7 +95,7 @@ fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, al
             stage: clock.stage.clone(),
             tier: clock.tier,
             custody: clock.custody.map(|place| round.steps[round.custodies[place].opening].key),
-            rung: place,
+            rung: rung.name.clone(),
             due_at,
             at,
             deliver_at,
@@ -279,7 +280,7 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
     fn an_acknowledgement_ends_the_ladder_it_names() {
         let due_at = crate::fold::samples::at("10-13 00:00").as_second();
         let text = |custody: &str| {
-            format!("{DISPATCHED}10-14 09:00 acknowledged 1.close.statutory.{custody}.2.{due_at}")
+            format!("{DISPATCHED}10-14 09:00 acknowledged 1.close.statutory.{custody}.b+0h.{due_at}")
         };
         let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1);
         let custody = &dispatch_key("09-21 09:30 dispatched D1")[..16];

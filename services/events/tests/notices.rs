@@ -46,7 +46,7 @@ fn told(telling: Telling) -> Told {
         stage: "close".into(),
         tier: Tier::Statutory,
         custody: Some(EventKey([7; 16])),
-        rung: 2,
+        rung: "b+0h".into(),
         due_at: "2026-03-09T16:00:00Z".parse().unwrap(),
         at: "2026-03-09T16:00:00Z".parse().unwrap(),
         deliver_at: "2026-03-10T00:30:00Z".parse().unwrap(),

@@ -1,6 +1,6 @@
 //! The broker, as the configuration has it.
 
-use hotline_casework::Told;
+use hotline_casework::{Opener, Told};
 use hotline_events::Tagger;
 use hotline_kafka::{
     ClusterConfig, ConsumerConfig, Password, Producer, ProducerConfig, Scram, ScramMechanism, Tls,
@@ -70,7 +70,10 @@ pub fn source(
         session_timeout: kafka.session_wait,
         ..ConsumerConfig::new(&kafka.group, &[kafka.topic.as_str()])
     };
-    let opener =
-        hotline_casework::Opener { tagger: Tagger::keyed(&master.tag_key()), transit: master.transit_key() };
-    Ok(hotline_casework::Source { cluster: cluster(kafka)?, consumer, opener, halted })
+    Ok(hotline_casework::Source { cluster: cluster(kafka)?, consumer, opener: opener(master), halted })
+}
+
+/// What it takes to read what a gateway of this installation sealed.
+pub fn opener(master: &MasterKey) -> Opener {
+    Opener { tagger: Tagger::keyed(&master.tag_key()), transit: master.transit_key() }
 }

@@ -25,12 +25,12 @@ pub async fn told_from(tx: &mut PgConnection) -> Result<Timestamp, Error> {
     Ok(from.map_or(Timestamp::MIN, |from| from.0))
 }
 
-/// What was told last of each rung of these cases.
+/// What was told last of each rung of these cases; see migration 0015 for what was told under an older name.
 pub async fn last_told(tx: &mut PgConnection, cases: &[&str]) -> Result<BTreeMap<SmolStr, Vec<Told>>, Error> {
     let rows = sqlx::query(
         "/* alarms::last_told */ SELECT DISTINCT ON (case_id, alarm) case_id, n, telling, why, round, stage, tier,
                 custody, rung, due_at, fell_due_at, deliver_at, level, department
-           FROM alarms WHERE case_id = ANY($1) ORDER BY case_id, alarm, n DESC",
+           FROM alarms WHERE case_id = ANY($1) AND rung NOT LIKE '#%' ORDER BY case_id, alarm, n DESC",
     )
     .bind(cases)
     .fetch_all(tx)
@@ -63,7 +63,7 @@ fn read(row: &PgRow) -> Result<Told, Error> {
         stage: row.get::<&str, _>(5).into(),
         tier: Tier::parse(row.get(6)).ok_or(unknown("an alarm's tier"))?,
         custody: custody.map(EventKey),
-        rung: usize::try_from(row.get::<i32, _>(8)).map_err(|_| unknown("an alarm's rung"))?,
+        rung: row.get::<&str, _>(8).into(),
         due_at: row.get::<At, _>(9).0,
         at: row.get::<At, _>(10).0,
         deliver_at: row.get::<At, _>(11).0,
@@ -114,7 +114,6 @@ pub async fn standing(
 
 /// Notes what is told of cases.
 pub async fn append(tx: &mut PgConnection, told: &[(SmolStr, Told)], now: Timestamp) -> Result<(), Error> {
-    let small = |n: usize| i32::try_from(n).expect("a ladder is short");
     let mut rows = Rows::new(16);
     for (case, Told { alarm, n, telling }) in told {
         let why = match telling {
@@ -132,7 +131,7 @@ pub async fn append(tx: &mut PgConnection, told: &[(SmolStr, Told)], now: Timest
             .text(&alarm.stage)
             .text(alarm.tier.name())
             .optional_bytes(alarm.custody.as_ref().map(|key| key.0.as_slice()))
-            .small(small(alarm.rung))
+            .text(&alarm.rung)
             .at(alarm.due_at)
             .at(alarm.at)
             .at(alarm.deliver_at)

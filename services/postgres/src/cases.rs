@@ -329,6 +329,18 @@ pub async fn walk_facts(tx: &mut PgConnection, mut each: impl FnMut(&str, CaseFa
     }
 }
 
+/// How many cases have each of these anomalies; those that none has are left out.
+pub async fn with_anomalies(tx: &mut PgConnection, codes: &[&str]) -> Result<Vec<(String, i64)>, Error> {
+    sqlx::query_as(
+        "/* cases::with_anomalies */ SELECT code, count(*) FROM cases, unnest(anomalies) AS code
+          WHERE code = ANY($1) GROUP BY code ORDER BY code",
+    )
+    .bind(codes)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::with_anomalies"))
+}
+
 /// How many cases there are by (`rulebook_seq`, `fold_version`).
 pub async fn progress(tx: &mut PgConnection) -> Result<Vec<(i64, i32, i64)>, Error> {
     sqlx::query_as(

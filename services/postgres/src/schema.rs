@@ -22,6 +22,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (12, "deliveries", include_str!("../migrations/0012_deliveries.sql")),
     (13, "reclaims", include_str!("../migrations/0013_reclaims.sql")),
     (14, "alarms_from", include_str!("../migrations/0014_alarms_from.sql")),
+    (15, "rungs", include_str!("../migrations/0015_rungs.sql")),
 ];
 
 /// The migrations by version and file name.

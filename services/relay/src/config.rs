@@ -45,7 +45,7 @@ pub enum Format {
 pub struct WebhookConfig {
     /// By which its place among the notices is remembered.
     pub name: String,
-    /// Of a robot of 企业微信 or 钉钉 it holds the key in its query, which is never printed.
+    /// Of a robot of 企业微信 or 钉钉 it may hold the key in its query, which is never printed; see `key_file`.
     #[serde(serialize_with = "without_query")]
     pub url: String,
     #[serde(default)]
@@ -53,6 +53,9 @@ pub struct WebhookConfig {
     /// A file with the secret: `whsec_…` of Standard Webhooks, `SEC…` of a robot of 钉钉.
     #[serde(default)]
     pub secret_file: Option<PathBuf>,
+    /// A file with the key of a robot, which is then no part of `url`.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
     /// Only what concerns these departments; empty: everything.
     #[serde(default)]
     pub departments: Vec<String>,
@@ -144,6 +147,11 @@ impl WebhookConfig {
         }
         if self.format == Format::Wecom && self.secret_file.is_some() {
             faults.push("secret_file is not for wecom: its key stands in the url".to_owned());
+        }
+        if self.key_file.is_some() && self.format == Format::Event {
+            faults.push("key_file is for robots only".to_owned());
+        } else if self.key_file.is_some() && self.url.contains('?') {
+            faults.push("key_file and a key in the url do not go together".to_owned());
         }
         if self.format == Format::Event && self.template.is_some() {
             faults.push("template is for robots only".to_owned());

@@ -111,6 +111,7 @@ fn config(format: Format, server: &Server, dir: &std::path::Path) -> RelayConfig
         url: server.url(),
         format,
         secret_file: (format != Format::Wecom).then_some(secret_file),
+        key_file: None,
         departments: Vec::new(),
         levels: Vec::new(),
         template: None,
@@ -266,13 +267,17 @@ async fn a_robot_is_told_several_at_once_and_only_what_it_wants() {
     let server = Server::start(&[(200, r#"{"errcode":45009}"#)], r#"{"errcode":0}"#);
     let mut config = config(Format::Dingtalk, &server, &directory());
     config.webhooks[0].departments = vec!["D1".to_owned()];
+    let key_file = directory().join("robot.key");
+    std::fs::write(&key_file, "to/ken\n").unwrap();
+    config.webhooks[0].key_file = Some(key_file);
+    assert_eq!(config.faults(), Vec::<String>::new());
     begin(&database, &config).await;
     write(&database, &[notice("12345:1", 1, "D1"), notice("12345:2", 2, "D2"), notice("12345:3", 3, "D1")])
         .await;
     until(&database, &config, || server.seen().len() == 2).await;
     let seen = server.seen();
     assert_eq!(seen[0].body, seen[1].body, "the robot was busy");
-    assert!(seen[1].path.contains("timestamp=") && seen[1].path.contains("&sign="), "{}", seen[1].path);
+    assert!(seen[1].path.contains("?access_token=to%2Fken&timestamp=") && seen[1].path.contains("&sign="));
     let told = "**【超期】** D1 工单 12345:1 办结 期限 2026-03-09 24:00";
     assert!(seen[1].body.contains(told) && seen[1].body.contains("12345:3"), "{}", seen[1].body);
     assert!(!seen[1].body.contains("12345:2"), "another department's");

@@ -40,6 +40,8 @@ pub(crate) struct Webhook {
     agent: Agent,
     config: Arc<WebhookConfig>,
     key: Key,
+    /// The key of a robot, where it does not stand in the url.
+    robot: Option<Text>,
     zone: TimeZone,
 }
 
@@ -65,6 +67,7 @@ impl Webhook {
             (Format::Dingtalk, Some((_, text))) => Key::Dingtalk(text),
             _ => Key::None,
         };
+        let robot = config.key_file.as_deref().map(Text::read).transpose()?;
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
@@ -81,7 +84,7 @@ impl Webhook {
             .build();
         let resolver = Guard { allows_private: config.allow_private, inner: DefaultResolver::default() };
         let agent = Agent::with_parts(agent, DefaultConnector::default(), resolver);
-        Ok(Self { agent, config: Arc::new(config.clone()), key, zone })
+        Ok(Self { agent, config: Arc::new(config.clone()), key, robot, zone })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -130,6 +133,10 @@ impl Webhook {
 
     fn post(&self, id: &str, body: &[u8], now: Timestamp) -> Outcome {
         let mut url = self.config.url.clone();
+        if let Some(robot) = &self.robot {
+            let name = if self.config.format == Format::Wecom { "key" } else { "access_token" };
+            url = format!("{url}?{name}={}", utf8_percent_encode(robot.expose(), NON_ALPHANUMERIC));
+        }
         if let Key::Dingtalk(secret) = &self.key {
             let milliseconds = now.as_millisecond();
             let separator = if url.contains('?') { '&' } else { '?' };

@@ -20,6 +20,7 @@ use tokio::time::{Instant, interval, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub use record::{Opener, SEALED};
+pub use worker::{Halted, judge};
 use worker::{Said, Worker};
 
 use crate::Clock;

@@ -11,7 +11,7 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::{Opener, Shared};
 use crate::apply::{Applier, Failure, pause_after};
 use crate::error::RunError;
 use crate::metrics;
@@ -45,7 +45,7 @@ enum Ended {
 
 /// Why a partition is not read on: going on would leave records out or count others twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Halted {
+pub enum Halted {
     /// The position was made of another cluster's log.
     OtherCluster,
     /// The log ends before the position: it was made anew, or the database is newer than the broker's backup.
@@ -57,7 +57,7 @@ pub(super) enum Halted {
 }
 
 impl Halted {
-    pub(super) fn code(self) -> &'static str {
+    pub fn code(self) -> &'static str {
         match self {
             Halted::OtherCluster => "other_cluster",
             Halted::PastTheEnd => "past_the_end",
@@ -261,18 +261,17 @@ impl Worker {
         let source = &self.shared.source;
         let wanted = vec![(self.partition.clone(), last.map(|last| last.offset))];
         let seen = inspect(&source.cluster, &source.consumer.group, wanted, LOOK_FOR).await?;
-        let verdict =
-            seen.first().map(|seen| judge(seen, next_offset, last, |raw| self.shared.opener.bytes(raw)));
+        let verdict = seen.first().map(|seen| judge(seen, next_offset, last, &self.shared.opener));
         Ok(verdict.unwrap_or(Ok(())))
     }
 }
 
-/// Whether the log is the one that was read up to `next_offset`.
-fn judge(
+/// Whether the log is the one that was read up to `next_offset`; of it the record at `last` must have been asked for.
+pub fn judge(
     seen: &Inspection,
     next_offset: i64,
     last: Option<LastRecord>,
-    bytes: impl Fn(&hotline_kafka::RawRecord) -> Vec<u8>,
+    opener: &Opener,
 ) -> Result<(), Halted> {
     if next_offset > seen.high {
         return Err(Halted::PastTheEnd);
@@ -282,7 +281,9 @@ fn judge(
     }
     let Some(last) = last else { return Ok(()) };
     match &seen.record {
-        Some(record) if LastRecord::checksum_of(&bytes(record)) != last.checksum => Err(Halted::Replaced),
+        Some(record) if LastRecord::checksum_of(&opener.bytes(record)) != last.checksum => {
+            Err(Halted::Replaced)
+        }
         // Gone with time, while all that follows is there.
         None if last.offset >= seen.low => Err(Halted::Replaced),
         _ => Ok(()),
@@ -320,7 +321,12 @@ mod tests {
             received_at: jiff::Timestamp::UNIX_EPOCH,
             checksum: LastRecord::checksum_of(bytes),
         });
-        judge(seen, next_offset, last, |raw| raw.payload.clone().unwrap_or_default())
+        let master = hotline_postgres::MasterKey::new([3; 32]);
+        let opener = Opener {
+            tagger: hotline_events::Tagger::keyed(&master.tag_key()),
+            transit: master.transit_key(),
+        };
+        judge(seen, next_offset, last, &opener)
     }
 
     #[test]

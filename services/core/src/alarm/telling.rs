@@ -370,6 +370,25 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
     }
 
     #[test]
+    fn a_rung_put_before_others_by_another_rulebook_tells_itself_and_nothing_again() {
+        let before = ladder();
+        let more = LADDER.replacen(
+            "{ before = \"1 working_day\"",
+            "{ before = \"3 working_day\", level = \"warning\" }, { before = \"1 working_day\"",
+            1,
+        );
+        let after = rulebook(&POLICIES.replacen("basis = \"sample\"\n", &more, 1));
+        let facts = case(DISPATCHED.lines().map(fact), &before);
+        let now = at("10-12 12:00");
+        let told = due((CASE, &facts), &fold(CASE, &facts, &before), &before, &[], always(now)).tellings;
+        assert_eq!(told.len(), 2, "a notice and a warning");
+        let again = due((CASE, &facts), &fold(CASE, &facts, &after), &after, &told, always(now)).tellings;
+        let names: Vec<_> =
+            again.iter().map(|told| (told.alarm.rung.as_str(), told.telling.name())).collect();
+        assert_eq!(names, [("w-3wd", "raised")]);
+    }
+
+    #[test]
     fn quiet_hours_hold_back_all_but_a_statutory_breach() {
         let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1);
         let told = told(&rulebook_with(&policies, QUIET), DISPATCHED, "12-01 00:00");

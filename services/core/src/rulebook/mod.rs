@@ -248,12 +248,27 @@ impl Level {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rung {
+    /// What it says, in short: `w-1wd` a warning one working day before, `n50` a notice at half of the limit, `b+0h` a
+    /// breach. Unique in its ladder, and the same wherever it stands there.
+    pub name: Code,
     pub at: RungAt,
     pub level: Level,
     /// The department that is told; None: who is charged.
     pub to: Option<Code>,
     /// Deliver only within office hours.
     pub office_hours: bool,
+}
+
+impl Rung {
+    /// The name by level and time; of several such in a ladder the later ones get a number.
+    pub(super) fn short(level: Level, at: RungAt) -> Code {
+        let level = &level.name()[..1];
+        match at {
+            RungAt::Percent(percent) => smol_str::format_smolstr!("{level}{percent}"),
+            RungAt::Before(span) => smol_str::format_smolstr!("{level}-{}", span.short()),
+            RungAt::After(span) => smol_str::format_smolstr!("{level}+{}", span.short()),
+        }
+    }
 }
 
 /// A span of the day, in the rulebook's zone; over midnight where it begins later than it ends.

@@ -1,6 +1,7 @@
 //! Lengths of time in rules, and the instants they lead to.
 
 use jiff::{SignedDuration, Timestamp};
+use smol_str::{SmolStr, format_smolstr};
 
 use crate::calendar::Calendar;
 use crate::deadline::{CountFrom, EndsAt, Limit, OutsideHours, Roll, Rule, due};
@@ -22,6 +23,26 @@ impl Default for Span {
 }
 
 impl Span {
+    /// `30m`, `4h`, `5wd`.
+    pub(super) fn short(self) -> SmolStr {
+        match self {
+            Span::Exact(exact) if exact.as_secs() % 3600 == 0 => {
+                format_smolstr!("{}h", exact.as_secs() / 3600)
+            }
+            Span::Exact(exact) => format_smolstr!("{}m", exact.as_secs() / 60),
+            Span::Counted(count, unit) => {
+                let unit = match unit {
+                    Unit::Hour => "h",
+                    Unit::WorkingHour => "wh",
+                    Unit::RoundClockHour => "rh",
+                    Unit::CalendarDay => "cd",
+                    Unit::WorkingDay => "wd",
+                };
+                format_smolstr!("{count}{unit}")
+            }
+        }
+    }
+
     /// The instant so long before another.
     pub fn before(self, at: Timestamp, calendar: &Calendar) -> Timestamp {
         match self {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use hotline_core::alarm::telling::{Telling, Told};
 use hotline_postgres::alarms::{self, Standing};
-use hotline_postgres::{CaseWriter, run_tx};
+use hotline_postgres::{CaseWriter, Rules, run_tx};
 use hotline_runtime::clock;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -59,6 +59,12 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(store: &Store, args: &ListArgs) -> anyhow::Result<ExitCode> {
+    if let Some(department) = &args.department {
+        let in_force = Rules::new(store.pool.clone()).current().await?;
+        if !in_force.rulebook.departments.contains_key(department.as_str()) {
+            eprintln!("the rulebook has no department {department}: is it spelt so in departments.csv?");
+        }
+    }
     let mut asked = args;
     let found = run_tx(&store.pool, "alarms::list", &mut asked, |tx, asked| {
         Box::pin(alarms::standing(tx, asked.department.as_deref(), asked.level.as_deref(), asked.limit))

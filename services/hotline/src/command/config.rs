@@ -105,9 +105,11 @@ fn named_files(config: &Config) -> Vec<String> {
         }
     }
     for webhook in config.section::<RelayConfig>().webhooks {
-        let file = webhook.secret_file.as_deref().filter(|path| is_here(path));
-        if let Some(Err(error)) = file.map(Text::read) {
-            faults.push(format!("[relay] webhooks: {}: {error}", webhook.name));
+        let files = [webhook.secret_file.as_deref(), webhook.key_file.as_deref()];
+        for file in files.into_iter().flatten().filter(|path| is_here(path)) {
+            if let Err(error) = Text::read(file) {
+                faults.push(format!("[relay] webhooks: {}: {error}", webhook.name));
+            }
         }
     }
     let Some(dir) = config.rulebook_dir() else { return faults };

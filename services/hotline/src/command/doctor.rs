@@ -4,13 +4,15 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use hotline_casework::Halted;
+use hotline_core::anomaly::AnomalyCode;
 use hotline_core::rulebook::Rulebook;
-use hotline_kafka::{Partition, admin, inspect};
+use hotline_kafka::{Partition, admin, cluster_id, inspect};
 use hotline_postgres::cases;
 use hotline_postgres::positions::Position;
 use hotline_postgres::{
-    Error, PgPool, Rules, dead_letters, health, installation, positions, refolds, run_snapshot_tx, run_tx,
-    sources, tallies,
+    Error, MasterKey, PgPool, Rules, dead_letters, health, installation, positions, refolds, run_snapshot_tx,
+    run_tx, sources, tallies,
 };
 use hotline_runtime::config::{Config, DataConfig, KafkaConfig, PostgresConfig};
 use hotline_runtime::{clock, embedded};
@@ -29,7 +31,7 @@ use crate::store::{self, Store};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  hotline doctor --lang en || echo look at it")]
 pub struct Args {
-    /// Leaves out what reads every case: the tallies.
+    /// Leaves out what reads every case: the tallies, and codes that the rulebook does not know.
     #[arg(long)]
     quick: bool,
     /// A JSON object a line.
@@ -118,13 +120,14 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         let positions = read_positions(&store.pool).await?;
         laws(&positions, &mut findings);
         if let Some(kafka) = config.optional::<KafkaConfig>() {
-            log(&kafka, &positions, &mut findings).await?;
+            log(&kafka, &store.master, &positions, &mut findings).await?;
         }
         overslept(store, &mut findings).await?;
         refused(store, &mut findings).await?;
         skews(store, &mut findings).await?;
         if !args.quick {
             sums(&store.pool, &mut findings).await?;
+            unknown(&store.pool, &mut findings).await?;
         }
         disk(&config, &mut findings).await;
         Ok(findings.0)
@@ -276,7 +279,12 @@ fn laws(positions: &[Position], findings: &mut Findings) {
 }
 
 /// Every partition of the topic against its position.
-async fn log(kafka: &KafkaConfig, positions: &[Position], findings: &mut Findings) -> anyhow::Result<()> {
+async fn log(
+    kafka: &KafkaConfig,
+    master: &MasterKey,
+    positions: &[Position],
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
     let cluster = broker::cluster(kafka)?;
     let topic = match admin::topic(&cluster, &kafka.topic, ANSWER_WAIT).await {
         Ok(Some(topic)) => topic,
@@ -317,25 +325,43 @@ async fn log(kafka: &KafkaConfig, positions: &[Position], findings: &mut Finding
             if topic.append_time { "broker" } else { "producers: receipts are when casework reads" }
         ),
     );
-    let partitions = (0..topic.partitions).filter_map(|number| i32::try_from(number).ok());
-    let wanted = partitions.map(|number| (Partition::new(&kafka.topic, number), None)).collect();
+    let id = cluster_id(&cluster, ANSWER_WAIT).await?;
+    let position_of = |partition: &Partition| {
+        positions.iter().find(|position| position.claim.origin == partition.to_string())
+    };
+    let wanted = (0..topic.partitions)
+        .filter_map(|number| i32::try_from(number).ok())
+        .map(|number| {
+            let partition = Partition::new(&kafka.topic, number);
+            let last = position_of(&partition).and_then(|position| position.last);
+            (partition, last.map(|last| last.offset))
+        })
+        .collect();
     let seen = inspect(&cluster, &kafka.group, wanted, ANSWER_WAIT).await?;
+    let opener = broker::opener(master);
     let mut lag = 0;
     for log in seen {
-        let origin = log.partition.to_string();
-        let position = positions.iter().find(|position| position.claim.origin == origin);
+        let position = position_of(&log.partition);
         let next = position.map_or(log.low, |position| position.claim.next_offset);
         lag += (log.high - next).max(0);
-        if next < log.low || next > log.high {
+        let Some(position) = position else { continue };
+        let of_another = position.cluster_id.as_ref().is_some_and(|known| *known != id);
+        let judged = if of_another {
+            Err(Halted::OtherCluster)
+        } else {
+            hotline_casework::judge(&log, next, position.last, &opener)
+        };
+        if let Err(halted) = judged {
+            let (origin, code) = (&log.partition, halted.code());
             findings.add(
                 Grade::Wrong,
                 "partition",
                 format!(
-                    "{origin} 读到 {next}，而日志为 {} 至 {}：hotline partitions resume",
+                    "{origin} 停读（{code}）：读到 {next}，而日志为 {} 至 {}：hotline partitions resume",
                     log.low, log.high
                 ),
                 format!(
-                    "{origin} stands at {next}, its log goes from {} to {}: hotline partitions resume",
+                    "{origin} is halted ({code}): it stands at {next}, its log goes from {} to {}: hotline partitions resume",
                     log.low, log.high
                 ),
             );
@@ -430,6 +456,29 @@ async fn sums(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<()> {
         format!("统计与案件不符 {differences} 处"),
         format!("{differences} tallies differ from the cases: hotline tallies check"),
     );
+    Ok(())
+}
+
+/// Codes that the rulebook does not know: a department that is spelt otherwise is another department in every table.
+async fn unknown(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<()> {
+    let odd = [AnomalyCode::UnknownDepartment, AnomalyCode::UnknownHotline, AnomalyCode::UnknownCode];
+    let mut codes = odd.map(AnomalyCode::code);
+    let counts = run_tx(pool, "cases::with_anomalies", &mut codes, |tx, codes| {
+        Box::pin(cases::with_anomalies(tx, codes))
+    })
+    .await?;
+    for (code, cases) in &counts {
+        findings.add(
+            Grade::Look,
+            "unknown",
+            format!("{cases} 件诉求有 {code}：规则库中没有的代码，见 hotline explain"),
+            format!("{cases} cases have {code}: codes that the rulebook does not know, see hotline explain"),
+        );
+    }
+    if counts.is_empty() {
+        let text = ("所有代码均在规则库中", "every code is in the rulebook");
+        findings.add(Grade::Sound, "unknown", text.0, text.1);
+    }
     Ok(())
 }
 

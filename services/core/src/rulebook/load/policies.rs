@@ -64,7 +64,7 @@ fn read_policy(reading: &Reading<'_>, calendars: &Calendars, mut entry: Table<'_
         extension: entry.table("extension").map(|table| read_extension(table, counting.limit)),
         returns: entry.table("return").map(read_return),
         closure: entry.optional("closure", boolean).unwrap_or_default(),
-        alarms: entry.tables("alarms").into_iter().filter_map(read_rung).collect(),
+        alarms: named(entry.tables("alarms").into_iter().filter_map(read_rung).collect()),
         id: id.unwrap_or_default(),
         calendar: calendar.unwrap_or_else(|| calendars.blank()),
         matches: matches.unwrap_or_default(),
@@ -340,7 +340,21 @@ fn read_rung(mut table: Table<'_>) -> Option<Rung> {
     let deliver = table.optional("deliver", word(&[("office_hours", ())]));
     table.finish();
     let at = share.map(RungAt::Percent).or(before.map(RungAt::Before)).or(after.map(RungAt::After));
-    Some(Rung { at: at?, level: level?, to, office_hours: deliver.is_some() })
+    let (at, level) = (at?, level?);
+    Some(Rung { name: Rung::short(level, at), at, level, to, office_hours: deliver.is_some() })
+}
+
+/// Rungs of one name, as where two offices are told at once, are told apart by a number.
+fn named(mut ladder: Vec<Rung>) -> Vec<Rung> {
+    for place in 1..ladder.len() {
+        let (before, rest) = ladder.split_at_mut(place);
+        let short = Rung::short(rest[0].level, rest[0].at);
+        let same = before.iter().filter(|rung| Rung::short(rung.level, rung.at) == short).count();
+        if same > 0 {
+            rest[0].name = smol_str::format_smolstr!("{short}~{}", same + 1);
+        }
+    }
+    ladder
 }
 
 /// Refuses members that do not go together, and warns of those that do nothing.
