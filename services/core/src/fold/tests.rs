@@ -10,6 +10,7 @@ use crate::fold::samples::CASE;
 use crate::measure::Measure;
 use crate::rulebook::Basis;
 
+mod gaming;
 mod handing_on;
 
 /// The life, the rate asked for, and who got what as of 1 December.
