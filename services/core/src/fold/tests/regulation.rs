@@ -64,7 +64,7 @@ fn a_submission_refused_after_the_deadline_has_its_days_of_review_given_back() {
 }
 
 #[test]
-fn an_extension_granted_two_days_after_expiry_works_as_the_policy_says() {
+fn an_extension_granted_two_days_after_the_deadline_works_as_the_policy_says() {
     let granted_late =
         |how: &str| with("ask_by = \"17:00\" }", &format!("ask_by = \"17:00\", granted_late = \"{how}\" }}"));
     let life = |closed: &str| {
