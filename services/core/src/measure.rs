@@ -29,23 +29,28 @@ macro_rules! names {
 }
 
 names! {
-    /// What a stage clock came to. The four `open_…` are `open` as of an instant; tallies never hold them.
+    /// What a stage clock came to. The four `open_…` are `open` as of an instant; tallies never hold them. The last
+    /// three stand beside `met`, or beside `late` or `left_late`, of the same clock.
     State {
         Met "met", Late "late", Void "void", LeftLate "left_late", Open "open",
         NoneStopped "none_stopped", NoneOpen "none_open",
         ApprovedMet "approved_met", ApprovedLate "approved_late",
         OpenOverdue "open_overdue", OpenRunning "open_running", OpenHeld "open_held",
         OpenInReview "open_in_review",
+        MetLastHour "met_last_hour", MetAutomatic "met_automatic",
+        LateReopenedAfterMonthEnd "late_reopened_after_month_end",
     }
 }
 
 names! {
-    /// What the caller said; exactly one a closed round.
+    /// What the caller said: one `rated_…` a closed round, and what more is known of it.
     RatingMeasure {
         One "rated_1", Two "rated_2", Three "rated_3", Four "rated_4", Five "rated_5",
         Unanswered "rated_unanswered", Unreached "rated_unreached", Default "rated_default",
         NotAsked "rated_not_asked", NotRequired "rated_not_required",
         SolvedYes "solved_yes", SolvedPartly "solved_partly", SolvedNo "solved_no",
+        TroubledFollowedUp "troubled_followed_up", TroubledNotFollowedUp "troubled_not_followed_up",
+        UntroubledFollowedUp "untroubled_followed_up", UntroubledNotFollowedUp "untroubled_not_followed_up",
     }
 }
 

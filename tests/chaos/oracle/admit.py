@@ -81,6 +81,8 @@ class Admission:
 
     def _count(self, fact: Fact) -> None:
         """Three times: claimed, received, counted. A fact of precision day stands at the end of its day."""
+        # Of a corrected time nothing is said any more of the time before.
+        fact.flags = [flag for flag in fact.flags if flag not in ("clock_ahead", "backdated")]
         claimed = fact.claimed
         if fact.day is not None:
             fact.day = fact.zone.day(claimed)

@@ -37,6 +37,8 @@ class Clock:
     due: Due | None = None
     holds: list[Hold] = field(default_factory=list)
     grants: list[Grant] = field(default_factory=list)
+    # Grants that were asked for on what was the last day until then.
+    last_day: list[Fact] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     state: str = ""
     department: str = "-"
@@ -339,7 +341,7 @@ class Clocks:
             attributes = clock.stop.attributes
         calendar = self.rulebook.calendar_for(clock.policy, attributes.region)
         clock.holds = self._holds(clock, attributes)
-        clock.grants = []
+        clock.grants, clock.last_day = [], []
         clock.notes = [note for note in clock.notes if note.startswith("restarted")]
         terms, own_due_at = self._terms(clock)
 
@@ -352,6 +354,8 @@ class Clocks:
                 grant, note = self._grant(clock, clock.policy.extension, calendar, requested_at, granted, until)
                 clock.notes.append(note)
                 if grant is not None:
+                    if clock.due is not None and clock.due.on == calendar.zone.day(requested_at):
+                        clock.last_day.append(granted.fact)
                     clock.grants.append(grant)
                     clock.due = until(clock.grants)
 

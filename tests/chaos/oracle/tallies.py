@@ -4,9 +4,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Iterator
 
-from case import Case, Round, Taken
+from case import Case, Custody, Round, Taken
 from clocks import Clock, Clocks, Unclocked
-from instants import Zone
+from instants import HOUR, Zone, show_day
 from rulebook import Rulebook
 from verdict import OFFICE_FAMILIES, department_of_round, judge, name_of, rating_of, ruling_on, solved_of
 
@@ -96,13 +96,7 @@ class Score:
         days = dict(self.days)
         if clock.custody is not None:
             days["dispatched"] = self.zone.day(clock.custody.begin)
-        # An open clock has no verdict to override yet, a void one none at all.
-        effect = ruling_on(self.case, (clock.policy.family, clock.policy.stage), clock.round, clock.department)
-        state = clock.state
-        if effect == "met" and state in ("late", "left_late"):
-            state = "met"
-        elif effect == "failed" and state == "met":
-            state = "late"
+        state, effect = self._judged(clock)
         if clock.due is not None and state != "open_in_review":
             days["due"] = clock.due.on
         if state.startswith("open"):
@@ -117,6 +111,36 @@ class Score:
                 or clock.due.in_time(clock.approved_at, clock.approved_day))
             self._add(f"{clock.stage}.approved_{'met' if approved else 'late'}", clock.department, days, clock.role,
                       ruled=effect)
+
+        for sign in self._signs(clock, state):
+            self._add(f"{clock.stage}.{sign}", clock.department, days, clock.role, ruled=effect)
+
+    def _judged(self, clock: Clock) -> tuple[str, str | None]:
+        """The state that counts, and the ruling on it. An open clock has no verdict to override yet, a void one none at
+        all."""
+        effect = ruling_on(self.case, (clock.policy.family, clock.policy.stage), clock.round, clock.department)
+        state = clock.state
+        if effect == "met" and state in ("late", "left_late"):
+            state = "met"
+        elif effect == "failed" and state == "met":
+            state = "late"
+        return state, effect
+
+    def _signs(self, clock: Clock, state: str) -> Iterator[str]:
+        """What looks like gaming (services/README.md, measures)."""
+        if state == "met" and clock.stopped:
+            due, stop = clock.due, clock.stop.fact
+            if due is not None and clock.end_day is None and 0 <= due.at - clock.end_at <= HOUR:
+                yield "met_last_hour"
+            if stop.kind == "signed" and stop.data.get("automatic", False):
+                yield "met_automatic"
+        reopened = clock.round.reopened
+        if state in ("late", "left_late") and reopened is not None:
+            if self._month(reopened.at) > self._month(clock.round.closed_at):
+                yield "late_reopened_after_month_end"
+
+    def _month(self, at: int) -> str:
+        return show_day(self.zone.day(at))[:7]
 
     def _unclocked(self, unclocked: Unclocked) -> None:
         round_, custody = unclocked.round, unclocked.custody
@@ -144,18 +168,35 @@ class Score:
             return
         if round_.closing.fact.kind == "closed":
             named = round_.closing.custodies
-            self._count("closed", department, round_.closed_at, named[-1].role if named else "lead")
+            role = named[-1].role if named else "lead"
+            self._count("closed", department, round_.closed_at, role)
+            if "backdated" in round_.closing.fact.flags:
+                self._count("closed_backdated", department, round_.closed_at, role)
         outcome = round_.closing.fact.data.get("outcome")
         if outcome is not None:
             self._count(f"outcome.{outcome}", department, round_.closed_at)
         effect = ruling_on(case, ("rating",), round_, department)
         self._add(f"rated_{self.outcome}", department, self.days, ruled=effect)
+        if round_.closing.fact.kind == "closed" and self.outcome != "not_required":
+            asked = "not_followed_up" if self.outcome in ("not_asked", "default") else "followed_up"
+            before = "troubled" if self._is_troubled(round_) else "untroubled"
+            self._add(f"{before}_{asked}", department, self.days, ruled=effect)
         solved = solved_of(round_)
         if solved is not None:
             self._add(f"solved_{solved}", department, self.days, ruled=effect)
         if round_.reopened is not None:
             effect = ruling_on(case, ("reopening",), round_, department)
             self._count("reopened", department, round_.reopened.at, ruled=effect)
+            for hours in (24, 72):
+                if round_.reopened.at - round_.closed_at <= hours * HOUR:
+                    self._count(f"reopened_within_{hours}h", department, round_.reopened.at, ruled=effect)
+
+    def _is_troubled(self, round_: Round) -> bool:
+        """As it stood when it was closed: a redo, urged, or late."""
+        urged = any(taken.fact.kind == "urged" for taken in round_.taken[:round_.taken.index(round_.closing)])
+        late = any(clock.round is round_ and clock.policy.closure and clock.role == "lead"
+                   and self._judged(clock)[0] in ("late", "left_late") for clock in self.clocks.found)
+        return round_.number > 1 or urged or late
 
     def _amounts(self, round_: Round, department: str) -> None:
         """Money is sent in yuan and kept in fen."""
@@ -181,6 +222,25 @@ class Score:
         elif fact.kind == "verified":
             measure = f"verified.{fact.data['result']}"
         self._count(measure, department, taken.at, role, ruled=effect)
+        if fact.kind == "extended" and any(one is fact for clock in self.clocks.found for one in clock.last_day):
+            self._count("extended_last_day", department, taken.at, role)
+        elif fact.kind == "returned" and taken.custodies and self._is_last_day(taken.custodies[-1]):
+            self._count("returned_last_day", department, taken.at, role, ruled=effect)
+        elif fact.kind == "ruled":
+            for name in ("ruled_by", f"ruled_by.{fact.data['effect']}"):
+                self._count(name, fact.data.get("by") or "-", taken.at)
+
+    def _is_last_day(self, giver: Custody) -> bool:
+        """Whether a case was given back on the last day of the closing clock that its holder had."""
+        if giver.end is None:
+            return False
+        for clock in self.clocks.found:
+            if clock.round is not self.round or not clock.policy.closure or clock.start_at > giver.end:
+                continue
+            held = giver.role == "lead" if clock.custody is None else any(one is giver for one in clock.custodies())
+            if held and clock.due is not None and clock.due.on == self.zone.day(giver.end):
+                return True
+        return False
 
     def _count(self, measure: str, department: str, at: int, role: str = "lead", value: int = 1,
                ruled: str | None = None) -> None:

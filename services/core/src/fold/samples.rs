@@ -14,7 +14,7 @@ use crate::fact::{
     Precision, Rated, Received, Role, Ruled, RulingEffect, Solved, Unit,
 };
 use crate::rate::{By, Query, Table};
-use crate::rulebook::{Rulebook, load};
+use crate::rulebook::{Loaded, Rulebook, load};
 use crate::score::score;
 
 /// The source that dispatches itself.
@@ -190,6 +190,25 @@ pub(crate) fn rulebook_with(policies: &str, more: &[(&str, &str)]) -> Rulebook {
     load(&files).unwrap_or_else(|faults| panic!("{faults:#?}")).rulebook
 }
 
+/// The rulebook that the project ships, as it stands in the repository.
+pub(crate) fn shipped() -> Loaded {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/rulebook");
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the shipped rulebook") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_none_or(|extension| extension != "md") {
+                let name = path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
+                files.insert(name, std::fs::read(&path).expect("a readable file"));
+            }
+        }
+    }
+    load(&files).unwrap_or_else(|faults| panic!("{faults:#?}"))
+}
+
 /// An instant in Shanghai, `09-21 09:00` or `09-21 09:00:01`, of the year 2026.
 pub(crate) fn at(text: &str) -> Timestamp {
     let text = if text.len() == 11 { format!("{text}:00") } else { text.to_owned() };
@@ -204,7 +223,8 @@ pub(crate) fn local(at: Timestamp) -> String {
 }
 
 /// One fact told as `09-21 09:00 dispatched D1 role=co`; words with `=` are options, the others stand in the order
-/// of the event's required members. `src=`, `id=`, `recorded=` and `seq=` belong to the event itself.
+/// of the event's required members. `src=`, `id=`, `recorded=` and `seq=` belong to the event itself. A `src` that begins
+/// with `/` is a source in full, else it is one of the samples'.
 pub(crate) fn fact(line: &str) -> Fact {
     let (instant, rest) = line.trim().split_at(11);
     let mut words = rest.split_whitespace();
@@ -214,6 +234,7 @@ pub(crate) fn fact(line: &str) -> Fact {
     let plain: Vec<&str> = all.iter().copied().filter(|word| !word.contains('=')).collect();
     let source = match options.get("src") {
         Some(&"plain") => PLAIN.to_owned(),
+        Some(whole) if whole.starts_with('/') => (*whole).to_owned(),
         Some(other) => format!("/hotline/12345/{other}"),
         None => PLATFORM.to_owned(),
     };
@@ -252,11 +273,13 @@ fn limit(text: &str) -> (u32, Unit) {
     (limit.parse().expect("a number"), Unit::parse(unit).expect("a unit"))
 }
 
+/// `own=3-working_day`, or `due=09-25T12:00`.
 fn own(options: &BTreeMap<&str, &str>) -> Option<OwnLimit> {
-    options.get("own").map(|text| {
+    let limit = options.get("own").map(|text| {
         let (limit, unit) = limit(text);
         OwnLimit::Limit(limit, unit)
-    })
+    });
+    limit.or_else(|| options.get("due").map(|text| OwnLimit::DueAt(at(&text.replacen('T', " ", 1)))))
 }
 
 fn body(kind: &str, plain: &[&str], options: &BTreeMap<&str, &str>) -> Body {
@@ -290,9 +313,11 @@ fn body(kind: &str, plain: &[&str], options: &BTreeMap<&str, &str>) -> Body {
             own_limit: own(options),
             pin: None,
         })),
-        Kind::Signed => Body::Signed { department: word(0), automatic: false },
+        Kind::Signed => Body::Signed { department: word(0), automatic: options.contains_key("automatic") },
         Kind::Contacted => Body::Contacted { department: word(0), reached: Some(true) },
-        Kind::Replied => Body::Replied { department: word(0), preliminary: false },
+        Kind::Replied => {
+            Body::Replied { department: word(0), preliminary: options.contains_key("preliminary") }
+        }
         Kind::Accepted => Body::Accepted { department: plain.first().map(Code::new) },
         Kind::Refused => Body::Refused { department: None, ground: word(0) },
         Kind::ReturnRequested => Body::ReturnRequested { department: word(0), reason: None },
@@ -312,7 +337,10 @@ fn body(kind: &str, plain: &[&str], options: &BTreeMap<&str, &str>) -> Body {
         Kind::Closed => {
             Body::Closed { department: word(0), by: None, outcome: option("outcome"), amounts: Vec::new() }
         }
-        Kind::Merged => Body::Merged { into: "12345:9".into(), reason: Some("duplicate".into()) },
+        Kind::Merged => Body::Merged {
+            into: "12345:9".into(),
+            reason: Some(option("reason").unwrap_or_else(|| "duplicate".into())),
+        },
         Kind::Split => Body::Split { into: vec!["12345:8".into(), "12345:9".into()] },
         Kind::Withdrawn => Body::Withdrawn { by: None },
         Kind::Rated => Body::Rated(Box::new(rated(plain, options))),
@@ -327,7 +355,7 @@ fn body(kind: &str, plain: &[&str], options: &BTreeMap<&str, &str>) -> Body {
             effect: RulingEffect::parse(&word(1)).expect("an effect"),
             reason: "sample".into(),
             document: "doc".into(),
-            by: None,
+            by: option("by"),
             round: options.get("round").map(|round| round.parse().expect("a number")),
             department: option("department"),
         })),
@@ -353,7 +381,7 @@ fn received(plain: &[&str], options: &BTreeMap<&str, &str>) -> Received {
         anonymous: options.contains_key("anonymous"),
         confidential: false,
         reply_wanted: true,
-        tags: Vec::new(),
+        tags: options.get("tags").map(|tags| tags.split(',').map(Code::new).collect()).unwrap_or_default(),
         reporter_tag: None,
         amounts: options
             .get("disputed")
@@ -424,6 +452,16 @@ pub(crate) fn snapshot(source: &str, taken_at: Timestamp, id: &str, facts: &[Fac
 
 /// The rows of a rate over the whole year, as `D1 0/1, D2 1/1`, in the order of departments, the sum left out.
 pub(crate) fn rows(case: &mut CaseFacts, rulebook: &Rulebook, rate: &str, as_of: Timestamp) -> String {
+    rows_of([(CASE, case)], rulebook, rate, as_of)
+}
+
+/// … of several cases, each with its name.
+pub(crate) fn rows_of<'c>(
+    cases: impl IntoIterator<Item = (&'c str, &'c mut CaseFacts)>,
+    rulebook: &Rulebook,
+    rate: &str,
+    as_of: Timestamp,
+) -> String {
     let rate = rulebook.rates.get(rate).unwrap_or_else(|| panic!("no rate {rate}"));
     let day = |text: &str| text.parse().expect("a date");
     let query = Query {
@@ -433,9 +471,11 @@ pub(crate) fn rows(case: &mut CaseFacts, rulebook: &Rulebook, rate: &str, as_of:
         from: day("2026-01-01"),
         to: day("2028-01-01"),
     };
-    let (view, _) = super::settle(CASE, case, rulebook, as_of);
     let mut table = Table::new(&query, rulebook);
-    table.add_score(&score(&view, rulebook), as_of);
+    for (name, case) in cases {
+        let (view, _) = super::settle(name, case, rulebook, as_of);
+        table.add_score(&score(&view, rulebook), as_of);
+    }
     let rows = table.rows();
     let rows = rows.iter().filter(|row| row.department != "*" && row.denominator > 0);
     let sum =

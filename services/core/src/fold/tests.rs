@@ -10,7 +10,10 @@ use crate::fold::samples::CASE;
 use crate::measure::Measure;
 use crate::rulebook::Basis;
 
+mod gaming;
 mod handing_on;
+mod law;
+mod regulation;
 
 /// The life, the rate asked for, and who got what as of 1 December.
 #[track_caller]
@@ -153,8 +156,10 @@ fn an_extension_asked_at_five_passes_and_a_minute_later_does_not() {
             "{DISPATCHED}{asked} extension_requested 5-working_day\n10-14 10:00 extended 5-working_day\n10-19 16:00 closed D1"
         )
     };
+    check(&life("10-12 16:59"), "close.due", "D1 1/1");
     check(&life("10-12 17:00"), "close.due", "D1 1/1");
     check(&life("10-12 17:01"), "close.due", "D1 0/1");
+    check_anomalies(&life("10-12 17:01"), &[AnomalyCode::ExtensionAskedLate]);
 }
 
 #[test]

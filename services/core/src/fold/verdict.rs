@@ -11,7 +11,7 @@ use crate::rulebook::{Charge, Rulebook};
 pub(super) fn judge(walked: Walked<'_>, found: Found, rulebook: &Rulebook) -> View {
     let Walked { case, hotline, office, received, mut rounds, attributes, rulings, mut anomalies, proposal } =
         walked;
-    let Found { class, mut clocks, anomalies: of_clocks, .. } = found;
+    let Found { class, mut clocks, anomalies: of_clocks, extended_last_day, .. } = found;
     for clock in &mut clocks {
         if clock.custody.is_none() {
             clock.department = charged(clock, &rounds[clock.round], office.as_ref(), rulebook);
@@ -28,6 +28,9 @@ pub(super) fn judge(walked: Walked<'_>, found: Found, rulebook: &Rulebook) -> Vi
         };
         round.rating_excluded = excluded("rating", closer.as_ref());
         round.reopening_excluded = excluded("reopening", closer.as_ref());
+        let asked_late =
+            extended_last_day.iter().filter(|key| round.steps.iter().any(|step| step.key == **key));
+        round.extended_last_day = asked_late.copied().collect();
         let departments = round.custodies.iter().map(|custody| &custody.department);
         round.returns_excluded =
             departments.filter(|department| excluded("return", Some(department))).cloned().collect();

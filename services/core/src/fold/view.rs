@@ -170,6 +170,8 @@ pub struct Round {
     /// Departments whose returns in this round a ruling took out of what counts.
     pub returns_excluded: Vec<Code>,
     pub reopening_excluded: bool,
+    /// Extensions that were asked for on what was then the last day of a clock that took them, by their fact.
+    pub extended_last_day: Vec<EventKey>,
 }
 
 impl Round {
@@ -299,6 +301,8 @@ pub struct Clock {
     pub start_at: Option<Timestamp>,
     pub deadline: Option<Deadline>,
     pub stop: Option<(Timestamp, Precision)>,
+    /// The step that stopped it; where a submission did, the closing.
+    pub stopped_by: Option<usize>,
     /// When its custody or round ended otherwise than by its stop.
     pub ended_at: Option<Timestamp>,
     /// The limit that came with the case, if the policy heeds it.

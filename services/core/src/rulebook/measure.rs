@@ -1,10 +1,10 @@
 //! The names of measures, as rates use them: which exist, and how each is written in full (DESIGN.md, section 9).
 
 use super::codes::list_of;
-use crate::fact::{Code, Kind};
+use crate::fact::{Code, Kind, RulingEffect};
 
 /// What a stage clock can come to.
-const VERDICTS: [&str; 13] = [
+const VERDICTS: [&str; 16] = [
     "met",
     "late",
     "left_late",
@@ -18,6 +18,9 @@ const VERDICTS: [&str; 13] = [
     "open_in_review",
     "approved_met",
     "approved_late",
+    "met_last_hour",
+    "met_automatic",
+    "late_reopened_after_month_end",
 ];
 
 /// What asking the caller can come to; exactly one for each closed round.
@@ -35,6 +38,24 @@ const RATINGS: [&str; 10] = [
 ];
 
 const SOLVED: [&str; 3] = ["solved_yes", "solved_partly", "solved_no"];
+
+/// Whether a caller was asked, of rounds that gave reason to complain and of the others.
+const FOLLOWED_UP: [&str; 4] = [
+    "troubled_followed_up",
+    "troubled_not_followed_up",
+    "untroubled_followed_up",
+    "untroubled_not_followed_up",
+];
+
+/// Counts of facts that look like gaming, and of rulings by who made them.
+const SIGNS: [&str; 6] = [
+    "reopened_within_24h",
+    "reopened_within_72h",
+    "extended_last_day",
+    "returned_last_day",
+    "closed_backdated",
+    "ruled_by",
+];
 
 const POPULATIONS: [&str; 3] = ["each", "first", "final"];
 
@@ -63,7 +84,8 @@ pub(super) fn parse(text: &str) -> Result<Measure, String> {
         _ => (None, rest),
     };
     let stage = stage_of(what);
-    if stage.is_some() || RATINGS.contains(&what) || SOLVED.contains(&what) {
+    let of_rounds = [&RATINGS[..], &SOLVED, &FOLLOWED_UP].iter().any(|names| names.contains(&what));
+    if stage.is_some() || of_rounds {
         let name = format!("{excluded}{}.{what}", population.unwrap_or("each")).into();
         return Ok(Measure { name, stage, code: None });
     }
@@ -91,12 +113,13 @@ fn stage_of(what: &str) -> Option<(Code, Code)> {
 #[expect(clippy::option_option, reason = "whether there is such a count, and whether it is of one code")]
 fn count_of(what: &str) -> Option<Option<(&'static str, Code)>> {
     let Some((name, code)) = what.split_once('.') else {
-        return Kind::parse(what).map(|_| None);
+        return (SIGNS.contains(&what) || Kind::parse(what).is_some()).then_some(None);
     };
     if code.is_empty() {
         return None;
     }
     match name {
+        "ruled_by" => RulingEffect::parse(code).map(|_| None),
         "outcome" => Some(Some(("outcome", code.into()))),
         "sum" => {
             let amount = code.strip_prefix("amount_").is_some_and(|name| !name.is_empty());

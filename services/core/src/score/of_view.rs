@@ -1,5 +1,7 @@
 //! From a view to its score: what stands where, and who is charged (DESIGN.md, section 9).
 
+mod signs;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use smol_str::format_smolstr;
@@ -66,6 +68,7 @@ impl<'a> RoundScore<'a> {
             self.add_clock(clock, score);
         }
         self.add_rating(score);
+        self.add_follow_up(score);
         self.add_sums(score);
         if let Some(outcome) = self.round.closing.as_ref().and_then(|closing| closing.outcome.as_ref()) {
             self.count(score, format_smolstr!("outcome.{outcome}"), self.closer.clone(), None);
@@ -118,6 +121,7 @@ impl<'a> RoundScore<'a> {
         if let Some(in_time) = clock.approved_in_time {
             states.push(if in_time { State::ApprovedMet } else { State::ApprovedLate });
         }
+        states.extend(self.signs(clock));
         for state in states {
             let measure = Measure::Clock { stage: stage.clone(), state };
             let mut contribution = self.contribution(measure, department.clone(), clock.role, days);
@@ -192,8 +196,8 @@ impl<'a> RoundScore<'a> {
     fn add_reopening(&self, score: &mut Score) {
         let Some(next) = self.view.rounds.get(self.place + 1) else { return };
         let reason = next.steps.first().and_then(|step| step.body.code()).map(Code::new);
-        let names =
-            ["reopened".into()].into_iter().chain(reason.map(|reason| format_smolstr!("reopened.{reason}")));
+        let names = ["reopened".into()].into_iter().chain(self.reopened_soon(next));
+        let names = names.chain(reason.map(|reason| format_smolstr!("reopened.{reason}")));
         for name in names {
             let contribution = self.counted(name, self.closer.clone(), Role::Lead, Some(next.opened_at));
             let excluded = self.round.reopening_excluded;
@@ -216,12 +220,16 @@ impl<'a> RoundScore<'a> {
         let is_return = matches!(kind, Kind::Returned | Kind::ReturnRequested);
         let excluded = is_return && self.round.returns_excluded.contains(&department);
         let code = step.body.code().filter(|_| counts_by_code(kind));
-        let measures =
-            [Some(Code::new_static(kind.name())), code.map(|code| format_smolstr!("{}.{code}", kind.name()))];
+        let measures = [
+            Some(Code::new_static(kind.name())),
+            code.map(|code| format_smolstr!("{}.{code}", kind.name())),
+            self.sign_of(step).map(Code::new_static),
+        ];
         for name in measures.into_iter().flatten() {
             let contribution = self.counted(name, department.clone(), role, Some(step.counted_at));
             score.contributions.push((Contribution { excluded, ..contribution }, 1));
         }
+        self.add_ruling(step, score);
     }
 
     fn counted(&self, name: Code, department: Code, role: Role, at: Option<Timestamp>) -> Contribution {

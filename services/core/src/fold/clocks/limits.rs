@@ -170,9 +170,10 @@ impl StageOfRound<'_> {
                     }
                     let ask = Ask { grant: *grant, asked_at, granted_at: step.counted_at };
                     match grant_of(clock, limit, holds, &taken, ask) {
-                        Ok(extension) => {
+                        Ok(Granted { extension, asked_on_last_day }) => {
                             taken.push(extension);
                             found.taken.push(step.key);
+                            found.extended_last_day.extend(asked_on_last_day.then_some(step.key));
                         }
                         Err(code) => found.note_untaken(step, code),
                     }
@@ -198,6 +199,12 @@ struct Ask {
     granted_at: Timestamp,
 }
 
+struct Granted {
+    extension: Extension,
+    /// On what was the last day in time before it.
+    asked_on_last_day: bool,
+}
+
 /// What a granted extension does to a clock that has taken `taken` before.
 fn grant_of(
     clock: &Running<'_>,
@@ -205,7 +212,7 @@ fn grant_of(
     holds: &[Hold],
     taken: &[Extension],
     ask: Ask,
-) -> Result<Extension, AnomalyCode> {
+) -> Result<Granted, AnomalyCode> {
     let rule = clock.policy.extension.as_ref().ok_or(AnomalyCode::ExtensionNotAllowed)?;
     if rule.times_max.is_some_and(|max| taken.len() >= max as usize) {
         return Err(AnomalyCode::ExtensionExcess);
@@ -229,7 +236,8 @@ fn grant_of(
     if exceeds(clock, limit, holds, taken, extension, rule) {
         return Err(AnomalyCode::ExtensionExcess);
     }
-    Ok(extension)
+    let asked_on_last_day = before.due_on == Some(calendar.local(ask.asked_at).0.date());
+    Ok(Granted { extension, asked_on_last_day })
 }
 
 /// Whether more is granted than the policy allows at once: in one unit by number, else by where it ends.

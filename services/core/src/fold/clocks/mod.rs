@@ -15,7 +15,7 @@ use super::view::{Clock, Moment, Round, Step, Verdict};
 use super::walk::Walked;
 use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::deadline::{Hold, due};
-use crate::fact::{Body, Code, Kind, OwnLimit, Precision, Role};
+use crate::fact::{Body, Code, EventKey, Kind, OwnLimit, Precision, Role};
 use crate::rulebook::{Policy, Rulebook, Scope, Stage, StopAt, Tier, Trigger};
 
 /// What this pass found.
@@ -25,9 +25,11 @@ pub(super) struct Found {
     pub(super) clocks: Vec<Clock>,
     pub(super) anomalies: Vec<Anomaly>,
     /// Extensions that at least one clock took, by their fact.
-    taken: Vec<crate::fact::EventKey>,
+    taken: Vec<EventKey>,
     /// … and those that a clock did not take, and why.
     untaken: Vec<Anomaly>,
+    /// Extensions asked for on the last day of a clock that took them, by their fact.
+    pub(super) extended_last_day: Vec<EventKey>,
 }
 
 pub(super) fn clocks(walked: &Walked<'_>, rulebook: &Rulebook) -> Found {
@@ -277,7 +279,7 @@ impl<'a> StageOfRound<'a> {
         });
         result.verdict = match ending {
             Ending::Stopped { at, precision, step } => {
-                result.stop = Some((at, precision));
+                (result.stop, result.stopped_by) = (Some((at, precision)), Some(step));
                 let closing = &self.round.steps[step];
                 if clock.policy.family == "close" {
                     let approved = deadline.in_time(closing.counted_at, closing.precision, calendar);
@@ -351,6 +353,7 @@ impl<'a> StageOfRound<'a> {
             start_at: None,
             deadline: None,
             stop: None,
+            stopped_by: None,
             ended_at: None,
             own_limit: None,
             in_review_since: None,

@@ -126,6 +126,7 @@ impl<'a> Walk<'a> {
             rating_excluded: false,
             returns_excluded: Vec::new(),
             reopening_excluded: false,
+            extended_last_day: Vec::new(),
         });
         self.note(fact, None);
         self.open_slot(fact.key, fact.counted_at);

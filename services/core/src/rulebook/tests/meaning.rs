@@ -113,6 +113,10 @@ fn measures_are_written_in_full() {
         "sum.amount_recovered",
         "excluded.returned",
         "milestone.on_site",
+        "each.sign.met_automatic",
+        "excluded.reopened_within_24h",
+        "ruled_by",
+        "ruled_by.exclude",
     ] {
         assert_eq!(full(name).as_deref(), Ok(name));
     }
@@ -133,8 +137,25 @@ fn measures_are_written_in_full() {
         "outcome.",
         "all.close.met",
         "each.each.close.met",
+        "met_last_hour",
+        "troubled",
+        "each.reopened_within_24h",
+        "reopened_within_24h.review",
+        "ruled_by.",
+        "ruled_by.mistake",
     ] {
         assert!(full(name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn every_measure_of_rounds_that_a_score_can_hold_can_be_asked_for() {
+    use crate::measure::{Measure, Population, RatingMeasure, State, parse_term};
+    let states = State::ALL.iter().map(|state| Measure::Clock { stage: "close".into(), state: *state });
+    for of_rounds in states.chain(RatingMeasure::ALL.iter().copied().map(Measure::Rating)) {
+        let name = format!("each.{}", of_rounds.stem());
+        assert_eq!(measure::parse(&name).map(|measure| measure.name.to_string()).as_ref(), Ok(&name));
+        assert_eq!(parse_term(&name), (of_rounds, Population::Each, false));
     }
 }
 
@@ -256,21 +277,7 @@ fn the_shapes_of_the_acceptance_rulebooks_load() {
 
 #[test]
 fn every_rule_of_the_shipped_rulebook_is_wired() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/rulebook");
-    let mut files = crate::rulebook::Files::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the shipped rulebook") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_none_or(|extension| extension != "md") {
-                let name = path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
-                files.insert(name, std::fs::read(&path).expect("a readable file"));
-            }
-        }
-    }
-    let loaded = crate::rulebook::load(&files).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    let loaded = crate::fold::samples::shipped();
     assert_eq!(loaded.warnings, []);
     let unwired: Vec<String> =
         crate::rulebook::wired(&loaded.rulebook).iter().map(ToString::to_string).collect();
