@@ -25,7 +25,7 @@ pub async fn told_from(tx: &mut PgConnection) -> Result<Timestamp, Error> {
     Ok(from.map_or(Timestamp::MIN, |from| from.0))
 }
 
-/// What was told last of each rung of these cases; see migration 0015 for what was told under an older name.
+/// What was told last of each rung of these cases, in the order in which they fell due; see migration 0015 for what was told under an older name.
 pub async fn last_told(tx: &mut PgConnection, cases: &[&str]) -> Result<BTreeMap<SmolStr, Vec<Told>>, Error> {
     let rows = sqlx::query(
         "/* alarms::last_told */ SELECT DISTINCT ON (case_id, alarm) case_id, n, telling, why, round, stage, tier,
@@ -39,6 +39,9 @@ pub async fn last_told(tx: &mut PgConnection, cases: &[&str]) -> Result<BTreeMap
     let mut told: BTreeMap<SmolStr, Vec<Told>> = BTreeMap::new();
     for row in &rows {
         told.entry(row.get::<&str, _>(0).into()).or_default().push(read(row)?);
+    }
+    for rungs in told.values_mut() {
+        rungs.sort_by_cached_key(|told| (told.alarm.at, told.alarm.id()));
     }
     Ok(told)
 }
