@@ -228,8 +228,8 @@ class Drawn(agree.Drawn):
     def _change(self, text: str) -> str:
         text = super()._change(text)
         if re.search(r'(?m)^(?:family|stage) = "close"', text) and self.dice.random() < 0.4:
-            origin = self.dice.choice(["grant", "start"])
-            text = f'extension = {{ from = "{origin}" }}\n' + re.sub(r"(?m)^extension = .*\n", "", text)
+            origin = self.dice.choice(['"grant", granted_late = "from_grant"', '"start"'])
+            text = f'extension = {{ from = {origin} }}\n' + re.sub(r"(?m)^extension = .*\n", "", text)
         if self.dice.random() < 0.7:
             rungs = ", ".join(self._rung() for _ in range(self.dice.randrange(1, 6)))
             text = f"alarms = [{rungs}]\n" + re.sub(r"(?m)^alarms = .*\n", "", text)

@@ -76,7 +76,7 @@ impl Args {
 }
 
 /// A copy of an event, and when it comes.
-struct Copy {
+struct Arrival {
     received_at: Timestamp,
     bytes: Vec<u8>,
 }
@@ -107,9 +107,9 @@ impl World {
     }
 
     /// Takes in what was received in a step.
-    async fn take_in(&mut self, copies: &[Copy], received_at: Option<Timestamp>) {
+    async fn take_in(&mut self, copies: &[Arrival], received_at: Option<Timestamp>) {
         for part in copies.chunks(Batch::RECORDS_MAX) {
-            let record = |copy: &Copy| Record {
+            let record = |copy: &Arrival| Record {
                 raw: copy.bytes.clone(),
                 received_at: received_at.unwrap_or(copy.received_at),
                 offset: None,
@@ -179,13 +179,13 @@ fn step_end(at: Timestamp, step: SignedDuration) -> Timestamp {
     Timestamp::from_microsecond(end).expect("the simulation does not end with the calendar")
 }
 
-fn copies(file: &Path) -> Vec<Copy> {
+fn copies(file: &Path) -> Vec<Arrival> {
     let text = std::fs::read_to_string(file).expect("the file of events can be read");
     let copy = |line: &str| {
         let (received_at, event) = line.split_once('\t').expect("a receipt, a tab, an event");
-        Copy { received_at: received_at.parse().expect("an instant"), bytes: event.as_bytes().to_vec() }
+        Arrival { received_at: received_at.parse().expect("an instant"), bytes: event.as_bytes().to_vec() }
     };
-    let copies: Vec<Copy> = text.lines().map(copy).collect();
+    let copies: Vec<Arrival> = text.lines().map(copy).collect();
     assert!(copies.is_sorted_by_key(|copy| copy.received_at), "the file is in the order of receipt");
     copies
 }
