@@ -286,8 +286,9 @@ def besides(dice: random.Random, event: dict) -> list[tuple[int, dict]]:
         return []
     data = {"department": dice.choice(stories.LEADS), "reason": reason}
     at = seconds(event["time"]) + after
-    return [(after + dice.randrange(40 * 3600), event | {"type": "hotline.case.dispatched.v1", "id": f"{event['id']}-besides",
-                                                         "time": stories.stamp(at), "data": data})]
+    head = {name: value for name, value in event.items() if name not in ("recordedtime", "precision")}
+    return [(after + dice.randrange(40 * 3600), head | {"type": "hotline.case.dispatched.v1", "id": f"{event['id']}-besides",
+                                                        "time": stories.stamp(at), "data": data})]
 
 
 def draw_copies(seed: str, dice: random.Random, cases: int) -> list[tuple[int, str]]:
