@@ -189,9 +189,9 @@ def slice_of(events: pathlib.Path, begin: int, end: int, share: float) -> list[t
             case = event["subject"]
             if event["type"] == "hotline.case.received.v1" and begin <= now < end and zlib.crc32(case.encode()) < share * 2**32:
                 taken.add(case)
-            if case in taken and now < end:
-                copies.append((now, line.rstrip("\n")))
-    return copies
+            if now < end:
+                copies.append((now, case, line.rstrip("\n")))
+    return [(at, line) for at, case, line in copies if case in taken]
 
 
 def play_year(args: argparse.Namespace, program: pathlib.Path, folder: pathlib.Path) -> list[Part]:

@@ -191,10 +191,10 @@ def _counted(calendar: Calendar, terms: Terms, clock: Clock) -> list[tuple[int, 
     spans: list[tuple[int, int]] = []
     for first, last, unit in end.counted:
         if unit in DAY_UNITS:
-            day = first
-            while day < last:
-                day = count_days(calendar, day, 1, unit, end.holds)
+            day = count_days(calendar, first, 1, unit, end.holds)
+            while day is not None and day <= last:
                 spans.append((calendar.zone.at(day), calendar.zone.at(day + 1)))
+                day = count_days(calendar, day, 1, unit, end.holds)
         elif unit == "hour":
             spans += _without(first, last, end.holds)
         else:

@@ -124,9 +124,12 @@ pub fn due(
         }
     }
     let mut known = Known { case, facts, rulebook, at: Vec::new() };
+    let withdrawn_now: Vec<SmolStr> = due.tellings.iter().map(|told| told.alarm.id()).collect();
     for alarm in ladder {
         let before = last(&alarm.id());
-        if before.is_some_and(|before| !matches!(before.telling, Telling::Withdrawn(_))) {
+        let is_told = before.is_some_and(|before| !matches!(before.telling, Telling::Withdrawn(_)));
+        // One that is withdrawn just now, since it falls due later, is slept for like any other.
+        if is_told && !withdrawn_now.contains(&alarm.id()) {
             continue;
         }
         if alarm.deliver_at > now {
@@ -324,6 +327,25 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
             shown.last().map(String::as_str),
             Some("10-10 10:00 notice raised 3"),
             "the same day: {shown:#?}"
+        );
+    }
+
+    #[test]
+    fn what_is_withdrawn_since_it_falls_due_later_is_told_then() {
+        let ladder = r#"restart = ["supplemented"]
+basis = "sample"
+alarms = [{ at = "50%", level = "notice" }]
+"#;
+        let rulebook = rulebook(&POLICIES.replacen("basis = \"sample\"\n", ladder, 1));
+        let text =
+            "09-21 09:00 received\n09-21 09:30 dispatched D1 own=09-25T09:30\n09-23 10:00 supplemented";
+        assert_eq!(
+            told(&rulebook, text, "12-01 00:00"),
+            [
+                "09-23 09:30 notice raised 1",
+                "09-23 10:00 notice withdrawn rung_moved 2",
+                "09-24 09:45 notice raised 3",
+            ]
         );
     }
 

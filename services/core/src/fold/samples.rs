@@ -254,6 +254,9 @@ fn limit(text: &str) -> (u32, Unit) {
 
 fn own(options: &BTreeMap<&str, &str>) -> Option<OwnLimit> {
     options.get("own").map(|text| {
+        if text.contains('T') {
+            return OwnLimit::DueAt(at(&text.replacen('T', " ", 1)));
+        }
         let (limit, unit) = limit(text);
         OwnLimit::Limit(limit, unit)
     })
