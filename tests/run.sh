@@ -55,6 +55,9 @@ HOTLINE_BIN="$PWD/target/release/hotline" cargo test -p hotline-tests --locked
 say "replay and the oracle over made-up cases and rulebooks"
 python3 tests/chaos/agree.py --seed "${HOTLINE_AGREE_SEED:-1}" --rounds 15
 
+say "alarms in simulated time and the oracle: some days of the demo's year, and made-up ladders"
+python3 tests/chaos/year.py --from 2023-09-20 --days 21 --share 0.12 --step 60 --made-up 3 --cases 60
+
 if [ -n "${HOTLINE_TEST_KAFKA:-}" ]; then
   say "a minute of chaos"
   # The broker of the tests above makes room for another.

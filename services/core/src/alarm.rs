@@ -9,7 +9,7 @@ pub mod telling;
 use jiff::{SignedDuration, Timestamp};
 use smol_str::{SmolStr, format_smolstr};
 
-use crate::calendar::Calendar;
+use crate::calendar::{Calendar, Day};
 use crate::deadline::share_reached;
 use crate::fact::{Body, Code, EventKey, Unit};
 use crate::fold::{Clock, Round, View};
@@ -105,7 +105,12 @@ fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, al
     }
 }
 
-/// Quiet hours hold back everything but that a statutory deadline has passed.
+/// How often office hours and quiet hours are asked in turn. Where the office is open in quiet hours only, they never
+/// agree: then it is told when these end first.
+const TURNS_MAX: usize = 16;
+
+/// Quiet hours hold back everything but that a statutory deadline has passed; what is for office hours is told in these, also
+/// where it waited for quiet hours to end.
 fn deliverable(
     rung: &Rung,
     tier: Tier,
@@ -113,12 +118,12 @@ fn deliverable(
     calendar: &Calendar,
     rulebook: &Rulebook,
 ) -> Timestamp {
-    let open_at = if rung.office_hours { calendar.next_opening(at) } else { at };
+    let opens = |at| if rung.office_hours { calendar.next_opening(at) } else { at };
     let is_critical = rung.level == Level::Breach && tier == Tier::Statutory;
-    match &rulebook.quiet_hours {
-        Some(quiet) if !is_critical => quiet.next_end(open_at, &rulebook.timezone),
-        _ => open_at,
-    }
+    let Some(quiet) = rulebook.quiet_hours.as_ref().filter(|_| !is_critical) else { return opens(at) };
+    let later = |at: &Timestamp| Some(quiet.next_end(opens(*at), &rulebook.timezone));
+    let turns = || std::iter::successors(Some(at), later).skip(1).take(TURNS_MAX);
+    turns().find(|at| later(at) == Some(*at)).or_else(|| turns().next()).unwrap_or(at)
 }
 
 /// Who answers for a clock at the instant of a rung: for a clock of the case whoever leads then.
@@ -129,13 +134,19 @@ fn answers(clock: &Clock, round: &Round, at: Timestamp) -> Option<Code> {
 }
 
 /// Spans are counted from the last instant in time, so that five working days after a Friday's end are the end of
-/// the next Friday.
+/// the next Friday; hours used up at 24:00, too, end on that day.
 fn falls_due(rung: &Rung, clock: &Clock, policy: &Policy, calendar: &Calendar) -> Option<Timestamp> {
     let deadline = clock.deadline.as_ref()?;
-    let (due_at, last_moment) = (deadline.due_at?, deadline.last_moment()?);
+    let due_at = deadline.due_at?;
+    let is_day_end = deadline.due_on.is_some_and(|due_on| Day::of(due_on) < calendar.local(due_at).0);
     // 24:00 is a day's end, not the last instant before it.
-    let rest = SignedDuration::from_micros(due_at.as_microsecond() - last_moment.as_microsecond());
+    let rest = SignedDuration::from_micros(i64::from(is_day_end));
+    let last_moment = due_at.checked_sub(rest).ok()?;
+    // Hours of a calendar are as many before 24:00 as before that instant, and end when they end.
+    let of_calendar = |span| matches!(span, Span::Counted(_, Unit::WorkingHour | Unit::RoundClockHour));
     match rung.at {
+        RungAt::Before(span) if of_calendar(span) => Some(span.before(due_at, calendar)),
+        RungAt::After(span) if of_calendar(span) => Some(span.after(due_at, calendar)),
         RungAt::Percent(percent) => {
             let limit = clock.limit(policy, calendar)?;
             share_reached(&limit, clock.start_at?, &clock.holds, &clock.extensions, percent)
@@ -250,6 +261,35 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
     }
 
     #[test]
+    fn office_hours_are_counted_back_and_on_from_the_end_of_the_day() {
+        let policies = POLICIES.replacen(
+            "basis = \"sample\"\n",
+            "alarms = [{ before = \"2 working_hour\", level = \"warning\" }, { after = \"2 working_hour\", level = \"escalation\" }]\nbasis = \"sample\"\n",
+            1,
+        );
+        check_under(&policies, DISPATCHED, &["warning 10-12 15:30 to D1", "escalation 10-13 10:30 to D1"]);
+        let rulebook = rulebook(&policies);
+        let view = fold(CASE, &case(life(DISPATCHED), &rulebook), &rulebook);
+        let whole = |alarm: &Alarm| alarm.at.as_microsecond() % 1_000_000 == 0;
+        assert!(alarms(&view, &rulebook).iter().all(whole), "to the second");
+    }
+
+    #[test]
+    fn hours_used_up_at_the_end_of_a_day_end_on_that_day() {
+        // 24 working hours of the day from 00:00 of a Monday are used up at its 24:00.
+        let sign = "alarms = [{ before = \"1 working_day\", level = \"warning\" }, { after = \"1 working_day\", level = \"escalation\" }]\nbasis = \"sample\"\n";
+        let policies = POLICIES.replace(
+            "unit = \"round_clock_hour\"\nbasis = \"sample\"\n",
+            &format!("unit = \"round_clock_hour\"\n{sign}"),
+        );
+        check_under(
+            &policies,
+            "09-21 00:00 received\n09-21 00:00 dispatched D1\n",
+            &["warning 09-21 00:00 to D1", "escalation 09-23 00:00 to D1"],
+        );
+    }
+
+    #[test]
     fn what_stops_the_clock_stops_the_ladder() {
         check(&format!("{DISPATCHED}09-30 10:00 closed D1"), &["notice 09-30 00:00 to D1"]);
         check(&format!("{DISPATCHED}09-28 10:00 closed D1"), &[]);
@@ -260,6 +300,31 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
         check(&format!("{DISPATCHED}09-30 10:00 submitted D1"), &["notice 09-30 00:00 to D1"]);
         let refused = format!("{DISPATCHED}09-30 10:00 submitted D1\n10-08 10:00 close_refused D1");
         assert_eq!(shown(&POLICIES.replacen("basis = \"sample\"\n", LADDER, 1), &refused).len(), 4);
+    }
+
+    #[test]
+    fn what_ends_under_review_was_not_due_meanwhile() {
+        for end in ["withdrawn", "merged", "returned D1"] {
+            check(
+                &format!("{DISPATCHED}09-30 10:00 submitted D1\n10-20 10:00 {end}"),
+                &["notice 09-30 00:00 to D1"],
+            );
+        }
+    }
+
+    #[test]
+    fn a_percentage_is_of_all_that_is_counted_with_an_extension() {
+        let rule = "extension = { times_max = 1, each_max = 10, unit = \"working_day\", ask_by = \"17:00\" }";
+        let check = |extension: &str, text: &str, notice: &str| {
+            let ladder = "alarms = [{ at = \"50%\", level = \"notice\" }]\nbasis = \"sample\"\n";
+            let policies = POLICIES.replacen(rule, extension, 1).replacen("basis = \"sample\"\n", ladder, 1);
+            let text = format!("{DISPATCHED}{text}");
+            assert_eq!(shown(&policies, &text), [format!("notice {notice} to D1")], "{extension}");
+        };
+        // Twenty working days; sixteen from the start; eight up to the grant and eight from there on.
+        check("extension = {}", "10-09 16:00 extended 10-working_day", "10-13 00:00");
+        check("extension = { from = \"start\" }", "10-09 16:00 extended 16-working_day", "10-10 00:00");
+        check("extension = { from = \"grant\" }", "10-09 16:00 extended 8-working_day", "10-10 00:00");
     }
 
     #[test]

@@ -136,6 +136,11 @@ pub async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(connection).await.expect("a test's query is right")
 }
 
+/// The texts that a query of a test gives, in its order.
+pub async fn texts(connection: &mut PgConnection, sql: &'static str) -> Vec<String> {
+    sqlx::query_scalar(sql).fetch_all(connection).await.expect("a test's query is right")
+}
+
 /// The directory of the cluster, for tests that look at its files.
 pub fn directory() -> &'static Path {
     &cluster().directory

@@ -85,6 +85,8 @@ class Slot:
     key: str
     instant: int
     filled: bool = False
+    # The dispatch of the hotline that fills it.
+    filled_by: Fact | None = None
 
 
 @dataclass(eq=False)
@@ -155,6 +157,8 @@ class Case:
     rulings: list[Fact]
     unexpected: list[Fact]
     class_: str = "ordinary"
+    decided: list[Fact] = field(default_factory=list)
+    proposed: list[int] = field(default_factory=list)
 
     def attributes_at(self, at: int) -> Attributes:
         """What is amended is true from its time on."""

@@ -40,6 +40,10 @@ class Clock:
     # Grants that were asked for on what was the last day until then.
     last_day: list[Fact] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    # By what the deadline was reckoned.
+    terms: Terms | None = None
+    own_due_at: int | None = None
+    calendar: Calendar | None = None
     state: str = ""
     department: str = "-"
 
@@ -344,6 +348,7 @@ class Clocks:
         clock.grants, clock.last_day = [], []
         clock.notes = [note for note in clock.notes if note.startswith("restarted")]
         terms, own_due_at = self._terms(clock)
+        clock.terms, clock.own_due_at, clock.calendar = terms, own_due_at, calendar
 
         def until(grants: list[Grant], holds: list[Hold] | None = None) -> Due | None:
             return due(calendar, terms, clock.start_at, clock.holds if holds is None else holds, grants, own_due_at)

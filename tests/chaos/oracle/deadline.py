@@ -140,27 +140,32 @@ class End:
         self.at: int | None = None
         self.span_end = False
         self.held = False
+        # What was counted to get there: from which day or instant to which, in which unit.
+        self.counted: list[tuple[int, int, str]] = []
 
     def count(self) -> None:
         self._from(self.start, self.terms.limit, self.terms.unit)
 
     def _from(self, start: int, limit: int, unit: str) -> None:
         if unit in DAY_UNITS:
-            self.day = count_days(self.calendar, self.calendar.zone.day(start), limit, unit, self.holds)
+            first = self.calendar.zone.day(start)
+            self.day = count_days(self.calendar, first, limit, unit, self.holds)
             self.held = self.day is None
+            self.counted.append((first, self.day, unit))
             return
         spent = spend_hours(self.calendar, start, limit, unit, self.holds)
         self.held = spent is None
         if spent is not None:
             self.day = None
             self.at, self.span_end = spent
+            self.counted.append((start, self.at, unit))
 
     def add(self, grant: Grant) -> None:
         """An extension never ends before the old deadline."""
         if self.held:
             return
         old = self.written(rolled=False)
-        before = (self.day, self.at, self.span_end)
+        before, counted = (self.day, self.at, self.span_end), list(self.counted)
         if grant.origin == "until":
             if grant.until_day is not None and self.terms.by_days and self.terms.ends_at == "end_of_day":
                 self.day, self.at = grant.until_day, None
@@ -175,13 +180,25 @@ class End:
             if self.day is None:
                 self.held = True
                 return
+            self._take_the_place(grant)
+            self.counted.append((origin, self.day, grant.unit))
         else:
             origin = {"old_due": old.at, "grant": grant.at, "start": self.start}[grant.origin]
+            self._take_the_place(grant)
             self._from(origin, grant.limit, grant.unit)
             if self.held:
                 return
         if self.written(rolled=False).at < old.at:
-            self.day, self.at, self.span_end = before
+            (self.day, self.at, self.span_end), self.counted = before, counted
+
+    def _take_the_place(self, grant: Grant) -> None:
+        """What is granted from the grant or the start on stands for what was counted from there on; days are whole days."""
+        if grant.origin == "old_due":
+            return
+        at = grant.at if grant.origin == "grant" else self.start
+        ends = [(first, min(last, self.calendar.zone.day(at) if unit in DAY_UNITS else at), unit)
+                for first, last, unit in self.counted]
+        self.counted = [(first, last, unit) for first, last, unit in ends if first < last]
 
     def written(self, rolled: bool = True) -> Due:
         calendar, zone, terms = self.calendar, self.calendar.zone, self.terms
@@ -206,10 +223,17 @@ class End:
 
 def due(calendar: Calendar, terms: Terms, start: int, holds: list[Hold], grants: list[Grant],
         own_due_at: int | None = None) -> Due | None:
-    """The deadline, or nothing while a hold has no end. A hold begun after the deadline changes nothing, so they are
-    added one by one, from the first to the last."""
+    """The deadline, or nothing while a hold has no end."""
+    end = reach(calendar, terms, start, holds, grants, own_due_at)
+    return end.written() if end is not None else None
 
-    def with_holds(active: list[Hold]) -> Due | None:
+
+def reach(calendar: Calendar, terms: Terms, start: int, holds: list[Hold], grants: list[Grant],
+          own_due_at: int | None = None) -> End | None:
+    """Where it ends, and by which counting. A hold begun after the deadline changes nothing, so they are added one by one,
+    from the first to the last."""
+
+    def with_holds(active: list[Hold]) -> End | None:
         end = End(calendar, terms, start, active)
         if own_due_at is None:
             end.count()
@@ -217,14 +241,14 @@ def due(calendar: Calendar, terms: Terms, start: int, holds: list[Hold], grants:
             end.at = own_due_at
         for grant in grants:
             end.add(grant)
-        return None if end.held else end.written()
+        return None if end.held else end
 
     found = with_holds([])
     if own_due_at is not None and not grants:
         return found
     active: list[Hold] = []
     for hold in unite(holds, start):
-        if not found.in_time(hold.begin):
+        if not found.written().in_time(hold.begin):
             break
         active.append(hold)
         found = with_holds(active)

@@ -32,6 +32,8 @@ class Event:
     received: int | None
     data: dict
     content: bytes
+    # When it came to us, whatever its source said of that; alarms go by it.
+    came: int | None = None
 
 
 @dataclass
@@ -94,8 +96,11 @@ def read(paths: list[str], rulebook: Rulebook) -> Seen:
             counts["future_dated"] += 1
             continue
         counts["accepted"] += 1
-        data = {name: value for name, value in (event.get("data") or {}).items() if name not in PERSONAL}
-        case[source, event["id"]] = Event(kind[len(PREFIX):-len(SUFFIX)], source, event["id"], claimed,
-                                          int(event.get("sequence") or 0), event.get("precision") == "day", received,
-                                          data, content)
+        case[source, event["id"]] = event_of(event, claimed, received, content)
     return Seen(cases, counts)
+
+
+def event_of(event: dict, claimed: int, received: int | None, content: bytes) -> Event:
+    data = {name: value for name, value in (event.get("data") or {}).items() if name not in PERSONAL}
+    return Event(event["type"][len(PREFIX):-len(SUFFIX)], event["source"], event["id"], claimed,
+                 int(event.get("sequence") or 0), event.get("precision") == "day", received, data, content)

@@ -31,6 +31,20 @@ class Extension:
 
 
 @dataclass
+class Rung:
+    """One rung of a ladder: at a share of what the clock counts in percent, or so long before or after the deadline."""
+
+    # What it says, in short; of several that say the same the later ones have a number.
+    name: str
+    share: int | None
+    before: tuple[int, str] | None
+    after: tuple[int, str] | None
+    level: str
+    to: str | None
+    office_hours: bool
+
+
+@dataclass
 class Policy:
     id: str
     calendar: str
@@ -61,6 +75,7 @@ class Policy:
     select_by: str
     effective_from: int | None
     effective_until: int | None
+    alarms: list[Rung] = field(default_factory=list)
 
     def weight(self) -> tuple[int, int, int]:
         """The policy with most match keys wins, then the longest category, then region."""
@@ -78,6 +93,7 @@ class Source:
     backdate_max: int
     late_stop: str
     order_tolerance: int
+    trusted_before: int | None = None
 
 
 @dataclass
@@ -135,6 +151,8 @@ class Rulebook:
     holds: list[GeneralHold]
     routing: list[RoutingRule]
     rates: dict[str, Rate]
+    # From which time of day until which nothing but a critical breach is told.
+    quiet_hours: tuple[int, int] | None = None
     hash: str = ""
     stages: list[tuple[str, str]] = field(default_factory=list)
 
@@ -174,7 +192,34 @@ def _policy(table: dict) -> Policy:
         own_limit_said="own_limit" in table, extension=extension,
         return_pending=table.get("return", {}).get("pending", "runs"), closure=table.get("closure", False),
         select_by=table.get("select_by", "received"), effective_from=day("effective_from"),
-        effective_until=day("effective_until"))
+        effective_until=day("effective_until"), alarms=_ladder(table.get("alarms", [])))
+
+
+UNITS = {"hour": "h", "minute": "m", "working_hour": "wh", "round_clock_hour": "rh", "calendar_day": "cd", "working_day": "wd"}
+
+
+def _ladder(tables: list[dict]) -> list[Rung]:
+    names = [_name(table) for table in tables]
+    numbers = [names[:place + 1].count(name) for place, name in enumerate(names)]
+    return [_rung(name if number == 1 else f"{name}~{number}", table)
+            for name, number, table in zip(names, numbers, tables, strict=True)]
+
+
+def _name(table: dict) -> str:
+    level = table["level"][0]
+    if "at" in table:
+        return f"{level}{int(table['at'].rstrip('%'))}"
+    sign, text = ("-", table["before"]) if "before" in table else ("+", table["after"])
+    count, unit = instants.parse_span(text)
+    if unit == "minute" and count % 60 == 0:
+        count, unit = count // 60, "hour"
+    return f"{level}{sign}{count}{UNITS[unit]}"
+
+
+def _rung(name: str, table: dict) -> Rung:
+    span = lambda name: instants.parse_span(table[name]) if name in table else None
+    return Rung(name, int(table["at"].rstrip("%")) if "at" in table else None, span("before"), span("after"), table["level"],
+                table.get("to"), table.get("deliver") == "office_hours")
 
 
 def _source(table: dict, fallback_zone: str) -> Source:
@@ -185,7 +230,8 @@ def _source(table: dict, fallback_zone: str) -> Source:
         zone=instants.zone(table.get("timezone", fallback_zone)), defaults=table.get("defaults", {}),
         backdate_max=instants.span_length(table.get("backdate_max", "24 hour")),
         late_stop=table.get("late_stop", "received"),
-        order_tolerance=instants.span_length(table.get("order_tolerance", "5 minute")))
+        order_tolerance=instants.span_length(table.get("order_tolerance", "5 minute")),
+        trusted_before=instants.instant_of(table["trusted_before"]) if "trusted_before" in table else None)
 
 
 def _routing(path: pathlib.Path, place: int) -> list[RoutingRule]:
@@ -248,6 +294,9 @@ def load(directory: str) -> Rulebook:
         offices={table["code"]: table["office"] for table in read(root / "hotlines.toml")["hotline"]},
         classes=main.get("class", []), holds=holds, routing=routing,
         rates={rate.id: rate for rate in map(_rate, tables("rates", "rate"))})
+    if "quiet_hours" in main:
+        quiet = main["quiet_hours"]
+        book.quiet_hours = calendars.time_of_day(quiet["from"]), calendars.time_of_day(quiet["until"])
     book.stages = sorted({(policy.stage, policy.tier) for policy in policies})
     book.hash = _hash(root)
     return book

@@ -45,6 +45,9 @@ class Walk:
         self.unexpected: list[Fact] = []
         self.rounds: list[Round] = []
         self.rulings: list[Fact] = []
+        # Our own decisions taken in this walk, and the instants of those that are still to be taken.
+        self.decided: list[Fact] = []
+        self.proposed: list[int] = []
         self.id = case_id
         self.hotline = case_id.split(":", 1)[0]
         self.office = rulebook.offices.get(self.hotline, "-")
@@ -65,7 +68,7 @@ class Walk:
             self._take_group()
         self.unexpected += self.pending
         return Case(self.id, self.hotline, self.office, received, self.first, self.amendments, self.rounds,
-                    self.rulings, self.unexpected)
+                    self.rulings, self.unexpected, decided=self.decided, proposed=self.proposed)
 
     # The order in which facts are taken.
 
@@ -303,12 +306,16 @@ class Walk:
         slot = Slot(trigger.key, instant)
         round_.slots.append(slot)
         waiting = [fact for fact in self.pending if fact.counted >= trigger.counted - self._tolerance(fact)]
-        if any(self._ours_to_yield(fact, instant) for fact in self.todo + waiting):
-            slot.filled = True
+        theirs = [fact for fact in self.todo + waiting if self._ours_to_yield(fact, instant)]
+        if theirs:
+            slot.filled, slot.filled_by = True, min(theirs, key=lambda fact: fact.order)
             return
         pinned = any(fact.kind == "dispatched" and fact.source == PIPELINE and fact.data["pin"]["slot"] == slot.key
                      for fact in self.todo + self.pending)
-        if pinned or instant > self.as_of:
+        if pinned:
+            return
+        if instant > self.as_of:
+            self.proposed.append(instant)
             return
         bisect.insort(self.todo, self._decision(slot), key=lambda fact: fact.order)
 
@@ -319,7 +326,8 @@ class Walk:
     def _decision(self, slot: Slot) -> Fact:
         """Our decision as an event of its own; the department is found when it is taken."""
         data = {"pin": {"slot": slot.key, "rule": "?"}}
-        return Fact("dispatched", PIPELINE, "", key_of(PIPELINE, slot.key), slot.instant, 0, None, slot.instant, None,
+        name = f"{self.id}/{slot.key}"
+        return Fact("dispatched", PIPELINE, name, key_of(PIPELINE, name), slot.instant, 0, None, slot.instant, None,
                     data, self.rulebook.zone)
 
     def _fill_slot(self, fact: Fact, round_: Round) -> None:
@@ -331,6 +339,7 @@ class Walk:
             rule = route(self.rulebook, self._attributes_at(fact.counted), fact.counted, tried)
             fact.data["department"] = rule.department if rule else self.office
             fact.data["pin"]["rule"] = rule.id if rule else "office"
+            self.decided.append(fact)
 
 
 def walk(rulebook: Rulebook, case_id: str, facts: list[Fact], as_of: int) -> Case | None:

@@ -124,9 +124,12 @@ pub fn due(
         }
     }
     let mut known = Known { case, facts, rulebook, at: Vec::new() };
+    let withdrawn_now: Vec<SmolStr> = due.tellings.iter().map(|told| told.alarm.id()).collect();
     for alarm in ladder {
         let before = last(&alarm.id());
-        if before.is_some_and(|before| !matches!(before.telling, Telling::Withdrawn(_))) {
+        let is_told = before.is_some_and(|before| !matches!(before.telling, Telling::Withdrawn(_)));
+        // One that is withdrawn just now, since it falls due later, is slept for like any other.
+        if is_told && !withdrawn_now.contains(&alarm.id()) {
             continue;
         }
         if alarm.deliver_at > now {
@@ -193,6 +196,8 @@ fn why_withdrawn(alarm: &Alarm, view: &View) -> Withdrawal {
             && clock.stage == alarm.stage
             && clock.tier == alarm.tier
             && custody == alarm.custody
+            // What says that a policy gave no clock is none.
+            && clock.start_at.is_some()
     };
     let clocks: Vec<&Clock> = view.clocks.iter().filter(is_same).collect();
     let same_deadline = |clock: &&&Clock| clock.due_at() == Some(alarm.due_at);
@@ -326,6 +331,50 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
     }
 
     #[test]
+    fn what_is_withdrawn_since_it_falls_due_later_is_told_then() {
+        let ladder = r#"restart = ["supplemented"]
+basis = "sample"
+alarms = [{ at = "50%", level = "notice" }]
+"#;
+        let rulebook = rulebook(&POLICIES.replacen("basis = \"sample\"\n", ladder, 1));
+        let text =
+            "09-21 09:00 received\n09-21 09:30 dispatched D1 due=09-25T09:30\n09-23 10:00 supplemented";
+        assert_eq!(
+            told(&rulebook, text, "12-01 00:00"),
+            [
+                "09-23 09:30 notice raised 1",
+                "09-23 10:00 notice withdrawn rung_moved 2",
+                "09-24 09:45 notice raised 3",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_clock_that_never_began_is_gone_and_not_held() {
+        const VERIFY: &str = r#"
+[[policy]]
+id = "verify"
+calendar = "cn"
+match = { hotline = "12345" }
+stage = "verify"
+start = "accepted"
+stop = ["verified"]
+limit = 1
+unit = "working_day"
+alarms = [{ after = "0 hour", level = "breach" }]
+basis = "sample"
+"#;
+        let rulebook = rulebook(&format!("{POLICIES}{VERIFY}"));
+        let text = format!(
+            "{DISPATCHED}\n09-21 10:00 accepted D1 id=a\n09-23 09:00 corrected accepted target=a void=1"
+        );
+        assert_eq!(
+            told(&rulebook, &text, "12-01 00:00"),
+            ["09-23 00:00 breach raised 1", "09-23 09:00 breach withdrawn clock_gone 2"]
+        );
+    }
+
+    #[test]
     fn what_comes_in_long_after_is_noted_and_not_told() {
         let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1);
         let rulebook = rulebook_with(&policies, TRUSTING);
@@ -401,6 +450,24 @@ alarms = [{ at = "50%", level = "notice" }, { before = "1 working_day", level = 
                 "10-20 08:30 escalation raised 1",
             ]
         );
+    }
+
+    #[test]
+    fn what_waits_for_quiet_hours_to_end_is_told_in_office_hours_all_the_same() {
+        // The office opens at 08:30 and from 14:30.
+        let ladder = r#"basis = "sample"
+alarms = [{ after = "0 hour", level = "escalation", deliver = "office_hours" }]
+"#;
+        let policies = POLICIES.replacen("basis = \"sample\"\n", ladder, 1);
+        let quiet = |from: &str, until: &str| {
+            let text = format!(
+                "name = \"q\"\ntimezone = \"Asia/Shanghai\"\ncalendar = \"cn\"\n[quiet_hours]\nfrom = \"{from}\"\nuntil = \"{until}\"\n"
+            );
+            told(&rulebook_with(&policies, &[("rulebook.toml", &text)]), DISPATCHED, "12-01 00:00")
+        };
+        assert_eq!(quiet("22:00", "07:00"), ["10-13 08:30 escalation raised 1"]);
+        assert_eq!(quiet("08:00", "13:00"), ["10-13 14:30 escalation raised 1"]);
+        assert_eq!(quiet("08:00", "18:00"), ["10-13 18:00 escalation raised 1"], "they never agree");
     }
 
     #[test]

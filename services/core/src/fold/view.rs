@@ -307,7 +307,7 @@ pub struct Clock {
     pub ended_at: Option<Timestamp>,
     /// The limit that came with the case, if the policy heeds it.
     pub own_limit: Option<OwnLimit>,
-    /// A submission in time waits for review since then.
+    /// A submission in time waits for review since then, or did so when the clock ended otherwise than by its stop.
     pub in_review_since: Option<Timestamp>,
     pub holds: Vec<Hold>,
     pub extensions: Vec<Extension>,

@@ -289,6 +289,7 @@ impl<'a> StageOfRound<'a> {
             }
             Ending::Ended { at } => {
                 result.ended_at = Some(at);
+                result.in_review_since = submission.map(|submission| submission.at);
                 let precision = self.precision_at_end(at);
                 let in_time = deadline.in_time(at, precision, calendar) || submission.is_some();
                 if in_time { Verdict::Void } else { Verdict::LeftLate }
