@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A year in simulated time: is every alarm told that an independent oracle expects, and no other?
 
-    tests/chaos/year.py [--seed N] [--from DAY] [--days N] [--share S] [--step MINUTES] [--made-up ROUNDS] [--keep]
+    tests/chaos/year.py [--seed N] [--from DAY] [--days N] [--share S] [--step MINUTES] [--made-up ROUNDS] [--cases N]
+                        [--without-year] [--keep]
 
 The made-up year of `hotline demo`, or the cases that come within some days of it and what comes of them by the end of those,
 goes through the real code path on a private PostgreSQL with one simulated clock (tests/year); the oracle reads the same events
