@@ -4,5 +4,6 @@ mod demo;
 mod ending;
 mod http;
 mod kafka;
+mod rules;
 mod sick;
 mod whole;

@@ -204,7 +204,11 @@ impl Telling<'_> {
         if step.claimed_at != step.counted_at {
             let _ = write!(text, "  {} {}", lang.of("所称", "claimed"), self.at(step.claimed_at));
         }
-        if let Some(received_at) = step.received_at.filter(|at| *at != step.counted_at) {
+        // Of what a source knew before we listened to it our receipt says nothing.
+        let source = self.rulebook.sources.get(&step.source);
+        let is_past =
+            source.and_then(|source| source.trusted_before).is_some_and(|before| step.claimed_at < before);
+        if let Some(received_at) = step.received_at.filter(|at| *at != step.counted_at && !is_past) {
             let _ = write!(text, "  {} {}", lang.of("收到", "received"), self.at(received_at));
         }
         self.line(1, format_args!("{text}"))

@@ -122,6 +122,7 @@ pub fn code(code: &str, lang: Lang) -> &str {
         "unfounded" => "不属实",
         "dissatisfied" => "不满意",
         "repeat" => "重复诉求",
+        "first" => "首次派单",
         "redispatch" => "改派",
         "reorganisation" => "机构改革",
         _ => return code,
