@@ -316,6 +316,18 @@ pub async fn advance(
     Ok(next_offset)
 }
 
+/// Whether anybody but this transaction moves a position just now.
+pub async fn batches_are_under_way(tx: &mut PgConnection) -> Result<bool, Error> {
+    sqlx::query_scalar(
+        "/* positions::batches_are_under_way */ SELECT EXISTS (SELECT FROM pg_locks
+            WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              AND relation = 'positions'::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid())",
+    )
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("positions::batches_are_under_way"))
+}
+
 /// All positions, by origin.
 pub async fn list(tx: &mut PgConnection) -> Result<Vec<Position>, Error> {
     let rows = sqlx::query(

@@ -3,7 +3,8 @@
 //!
 //! Guarantees: any number of processes share the work, a case is looked at by one of them; what is told is noted in the
 //! same transaction, so that a process that dies tells nothing twice and forgets nothing. A database that is away is
-//! waited for. It deliberately delivers nothing: notices go into a table, from which the relay takes them.
+//! waited for; batches of events go first for some seconds where both want to work. It deliberately delivers nothing:
+//! notices go into a table, from which the relay takes them.
 
 mod config;
 pub mod metrics;
@@ -11,11 +12,11 @@ pub mod metrics;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hotline_postgres::batch::Woken;
 use hotline_postgres::{CaseWriter, Error, Sort};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use thiserror::Error as ThisError;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,7 @@ async fn work(
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     while !stop.is_cancelled() {
+        let began = Instant::now();
         let woken = match writer.wake_step(now(), config.cases_max).await {
             Ok(woken) => woken,
             Err(error) => tolerate(error)?,
@@ -60,9 +62,21 @@ async fn work(
         // A page that is not full was the last one.
         if i64::try_from(woken.cases).is_ok_and(|cases| cases < config.cases_max) {
             pause(config.look_every, &stop).await;
+        } else {
+            pause(rest_after(&woken, began.elapsed()), &stop).await;
         }
     }
     Ok(())
+}
+
+/// How long events go first. Who is told a few seconds later is told in time; whose events wait has no answer.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
+/// The rest after a step beside batches, in times of what it took.
+const REST: u32 = 3;
+
+/// Beside batches of events the work is spread over time, until somebody would be told too late.
+fn rest_after(woken: &Woken, took: Duration) -> Duration {
+    if woken.beside_batches && woken.waited < PATIENCE { took * REST } else { Duration::ZERO }
 }
 
 /// A sick environment passes; all else ends the role.

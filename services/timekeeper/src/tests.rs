@@ -9,3 +9,17 @@ fn the_sample_of_its_configuration_is_its_default() {
     let odd = TimekeeperConfig { look_every: Duration::ZERO, cases_max: 0, workers: 0 };
     assert_eq!(odd.faults().len(), 3);
 }
+
+#[test]
+fn events_go_first_until_somebody_would_be_told_too_late() {
+    let step = Duration::from_millis(40);
+    let rest = |beside_batches, seconds| {
+        rest_after(
+            &Woken { beside_batches, waited: SignedDuration::from_secs(seconds), ..Woken::default() },
+            step,
+        )
+    };
+    assert_eq!(rest(false, 0), Duration::ZERO, "nobody else is at work");
+    assert_eq!(rest(true, 19), step * REST);
+    assert_eq!(rest(true, 20), Duration::ZERO);
+}

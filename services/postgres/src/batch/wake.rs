@@ -20,7 +20,7 @@ use crate::cases::{self, Loaded, Sleep};
 use crate::error::{Error, Sort};
 use crate::pool::run_tx;
 use crate::rulebooks::Active;
-use crate::{alarms, notices};
+use crate::{alarms, notices, positions};
 
 /// When a case that could not be folded is tried again.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
@@ -37,6 +37,10 @@ pub struct Woken {
     pub dispatched: usize,
     /// Cases that could not be folded.
     pub failed: usize,
+    /// For how long the longest due of what was raised has waited to be told.
+    pub waited: SignedDuration,
+    /// A batch of events was under way meanwhile.
+    pub beside_batches: bool,
 }
 
 struct Wake<'w> {
@@ -176,7 +180,7 @@ impl Wake<'_> {
             let before = last_told.get(&case.case_id).map_or(&[][..], Vec::as_slice);
             match self.look_at(case, before, &active) {
                 Ok(looked) => {
-                    woken.count(&looked);
+                    woken.count(&looked, self.now);
                     if looked.dispatched > 0 {
                         decided.push(case.clone());
                     }
@@ -196,6 +200,7 @@ impl Wake<'_> {
         alarms::append(tx, &told, self.now).await?;
         notices::append(tx, &letters, self.now).await?;
         cases::sleep(tx, &sleeps).await?;
+        woken.beside_batches = !loaded.is_empty() && positions::batches_are_under_way(tx).await?;
         Ok(woken)
     }
 
@@ -219,11 +224,14 @@ impl Wake<'_> {
 }
 
 impl Woken {
-    fn count(&mut self, looked: &Looked) {
+    fn count(&mut self, looked: &Looked, now: Timestamp) {
         self.dispatched += looked.dispatched;
         for told in &looked.told {
             match told.telling {
-                Telling::Raised => self.raised += 1,
+                Telling::Raised => {
+                    self.raised += 1;
+                    self.waited = self.waited.max(now.duration_since(told.alarm.deliver_at));
+                }
                 Telling::Missed => self.missed += 1,
                 Telling::Withdrawn(_) => self.withdrawn += 1,
             }

@@ -27,8 +27,11 @@ async fn bench() -> Bench {
     bench
 }
 
+/// What a step did; how long somebody waited, apart.
 async fn wake(bench: &Bench, now: &str) -> Woken {
-    bench.writer.wake_step(at(now), 10).await.unwrap()
+    let woken = bench.writer.wake_step(at(now), 10).await.unwrap();
+    assert!(!woken.beside_batches, "nothing else is at work");
+    Woken { waited: jiff::SignedDuration::ZERO, ..woken }
 }
 
 /// `kind level department` of every notice, in order.
@@ -84,6 +87,21 @@ async fn a_deadline_is_told_once_and_withdrawn_when_it_moves() {
         ]
     );
     assert_eq!(bench.count("SELECT count(*) FROM alarms WHERE why = 'deadline_moved'").await, 2);
+}
+
+#[tokio::test]
+async fn who_tells_knows_how_late_it_is_and_whether_events_are_taken_in_meanwhile() {
+    let bench = bench().await;
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    bench
+        .apply(&mut claim, vec![bench.record(&received("e1", "1")), bench.record(&received("e2", "2"))])
+        .await;
+    let mut batch = bench.database.pool.begin().await.unwrap();
+    sqlx::query("UPDATE positions SET epoch = epoch").execute(&mut *batch).await.unwrap();
+    let woken = bench.writer.wake_step(at("2026-03-05T04:00:07Z"), 1).await.unwrap();
+    assert_eq!((woken.waited, woken.beside_batches), (jiff::SignedDuration::from_secs(7), true));
+    batch.rollback().await.unwrap();
+    assert!(!bench.writer.wake_step(at(HALF), 1).await.unwrap().beside_batches);
 }
 
 #[tokio::test]
