@@ -74,10 +74,11 @@ class Run:
         stage.command("migrate", "--partitions", str(PARTITIONS))
         stage.command("rulebook", "activate", str(stage.rulebook))
         result = {"due": args.due, "events_of_a_load": 12 * args.cases}
-        self._take_due(args.due)
+        due_at = self._take_due(args.due)
         if args.open:
             self._open(args.open)
         result["open_cases"] = self._count("SELECT count(*) FROM cases WHERE wake_at IS NOT NULL")
+        self._wait(due_at)
         say("telling, casework being idle")
         began = time.monotonic()
         self.timekeeper.start()
@@ -85,10 +86,14 @@ class Run:
         result["alone_cases_per_second"] = round(args.due / (time.monotonic() - began))
         before = self._load("nothing is due")
         self.timekeeper.stop()
-        self._take_due(args.due)
-        self._fill()
+        load = self._make_load()
+        due_at = self._take_due(args.due)
+        self._send(load)
+        if time.time() > due_at:
+            raise SystemExit("waking: the load was sent too slowly: cases were due meanwhile")
+        self._wait(due_at)
         self.timekeeper.start()
-        beside = self._load("deadlines pass", filled=True)
+        beside = self._load("deadlines pass", is_sent=True)
         told = self._count("SELECT count(*) FROM alarms") - args.due
         self._until("SELECT count(*) FROM alarms", 2 * args.due)
         result["beside_cases_per_second"] = round(told / beside["seconds"])
@@ -98,11 +103,12 @@ class Run:
         result["casework_ratio"] = round(2 * beside["rate"] / (before["rate"] + after["rate"]), 3)
         return result
 
-    def _take_due(self, count: int) -> None:
-        """Cases that are due when they come in."""
-        say(f"{count} cases come in that are due")
+    def _take_due(self, count: int) -> float:
+        """Cases that come in and are due soon after; when."""
+        say(f"{count} cases come in")
         first, path = self._count("SELECT count(*) FROM cases"), self.folder / "due.ndjson"
-        at = stories.stamp(time.time() - 7200 - 5)
+        due_at = time.time() + 30 + count / 1500
+        at = stories.stamp(due_at - 7200)
         with open(path, "w", encoding="utf-8") as out:
             for n in range(first, first + count):
                 head = {"specversion": "1.0", "source": SOURCE, "subject": f"12315:due-{n:07}", "time": at}
@@ -112,8 +118,15 @@ class Run:
                                       "data": {"department": f"D{n % bench.DEPARTMENTS:03}"}}) + "\n")
         self._send(path)
         self.casework.start()
-        self._until("SELECT count(*) FROM cases WHERE hotline = '12315' AND department IS NOT NULL AND wake_at < now()", count)
+        self._until("SELECT count(*) FROM cases WHERE hotline = '12315' AND department IS NOT NULL AND wake_at IS NOT NULL AND wake_at < now() + interval '1 day'", count)
         self.casework.stop()
+        if time.time() > due_at:
+            raise SystemExit("waking: the cases came in too slowly: they were due meanwhile")
+        return due_at
+
+    @staticmethod
+    def _wait(due_at: float) -> None:
+        time.sleep(max(0.0, due_at - time.time()))
 
     def _open(self, count: int) -> None:
         """Copies of those cases whose deadlines are days away."""
@@ -127,20 +140,19 @@ class Run:
                 f"LIMIT {min(self.args.due, count - part * self.args.due)}")
         self.stage.postgres.sql("VACUUM (ANALYZE) cases")
 
-    def _fill(self) -> None:
-        path = self.folder / f"load-{self.loads}.ndjson"
+    def _make_load(self) -> pathlib.Path:
+        path = self.folder / "load.ndjson"
         bench.write_events(path, self.args.cases, first=self.loads * 10_000_000)
         self.loads += 1
-        self._send(path)
-        path.unlink()
+        return path
 
     def _send(self, path: pathlib.Path) -> None:
         self.stage.command("send", "--to", f"kafka://{self.stage.kafka.address}/{TOPIC}", str(path))
 
-    def _load(self, what: str, filled: bool = False) -> dict:
+    def _load(self, what: str, is_sent: bool = False) -> dict:
         """Casework over one load, from its first commit seen to the last."""
-        if not filled:
-            self._fill()
+        if not is_sent:
+            self._send(self._make_load())
         say(f"casework over {12 * self.args.cases} events, and {what}")
         positions = "SELECT coalesce(sum(next_offset), 0) FROM positions WHERE origin LIKE '%/%'"
         base = first = self._count(positions)

@@ -26,6 +26,8 @@ pub struct Alarm {
     pub custody: Option<EventKey>,
     /// The name of the rung within its ladder: see [`Rung::name`].
     pub rung: Code,
+    /// Its place there, by which older programs knew it.
+    pub place: usize,
     /// The deadline that it speaks of.
     pub due_at: Timestamp,
     /// When it falls due.
@@ -43,6 +45,15 @@ impl Alarm {
     /// case; the last is `due_at` in seconds since 1970.
     pub fn id(&self) -> SmolStr {
         format_smolstr!("{}{}.{}", self.ladder(), self.rung, self.due_at.as_second())
+    }
+
+    /// Whether an id is that of this alarm; older programs named it by its place in the ladder.
+    pub fn is_called(&self, id: &str) -> bool {
+        self.id() == id || self.older_id() == id
+    }
+
+    fn older_id(&self) -> SmolStr {
+        format_smolstr!("{}{}.{}", self.ladder(), self.place, self.due_at.as_second())
     }
 
     /// The part of the id that all rungs of a clock share.
@@ -81,7 +92,7 @@ fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, al
     let (Some(start_at), Some(due_at)) = (clock.start_at, clock.due_at()) else { return };
     let end =
         [clock.stop.map(|(at, _)| at), clock.ended_at, clock.in_review_since].into_iter().flatten().min();
-    for rung in &policy.alarms {
+    for (place, rung) in policy.alarms.iter().enumerate() {
         let Some(at) = falls_due(rung, clock, policy, calendar) else { continue };
         // What would be told before the clock has started is told at its start.
         let at = at.max(start_at);
@@ -96,6 +107,7 @@ fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, al
             tier: clock.tier,
             custody: clock.custody.map(|place| round.steps[round.custodies[place].opening].key),
             rung: rung.name.clone(),
+            place,
             due_at,
             at,
             deliver_at,
@@ -179,7 +191,7 @@ fn end_acknowledged(view: &View, alarms: &mut Vec<Alarm>) {
         });
     let ends: Vec<(Timestamp, Timestamp, SmolStr)> = acknowledged
         .filter_map(|(at, id)| {
-            let named = alarms.iter().find(|alarm| alarm.id() == *id && alarm.at <= at)?;
+            let named = alarms.iter().find(|alarm| alarm.is_called(id) && alarm.at <= at)?;
             Some((at, named.due_at, named.ladder()))
         })
         .collect();

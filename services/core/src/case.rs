@@ -106,6 +106,12 @@ impl CaseFacts {
         &self.snapshots
     }
 
+    /// The sources of its events, with repetitions.
+    pub fn sources(&self) -> impl Iterator<Item = &SmolStr> {
+        let facts = self.facts.iter().map(|fact| &fact.source);
+        facts.chain(self.snapshots.iter().map(|snapshot| &snapshot.source))
+    }
+
     pub fn is_empty(&self) -> bool {
         self.facts.is_empty() && self.snapshots.is_empty()
     }

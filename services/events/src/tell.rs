@@ -10,7 +10,7 @@ use hotline_core::calendar::Calendar;
 use hotline_core::deadline::{Amount, Deadline, Piece, Skip, explain};
 use hotline_core::fact::{Grant, OwnLimit, Precision};
 use hotline_core::fold::{Clock, Round, Step, Verdict, View};
-use hotline_core::rulebook::{Policy, Rulebook};
+use hotline_core::rulebook::{Policy, Rulebook, Tier};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -54,6 +54,10 @@ fn days(from: Timestamp, to: Timestamp, zone: &TimeZone, lang: Lang) -> String {
 /// `7 h 05 min`; days where there are several.
 fn length(micros: i64, lang: Lang) -> String {
     let minutes = micros.unsigned_abs() / 60_000_000;
+    if minutes == 0 {
+        let seconds = micros.unsigned_abs() / 1_000_000;
+        return lang.of(format!("{seconds} 秒"), format!("{seconds} s"));
+    }
     let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
     match (days, lang) {
         (0, Lang::Zh) => format!("{hours} 小时 {minutes:02} 分"),
@@ -63,12 +67,21 @@ fn length(micros: i64, lang: Lang) -> String {
     }
 }
 
+fn is_misleading(c: char) -> bool {
+    let is_direction =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    (c.is_control() && c != '\n') || is_direction
+}
+
 impl Telling<'_> {
     fn at(&self, at: Timestamp) -> String {
         local(at, &self.rulebook.timezone)
     }
 
     fn line(&mut self, indent: usize, text: fmt::Arguments<'_>) -> fmt::Result {
+        // Codes come from outside: none of them makes a line of its own, or turns one round.
+        let shown = |c: char| if is_misleading(c) { '\u{fffd}' } else { c };
+        let text: String = text.to_string().chars().map(shown).collect();
         writeln!(self.text, "{:1$}{text}", "", 2 * indent)
     }
 
@@ -208,7 +221,8 @@ impl Telling<'_> {
         let source = self.rulebook.sources.get(&step.source);
         let is_past =
             source.and_then(|source| source.trusted_before).is_some_and(|before| step.claimed_at < before);
-        if let Some(received_at) = step.received_at.filter(|at| *at != step.counted_at && !is_past) {
+        let is_told = |at: &Timestamp| *at != step.counted_at && !is_past;
+        if let Some(received_at) = step.received_at.filter(is_told) {
             let _ = write!(text, "  {} {}", lang.of("收到", "received"), self.at(received_at));
         }
         self.line(1, format_args!("{text}"))
@@ -218,11 +232,22 @@ impl Telling<'_> {
         let lang = self.lang;
         let mut head = format!("{}  ", lang.of("时限", "clock"));
         let _ = write!(head, "{}", words::code(&clock.stage, lang));
-        let _ = write!(head, " ({}", words::tier(clock.tier, lang));
-        if clock.closure {
-            let _ = write!(head, "{}", lang.of("，决定是否按时办结", ", decides \"on time\""));
+        let marks: Vec<&str> = [
+            (clock.tier == Tier::Promise, lang.of("承诺", "promise")),
+            (clock.closure, lang.of("决定是否按时办结", "decides \"on time\"")),
+        ]
+        .into_iter()
+        .filter_map(|(is, mark)| is.then_some(mark))
+        .collect();
+        if !marks.is_empty() {
+            let _ = write!(head, " ({})", marks.join(", "));
         }
-        let _ = write!(head, "): {}", words::verdict(clock.verdict, lang));
+        // A policy that gave no clock has not begun.
+        let is_idle =
+            clock.policy.is_some() && matches!(clock.verdict, Verdict::NoneOpen | Verdict::NoneStopped);
+        let verdict =
+            if is_idle { lang.of("未起算", "not begun") } else { words::verdict(clock.verdict, lang) };
+        let _ = write!(head, ": {verdict}");
         if clock.verdict == Verdict::Open {
             let _ = write!(head, ", {}", words::state(clock.state_at(self.as_of), lang));
         }

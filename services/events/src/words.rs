@@ -8,7 +8,7 @@ use hotline_core::anomaly::AnomalyCode;
 use hotline_core::deadline::ExtensionFrom;
 use hotline_core::fact::{Kind, Role, Unit};
 use hotline_core::fold::{ClockState, CustodyEnd, Outcome, Verdict};
-use hotline_core::rulebook::{Level, Tier};
+use hotline_core::rulebook::Level;
 
 /// The language of what people read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +125,8 @@ pub fn code(code: &str, lang: Lang) -> &str {
         "first" => "首次派单",
         "redispatch" => "改派",
         "reorganisation" => "机构改革",
+        "credit" => "前一承办单位用时不计",
+        "return_pending" => "退单审核期间",
         _ => return code,
     };
     lang.of(zh, code)
@@ -135,7 +137,7 @@ pub fn verdict(verdict: Verdict, lang: Lang) -> &'static str {
         Verdict::Met => lang.of("按时", "in time"),
         Verdict::Late => lang.of("超期", "late"),
         Verdict::Void => lang.of("不计", "void: it ended in time otherwise"),
-        Verdict::LeftLate => lang.of("超期转出", "left late"),
+        Verdict::LeftLate => lang.of("超期（未完成即结束）", "left late"),
         Verdict::Open => lang.of("在办", "open"),
         Verdict::NoneStopped | Verdict::NoneOpen => lang.of("无时限", "no limit"),
     }
@@ -174,13 +176,6 @@ pub fn level(level: Level, lang: Lang) -> &'static str {
         Level::Warning => lang.of("预警", "warning"),
         Level::Breach => lang.of("超期警示", "breach"),
         Level::Escalation => lang.of("升级督办", "escalation"),
-    }
-}
-
-pub fn tier(tier: Tier, lang: Lang) -> &'static str {
-    match tier {
-        Tier::Statutory => lang.of("法定", "statutory"),
-        Tier::Promise => lang.of("承诺", "promise"),
     }
 }
 

@@ -47,6 +47,7 @@ fn told(telling: Telling) -> Told {
         tier: Tier::Statutory,
         custody: Some(EventKey([7; 16])),
         rung: "b+0h".into(),
+        place: 2,
         due_at: "2026-03-09T16:00:00Z".parse().unwrap(),
         at: "2026-03-09T16:00:00Z".parse().unwrap(),
         deliver_at: "2026-03-10T00:30:00Z".parse().unwrap(),

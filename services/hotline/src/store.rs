@@ -8,6 +8,7 @@ use hotline_postgres::{MasterKey, PgConnectOptions, PgPool, PoolConfig, pool, sc
 use hotline_runtime::config::{Config, DataConfig, PostgresConfig};
 use hotline_runtime::database::{Connection, Database, Host, Target};
 use hotline_runtime::{dump, embedded, key};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How long a database may take to accept connections after it was found: for roles, and for people who wait.
 const ANSWER_WAIT: Duration = Duration::from_mins(1);
@@ -165,9 +166,21 @@ pub async fn with<T>(
     work: impl AsyncFnOnce(&Store) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let store = Store::open(config).await?;
-    let done = work(&store).await;
+    let done = tokio::select! {
+        done = work(&store) => done,
+        interrupted = interrupted() => interrupted.and_then(|()| bail!("interrupted")),
+    };
     store.close().await?;
     done
+}
+
+/// Waits for Ctrl-C or SIGTERM: a cluster that was started for a command must not outlive it.
+async fn interrupted() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen to signals"),
+        _ = terminate.recv() => Ok(()),
+    }
 }
 
 fn options(connection: &Connection) -> anyhow::Result<PgConnectOptions> {

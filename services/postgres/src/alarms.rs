@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hotline_core::alarm::Alarm;
-use hotline_core::alarm::telling::{Telling, Told, Withdrawal};
+use hotline_core::alarm::telling::{LATE_MAX, Telling, Told, Withdrawal};
 use hotline_core::fact::EventKey;
 use hotline_core::rulebook::{Level, Tier};
 use jiff::Timestamp;
@@ -15,22 +15,27 @@ use crate::copy::Rows;
 use crate::error::Error;
 use crate::sql_types::At;
 
-/// From when on this database tells alarms; what fell due before is noted only.
+/// From when on this database tells alarms; what fell due before is noted only. What the rules in force cause is caused
+/// by their activation: nobody is told of what would have fallen due long before it.
 pub async fn told_from(tx: &mut PgConnection) -> Result<Timestamp, Error> {
-    let from: Option<At> =
-        sqlx::query_scalar("/* alarms::told_from */ SELECT max(alarms_from) FROM installation")
-            .fetch_one(tx)
-            .await
-            .map_err(Error::database("alarms::told_from"))?;
-    Ok(from.map_or(Timestamp::MIN, |from| from.0))
+    let row = sqlx::query(
+        "/* alarms::told_from */ SELECT (SELECT max(alarms_from) FROM installation),
+            (SELECT activated_at FROM rulebooks ORDER BY seq DESC LIMIT 1)",
+    )
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("alarms::told_from"))?;
+    let [from, activated_at] = [0, 1].map(|column| row.get::<Option<At>, _>(column).map(|at| at.0));
+    let activated_at = activated_at.and_then(|at| at.checked_sub(LATE_MAX).ok());
+    Ok(from.max(activated_at).unwrap_or(Timestamp::MIN))
 }
 
-/// What was told last of each rung of these cases, in the order in which they fell due; see migration 0015 for what was told under an older name.
+/// What was told last of each rung of these cases, in the order in which they fell due.
 pub async fn last_told(tx: &mut PgConnection, cases: &[&str]) -> Result<BTreeMap<SmolStr, Vec<Told>>, Error> {
     let rows = sqlx::query(
         "/* alarms::last_told */ SELECT DISTINCT ON (case_id, alarm) case_id, n, telling, why, round, stage, tier,
-                custody, rung, due_at, fell_due_at, deliver_at, level, department
-           FROM alarms WHERE case_id = ANY($1) AND rung NOT LIKE '#%' ORDER BY case_id, alarm, n DESC",
+                custody, coalesce(rung_name, rung::text), due_at, fell_due_at, deliver_at, level, department
+           FROM alarms WHERE case_id = ANY($1) ORDER BY case_id, alarm, n DESC",
     )
     .bind(cases)
     .fetch_all(tx)
@@ -67,6 +72,7 @@ fn read(row: &PgRow) -> Result<Told, Error> {
         tier: Tier::parse(row.get(6)).ok_or(unknown("an alarm's tier"))?,
         custody: custody.map(EventKey),
         rung: row.get::<&str, _>(8).into(),
+        place: row.get::<&str, _>(8).parse().unwrap_or_default(),
         due_at: row.get::<At, _>(9).0,
         at: row.get::<At, _>(10).0,
         deliver_at: row.get::<At, _>(11).0,
@@ -92,7 +98,7 @@ pub async fn standing(
     limit: i64,
 ) -> Result<Vec<Standing>, Error> {
     let rows = sqlx::query(
-        "/* alarms::standing */ SELECT a.case_id, a.n, a.telling, a.why, a.round, a.stage, a.tier, a.custody, a.rung,
+        "/* alarms::standing */ SELECT a.case_id, a.n, a.telling, a.why, a.round, a.stage, a.tier, a.custody, coalesce(a.rung_name, a.rung::text),
                 a.due_at, a.fell_due_at, a.deliver_at, a.level, a.department, a.told_at
            FROM alarms AS a JOIN cases USING (case_id)
           WHERE a.telling = 'raised' AND cases.closed_at IS NULL
@@ -143,6 +149,6 @@ pub async fn append(tx: &mut PgConnection, told: &[(SmolStr, Told)], now: Timest
     }
     let statement =
         "/* alarms::append */ COPY alarms (case_id, alarm, n, telling, why, told_at, round, stage, tier,
-        custody, rung, due_at, fell_due_at, deliver_at, level, department) FROM STDIN (FORMAT binary)";
+        custody, rung_name, due_at, fell_due_at, deliver_at, level, department) FROM STDIN (FORMAT binary)";
     rows.send(tx, "alarms::append", statement).await
 }

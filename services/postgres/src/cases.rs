@@ -329,10 +329,13 @@ pub async fn walk_facts(tx: &mut PgConnection, mut each: impl FnMut(&str, CaseFa
     }
 }
 
-/// How many cases have each of these anomalies; those that none has are left out.
-pub async fn with_anomalies(tx: &mut PgConnection, codes: &[&str]) -> Result<Vec<(String, i64)>, Error> {
+/// How many cases have each of these anomalies, and one of them; anomalies that none has are left out.
+pub async fn with_anomalies(
+    tx: &mut PgConnection,
+    codes: &[&str],
+) -> Result<Vec<(String, i64, String)>, Error> {
     sqlx::query_as(
-        "/* cases::with_anomalies */ SELECT code, count(*) FROM cases, unnest(anomalies) AS code
+        "/* cases::with_anomalies */ SELECT code, count(*), max(case_id) FROM cases, unnest(anomalies) AS code
           WHERE code = ANY($1) GROUP BY code ORDER BY code",
     )
     .bind(codes)

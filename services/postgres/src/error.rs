@@ -58,6 +58,14 @@ pub enum Error {
     RulebookUnreadable { seq: i64, faults: usize },
     #[error("{settled} settled results of {cases} cases would change: say --restate")]
     WouldRestate { cases: u64, settled: u64 },
+    #[error(
+        "the draft does not list sources that have sent events: {sources}; their cases could not be counted again"
+    )]
+    SourcesDropped { sources: String },
+    #[error(
+        "the draft says something else of {rates} under the same version: raise `version`, so that figures can be told apart"
+    )]
+    RatesRedefined { rates: String },
     #[error("the master key is not the one of this database: [data] master_key_file says which file is read")]
     WrongMasterKey,
     /// Bytes that do not open: another key, or altered.
@@ -114,6 +122,8 @@ impl Error {
             Self::NoRulebook => "no_rulebook",
             Self::RulebookUnreadable { .. } => "rulebook_unreadable",
             Self::WouldRestate { .. } => "would_restate",
+            Self::SourcesDropped { .. } => "sources_dropped",
+            Self::RatesRedefined { .. } => "rates_redefined",
             Self::WrongMasterKey => "wrong_master_key",
             Self::Unsealable { .. } => "unsealable",
             Self::Erased { .. } => "erased",
@@ -145,6 +155,12 @@ impl Error {
         code.is_some_and(|code| code.starts_with("28"))
     }
 
+    /// Whether the schema was changed under a statement that the session had prepared: another session has no such.
+    pub(crate) fn is_stale_plan(&self) -> bool {
+        let Self::Database { source, .. } = self else { return false };
+        source.as_database_error().is_some_and(is_stale_plan)
+    }
+
     pub(crate) fn database(name: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Database { name, source }
     }
@@ -153,6 +169,7 @@ impl Error {
 fn sort_of(error: &sqlx::Error) -> Sort {
     use sqlx::Error as E;
     match error {
+        E::Database(error) if is_stale_plan(&**error) => Sort::Race,
         E::Database(error) => error.code().map_or(Sort::Bug, |code| sort_of_sqlstate(&code)),
         E::Io(_) | E::Tls(_) | E::PoolTimedOut | E::PoolClosed | E::WorkerCrashed | E::BeginFailed => {
             Sort::Environment
@@ -161,6 +178,11 @@ fn sort_of(error: &sqlx::Error) -> Sort {
         E::Protocol(_) => Sort::Environment,
         _ => Sort::Bug,
     }
+}
+
+/// As a migration makes of statements that older processes have prepared.
+fn is_stale_plan(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().as_deref() == Some("0A000") && error.message().contains("cached plan")
 }
 
 /// Classes of PostgreSQL's appendix A.

@@ -156,6 +156,8 @@ async fn attempt<C, T>(
         Err(error) => {
             // The first error is the one to tell.
             match tx.rollback().await {
+                // The next attempt gets another session.
+                Ok(()) if error.is_stale_plan() => {}
                 Ok(()) => borrowed.give_back(),
                 Err(rollback) => {
                     tracing::debug!(transaction = name, error = %rollback, "rollback failed");

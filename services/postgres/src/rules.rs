@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hotline_core::case::CaseFacts;
-use hotline_core::fold::{View, fold};
+use hotline_core::fold::{View, fold, settle};
 use hotline_core::rulebook::{Files, Rulebook};
 use hotline_events::{Lang, show, tell};
 use jiff::Timestamp;
@@ -96,10 +96,14 @@ impl Rules {
         let Some((loaded, in_force)) = read.await? else { return Ok(None) };
         let mut facts = CaseFacts::decode(&loaded.facts)
             .map_err(|source| Error::Facts { case: loaded.case_id.clone(), source })?;
-        if let Some(at) = seen_by {
-            facts = facts.seen_by(at, &in_force.rulebook);
-        }
-        let view = fold(&loaded.case_id, &facts, &in_force.rulebook);
+        let view = match seen_by {
+            // As replay has it: decisions of ours that were due by then are taken.
+            Some(at) => {
+                facts = facts.seen_by(at, &in_force.rulebook);
+                settle(&loaded.case_id, &mut facts, &in_force.rulebook, at).0
+            }
+            None => fold(&loaded.case_id, &facts, &in_force.rulebook),
+        };
         let refold_pending = loaded.rulebook_seq < in_force.seq;
         Ok(Some(Viewed { view, in_force, revision: loaded.revision, refold_pending }))
     }

@@ -107,7 +107,10 @@ pub fn due(
     When { now, from }: When,
 ) -> Due {
     let ladder = alarms(view, rulebook);
-    let last = |id: &str| told.iter().find(|told| told.alarm.id() == id);
+    let last = |alarm: &Alarm| {
+        let exactly = told.iter().find(|told| told.alarm.id() == alarm.id());
+        exactly.or_else(|| told.iter().find(|told| alarm.is_called(&told.alarm.id())))
+    };
     let mut due = Due { ladder: ladder_hash(&ladder), ..Due::default() };
     for before in told {
         if before.telling != Telling::Raised {
@@ -115,7 +118,8 @@ pub fn due(
         }
         let id = before.alarm.id();
         // Whose clock is a little behind the one by which it was told takes nothing back.
-        let is_true = |alarm: &&Alarm| alarm.id() == id && (alarm.at <= now || alarm.at == before.alarm.at);
+        let is_true =
+            |alarm: &&Alarm| alarm.is_called(&id) && (alarm.at <= now || alarm.at == before.alarm.at);
         if ladder.iter().any(|alarm| is_true(&alarm)) {
             due.stands = true;
         } else {
@@ -126,10 +130,10 @@ pub fn due(
     let mut known = Known { case, facts, rulebook, at: Vec::new() };
     let withdrawn_now: Vec<SmolStr> = due.tellings.iter().map(|told| told.alarm.id()).collect();
     for alarm in ladder {
-        let before = last(&alarm.id());
+        let before = last(&alarm);
         let is_told = before.is_some_and(|before| !matches!(before.telling, Telling::Withdrawn(_)));
         // One that is withdrawn just now, since it falls due later, is slept for like any other.
-        if is_told && !withdrawn_now.contains(&alarm.id()) {
+        if is_told && !withdrawn_now.iter().any(|id| alarm.is_called(id)) {
             continue;
         }
         if alarm.deliver_at > now {
@@ -139,6 +143,8 @@ pub fn due(
         let was_known = alarm.at >= from && known.in_time(&alarm, now);
         due.stands |= was_known;
         let telling = if was_known { Telling::Raised } else { Telling::Missed };
+        // Under its new name it is counted anew.
+        let before = before.filter(|before| before.alarm.id() == alarm.id());
         due.tellings.push(Told { n: before.map_or(1, |before| before.n + 1), alarm, telling });
     }
     due
@@ -435,6 +441,32 @@ basis = "sample"
         let names: Vec<_> =
             again.iter().map(|told| (told.alarm.rung.as_str(), told.telling.name())).collect();
         assert_eq!(names, [("w-3wd", "raised")]);
+    }
+
+    #[test]
+    fn what_was_told_by_its_place_in_the_ladder_is_told_all_the_same() {
+        let rulebook = ladder();
+        let facts = case(DISPATCHED.lines().map(fact), &rulebook);
+        let view = fold(CASE, &facts, &rulebook);
+        let look = |view: &View, told: &[Told], now: &str| {
+            due((CASE, &facts), view, &rulebook, told, always(at(now))).tellings
+        };
+        let mut told = look(&view, &[], "10-12 12:00");
+        for one in &mut told {
+            one.alarm.rung = one.alarm.place.to_string().into();
+        }
+        assert_eq!(look(&view, &told, "10-12 13:00"), [], "the notice and the warning were told");
+        let names: Vec<_> =
+            look(&view, &told, "10-13 00:00").into_iter().map(|told| told.alarm.rung).collect();
+        assert_eq!(names, ["b+0h"], "the next is new");
+        let id = told[1].alarm.id();
+        let text = format!("{DISPATCHED}\n10-12 14:00 acknowledged {id}");
+        let acknowledged = fold(CASE, &case(text.lines().map(fact), &rulebook), &rulebook);
+        assert_eq!(
+            look(&acknowledged, &told, "10-13 00:00"),
+            [],
+            "an acknowledgement by the older name holds"
+        );
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub struct Dispatches {
     /// … of which so many were filled by the hotline itself, and so many by our own decision.
     pub by_hotline: u64,
     pub by_rule: u64,
+    /// … and these by nobody yet, or not before the round ended.
+    pub unfilled: u64,
     /// How often the rules agree with what the hotline itself decided.
     pub live_agrees: u64,
     pub draft_agrees: u64,
@@ -90,8 +92,12 @@ impl Dispatches {
                     Some(rule) => rule.slots += 1,
                     None => self.without_rule += 1,
                 }
-                let Some((done, before)) = slot_of(live, slot.trigger) else { continue };
-                let Some(custody) = before.filled_by.and_then(|by| opened(done, by)) else { continue };
+                let before = slot_of(live, slot.trigger);
+                let filled = before.and_then(|(done, slot)| Some((slot, opened(done, slot.filled_by?)?)));
+                let Some((before, custody)) = filled else {
+                    self.unfilled += 1;
+                    continue;
+                };
                 self.filled(custody, before.would_route.as_ref(), decision);
                 let Some(decision) = decision.filter(|decision| decision.department != custody.department)
                 else {

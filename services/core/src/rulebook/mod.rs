@@ -454,6 +454,14 @@ pub struct Rate {
     pub best: Best,
 }
 
+impl Rate {
+    /// Whether both count the same, whatever they are called and however they are ranked.
+    pub fn counts_as(&self, other: &Self) -> bool {
+        (self.basis, &self.filter, &self.numerator, &self.denominator)
+            == (other.basis, &other.filter, &other.numerator, &other.denominator)
+    }
+}
+
 /// Which value of a rate ranks first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Best {
@@ -474,6 +482,13 @@ pub struct Composite {
     pub terms: Vec<Weighted>,
     /// A department is ranked only if every rate has at least this denominator.
     pub rank_from: u32,
+}
+
+impl Composite {
+    /// Whether both come to the same points, whatever they are called.
+    pub fn counts_as(&self, other: &Self) -> bool {
+        (&self.groups, &self.terms) == (&other.groups, &other.terms)
+    }
 }
 
 /// A rate within a score.

@@ -59,11 +59,11 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(store: &Store, args: &ListArgs) -> anyhow::Result<ExitCode> {
-    if let Some(department) = &args.department {
-        let in_force = Rules::new(store.pool.clone()).current().await?;
-        if !in_force.rulebook.departments.contains_key(department.as_str()) {
-            eprintln!("the rulebook has no department {department}: is it spelt so in departments.csv?");
-        }
+    let in_force = Rules::new(store.pool.clone()).current().await?;
+    if let Some(department) = &args.department
+        && !in_force.rulebook.departments.contains_key(department.as_str())
+    {
+        eprintln!("the rulebook has no department {department}: is it spelt so in departments.csv?");
     }
     let mut asked = args;
     let found = run_tx(&store.pool, "alarms::list", &mut asked, |tx, asked| {
@@ -71,14 +71,17 @@ async fn list(store: &Store, args: &ListArgs) -> anyhow::Result<ExitCode> {
     })
     .await?;
     let heading = ["told at", "level", "department", "case", "stage", "due at", "alarm"];
+    // As people there read a clock; programs that read JSON get UTC.
+    let zone = &in_force.rulebook.timezone;
+    let local = |at: &jiff::Timestamp| at.display_with_offset(zone.to_offset(*at)).to_string();
     let rows = found.iter().map(|Standing { case_id, told_at, told: Told { alarm, .. } }| {
         [
-            told_at.to_string(),
+            local(told_at),
             alarm.level.name().to_owned(),
             alarm.to.as_deref().unwrap_or("-").to_owned(),
             case_id.to_string(),
             alarm.stage.to_string(),
-            alarm.due_at.to_string(),
+            local(&alarm.due_at),
             alarm.id().to_string(),
         ]
     });

@@ -7,12 +7,12 @@ use std::time::Duration;
 use hotline_casework::Halted;
 use hotline_core::anomaly::AnomalyCode;
 use hotline_core::rulebook::Rulebook;
-use hotline_kafka::{Partition, admin, cluster_id, inspect};
+use hotline_kafka::{ClusterConfig, Partition, admin, cluster_id, inspect};
 use hotline_postgres::cases;
 use hotline_postgres::positions::Position;
 use hotline_postgres::{
-    Error, MasterKey, PgPool, Rules, dead_letters, health, installation, positions, refolds, run_snapshot_tx,
-    run_tx, sources, tallies,
+    Error, MasterKey, PgPool, Rules, dead_letters, deliveries, health, installation, positions, refolds,
+    run_snapshot_tx, run_tx, sources, tallies,
 };
 use hotline_runtime::config::{Config, DataConfig, KafkaConfig, PostgresConfig};
 use hotline_runtime::{clock, embedded};
@@ -123,6 +123,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             log(&kafka, &store.master, &positions, &mut findings).await?;
         }
         overslept(store, &mut findings).await?;
+        receivers(store, &mut findings).await?;
         refused(store, &mut findings).await?;
         skews(store, &mut findings).await?;
         if !args.quick {
@@ -244,8 +245,11 @@ fn calendars(rulebook: &Rulebook, findings: &mut Findings) {
         findings.add(
             grade,
             "calendar",
-            format!("日历 {id} 已公布至 {until}，其后的期限为暂定"),
-            format!("the calendar {id} is known until {until}: deadlines after it are provisional"),
+            format!("日历 {id} 已公布至 {until}，其后的期限为暂定；国务院办公厅通知公布后加入新一年并启用规则库"),
+            format!(
+                "the calendar {id} is known until {until}: deadlines after it are provisional; add the next year when \
+                 the State Council's notice is out (each November), and activate the rulebook"
+            ),
         );
     }
 }
@@ -325,11 +329,22 @@ async fn log(
             if topic.append_time { "broker" } else { "producers: receipts are when casework reads" }
         ),
     );
-    let id = cluster_id(&cluster, ANSWER_WAIT).await?;
+    against_positions(kafka, (&cluster, topic.partitions), master, positions, findings).await
+}
+
+/// Whether casework would read every partition on.
+async fn against_positions(
+    kafka: &KafkaConfig,
+    (cluster, partitions): (&ClusterConfig, usize),
+    master: &MasterKey,
+    positions: &[Position],
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let id = cluster_id(cluster, ANSWER_WAIT).await?;
     let position_of = |partition: &Partition| {
         positions.iter().find(|position| position.claim.origin == partition.to_string())
     };
-    let wanted = (0..topic.partitions)
+    let wanted = (0..partitions)
         .filter_map(|number| i32::try_from(number).ok())
         .map(|number| {
             let partition = Partition::new(&kafka.topic, number);
@@ -337,14 +352,41 @@ async fn log(
             (partition, last.map(|last| last.offset))
         })
         .collect();
-    let seen = inspect(&cluster, &kafka.group, wanted, ANSWER_WAIT).await?;
+    let seen = inspect(cluster, &kafka.group, wanted, ANSWER_WAIT).await?;
     let opener = broker::opener(master);
+    let of_topic = format!("{}/", kafka.topic);
+    for position in positions {
+        let number =
+            position.claim.origin.strip_prefix(&of_topic).and_then(|number| number.parse::<i32>().ok());
+        if number.is_some_and(|number| usize::try_from(number).is_ok_and(|number| number >= partitions)) {
+            let (origin, next) = (&position.claim.origin, position.claim.next_offset);
+            findings.add(
+                Grade::Wrong,
+                "partition",
+                format!("{origin} 曾读到 {next}，而主题只有 {partitions} 个分区：主题是否重建？"),
+                format!("{origin} was read to {next}, and the topic has {partitions} partitions: was it made anew?"),
+            );
+        }
+    }
     let mut lag = 0;
     for log in seen {
         let position = position_of(&log.partition);
         let next = position.map_or(log.low, |position| position.claim.next_offset);
         lag += (log.high - next).max(0);
-        let Some(position) = position else { continue };
+        let Some(position) = position else {
+            if log.low > 0 {
+                let (origin, low) = (&log.partition, log.low);
+                findings.add(
+                    Grade::Wrong,
+                    "partition",
+                    format!("{origin} 从未读过，而日志始于 {low}：之前的记录已失，见 hotline partitions resume"),
+                    format!(
+                        "{origin} was never read and its log begins at {low}: what was before is gone, see hotline partitions resume"
+                    ),
+                );
+            }
+            continue;
+        };
         let of_another = position.cluster_id.as_ref().is_some_and(|known| *known != id);
         let judged = if of_another {
             Err(Halted::OtherCluster)
@@ -398,6 +440,25 @@ async fn overslept(store: &Store, findings: &mut Findings) -> anyhow::Result<()>
             format!("{cases} cases wait for a timekeeper, the first since {since}: does one run?")
         },
     );
+    Ok(())
+}
+
+/// Whether receivers take what they are told.
+async fn receivers(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
+    let all =
+        run_tx(&store.pool, "deliveries::list", &mut (), |tx, ()| Box::pin(deliveries::list(tx))).await?;
+    let now = clock::now();
+    for one in all {
+        let is_late = one.oldest_at.is_some_and(|at| now.duration_since(at) > OVERSLEPT_MAX);
+        let (name, waiting, given_up) = (&one.receiver, one.behind, one.undelivered);
+        findings.test(
+            !is_late && given_up == 0,
+            Grade::Look,
+            "receiver",
+            format!("通知接收方 {name}：待送 {waiting} 条，放弃 {given_up} 条"),
+            format!("the receiver {name} waits for {waiting} notices, {given_up} were given up: hotline notices receivers"),
+        );
+    }
     Ok(())
 }
 
@@ -467,12 +528,14 @@ async fn unknown(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<()> {
         Box::pin(cases::with_anomalies(tx, codes))
     })
     .await?;
-    for (code, cases) in &counts {
+    for (code, cases, example) in &counts {
         findings.add(
             Grade::Look,
             "unknown",
-            format!("{cases} 件诉求有 {code}：规则库中没有的代码，见 hotline explain"),
-            format!("{cases} cases have {code}: codes that the rulebook does not know, see hotline explain"),
+            format!("{cases} 件诉求有 {code}：规则库中没有的代码，例如 hotline explain {example}"),
+            format!(
+                "{cases} cases have {code}: codes that the rulebook does not know: hotline explain {example}"
+            ),
         );
     }
     if counts.is_empty() {

@@ -120,14 +120,17 @@ async fn activate(global: &Global, dir: &Path, dry_run: bool, restate: bool) -> 
     let (preview, done) = store::with(&global.load()?, async |store| {
         let now = clock::now();
         let writer = CaseWriter::new(store.pool.clone(), store.master.clone());
-        writer.prepare(now).await?;
+        if !dry_run {
+            writer.prepare(now).await?;
+        }
         let bar = progress::count(cases_of(&progress_of(store).await?), "folding by the draft");
-        let preview = preview(&writer, &rulebook, |cases| bar.set_position(cases)).await?;
+        let preview = preview(&writer, &rulebook, now, |cases| bar.set_position(cases)).await?;
         bar.finish_and_clear();
         if dry_run {
             return Ok((preview, None));
         }
-        Ok((preview, Some(writer.activate_previewed(&files, &rulebook, &preview, restate, now).await)))
+        let done = writer.activate_previewed(&files, &rulebook, &preview, restate, now).await;
+        Ok((preview, Some(done)))
     })
     .await?;
     let mut said = json!({
@@ -136,11 +139,13 @@ async fn activate(global: &Global, dir: &Path, dry_run: bool, restate: bool) -> 
         "changed": preview.changed,
         "restated": preview.restated,
         "settled": preview.settled,
+        "sources_dropped": preview.dropped,
     });
     match done {
         None => {
             println!("{said}");
-            Ok(if preview.settled > 0 { ExitCode::from(2) } else { ExitCode::SUCCESS })
+            let is_free = preview.settled == 0 && preview.dropped.is_empty();
+            Ok(if is_free { ExitCode::SUCCESS } else { ExitCode::from(2) })
         }
         Some(Ok(activation)) => {
             said["seq"] = activation.seq.into();

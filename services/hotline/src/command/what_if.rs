@@ -1,10 +1,10 @@
 //! `hotline what-if`: what a draft of the rulebook would change, before anybody is judged by it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use hotline_core::case::CaseFacts;
 use hotline_core::compare::{Asked, Comparison, Dispatches, Pair, Returns};
 use hotline_core::fold::settle;
@@ -33,8 +33,9 @@ use crate::table;
         hotline what-if --rulebook draft --period 2026-01-01..2026-11-01 --rate on_time_closure.due\n  \
         hotline what-if --rulebook draft --against deploy/rulebook --period 2026-09-01..2026-11-01 \\\n    \
         deploy/sample/events.ndjson\n\n\
-        The totals of the draft are those of `hotline replay --rulebook draft` over `hotline export`. Dispatch decisions \
-        of ours that were taken stay as they are under either.")]
+        The totals of the draft are those of `hotline replay --rulebook draft` over `hotline export`, where both rulebooks \
+        list the same sources with the same trusted_before. Dispatch decisions of ours that were taken stay as they are \
+        under either. Of a source of snapshots only the newest is there, so that the past is that of now.")]
 pub struct Args {
     /// The draft: a rulebook directory.
     #[arg(long, value_name = "DIR")]
@@ -112,8 +113,23 @@ impl Args {
             self.rate.join(",")
         };
         let ask = hotline_rates::Ask::parse(&rates, &self.by, &self.period)?;
-        let live = ask.query(live).context("the rulebook in force")?;
-        Ok((live, ask.query(draft).context("the draft")?))
+        // What only the draft knows has nothing to be compared with, and is shown all the same.
+        let known_to = |rulebook: &Rulebook| {
+            let is_known = |id: &String| {
+                rulebook.rates.contains_key(id.as_str()) || rulebook.scores.contains_key(id.as_str())
+            };
+            hotline_rates::Ask {
+                ids: ask.ids.iter().filter(|id| is_known(id)).cloned().collect(),
+                ..ask.clone()
+            }
+        };
+        let unknown =
+            |id: &&String| ![live, draft].into_iter().any(|rulebook| known_to(rulebook).ids.contains(id));
+        if ask.ids.iter().any(|id| unknown(&id)) {
+            // Its error lists what there is.
+            ask.query(draft)?;
+        }
+        Ok((known_to(live).query(live)?, known_to(draft).query(draft)?))
     }
 }
 
@@ -127,8 +143,9 @@ fn over_files<'r>(
     let (mut of_live, mut of_draft) = (Cases::new(live), Cases::new(draft));
     let refused = read_files(paths, |event| {
         let Some((case, fact)) = of_live.decoded(event)? else { return Ok(()) };
-        of_live.add_fact(case.clone(), fact.clone(), as_of)?;
-        of_draft.add_fact(case, fact, as_of)
+        // What one refuses the other may take.
+        let taken = of_live.add_fact(case.clone(), fact.clone(), as_of);
+        of_draft.add_fact(case, fact, as_of).and(taken)
     })?;
     if refused > 0 {
         eprintln!("{refused} events were refused and are in no figure");
@@ -244,10 +261,44 @@ fn whole(
         "cases": compared.cases,
         "changed": compared.changed,
         "rates": rates.collect::<Vec<_>>(),
+        "scores": scores(compared),
         "moved": moved.collect::<Vec<_>>(),
         "moved_count": compared.moved_count,
         "routing": routing(&compared.dispatches),
     })
+}
+
+/// The points of each department under both rulebooks.
+fn points(compared: &Comparison<'_>) -> BTreeMap<[String; 4], [Option<f64>; 2]> {
+    let (live, draft) = compared.answers();
+    let mut points: BTreeMap<[String; 4], [Option<f64>; 2]> = BTreeMap::new();
+    for (side, answer) in [live, draft].into_iter().enumerate() {
+        for standing in answer.standings {
+            let code = |code: &Option<SmolStr>| code.as_deref().unwrap_or_default().to_owned();
+            let key = [
+                standing.score.to_string(),
+                standing.department.to_string(),
+                code(&standing.hotline),
+                code(&standing.case_type),
+            ];
+            points.entry(key).or_default()[side] = Some(standing.points);
+        }
+    }
+    points
+}
+
+fn scores(compared: &Comparison<'_>) -> Value {
+    let shown =
+        points(compared).into_iter().map(|([score, department, hotline, case_type], [live, draft])| {
+            let mut by = json!({ "department": department });
+            for (name, code) in [("hotline", hotline), ("case_type", case_type)] {
+                if !code.is_empty() {
+                    by[name] = code.into();
+                }
+            }
+            json!({ "score": score, "by": by, "live": live, "draft": draft })
+        });
+    shown.collect()
 }
 
 fn place_of(live: Option<&Row>, draft: Option<&Row>) -> Value {
@@ -298,6 +349,7 @@ fn routing(dispatches: &Dispatches) -> Value {
         "slots": dispatches.slots,
         "by_hotline": dispatches.by_hotline,
         "by_rule": dispatches.by_rule,
+        "unfilled": dispatches.unfilled,
         "live_agrees": dispatches.live_agrees,
         "draft_agrees": dispatches.draft_agrees,
         "as_done": returns(dispatches.as_done),
@@ -309,8 +361,8 @@ fn routing(dispatches: &Dispatches) -> Value {
 }
 
 const HEADING_EN: [&str; 8] =
-    ["rate", "department", "hotline", "case_type", "in force", "draft", "change", "name"];
-const HEADING_ZH: [&str; 8] = ["指标", "承办单位", "热线", "诉求类型", "现行", "草案", "变化", "名称"];
+    ["rate", "department", "hotline", "case_type", "in force", "draft", "points", "name"];
+const HEADING_ZH: [&str; 8] = ["指标", "承办单位", "热线", "诉求类型", "现行", "草案", "百分点", "名称"];
 
 fn fraction(row: Option<&Row>, lang: Lang) -> String {
     let Some(row) = row else { return "-".to_owned() };
@@ -327,8 +379,6 @@ fn line(pair: &Pair, rulebook: &Rulebook, lang: Lang) -> [String; 8] {
         _ => String::new(),
     };
     let code = |code: &Option<SmolStr>| code.as_deref().unwrap_or_default().to_owned();
-    let department = rulebook.departments.get(&row.department);
-    let name = department.map(|known| if lang == Lang::Zh { &known.name_zh } else { &known.name_en });
     [
         row.rate.to_string(),
         row.department.to_string(),
@@ -337,8 +387,13 @@ fn line(pair: &Pair, rulebook: &Rulebook, lang: Lang) -> [String; 8] {
         fraction(pair.live.as_ref(), lang),
         fraction(pair.draft.as_ref(), lang),
         change,
-        name.cloned().unwrap_or_default(),
+        name_of(rulebook, &row.department, lang),
     ]
+}
+
+fn name_of(rulebook: &Rulebook, department: &str, lang: Lang) -> String {
+    let known = rulebook.departments.get(department);
+    known.map(|known| lang.of(&known.name_zh, &known.name_en).clone()).unwrap_or_default()
 }
 
 fn for_people(compared: &Comparison<'_>, pairs: &[Pair], draft: &Rulebook, lang: Lang) -> anyhow::Result<()> {
@@ -350,7 +405,14 @@ fn for_people(compared: &Comparison<'_>, pairs: &[Pair], draft: &Rulebook, lang:
         println!("{cases} cases folded under both rulebooks; {changed} of them would count otherwise.\n");
     }
     let heading = if zh { HEADING_ZH } else { HEADING_EN };
-    table::print(heading, pairs.iter().map(|pair| line(pair, draft, lang)))?;
+    let shown = |points: Option<f64>| points.map_or_else(|| "-".to_owned(), |points| format!("{points:.2}"));
+    let scores =
+        points(compared).into_iter().map(|([score, department, hotline, case_type], [live, now])| {
+            let name = name_of(draft, &department, lang);
+            let change = live.zip(now).map_or_else(String::new, |(live, now)| format!("{:+.2}", now - live));
+            [score, department, hotline, case_type, shown(live), shown(now), change, name]
+        });
+    table::print(heading, pairs.iter().map(|pair| line(pair, draft, lang)).chain(scores))?;
     if !compared.moved.is_empty() {
         let heading = if zh {
             ["诉求件", "指标", "承办单位", "现行", "草案"]
@@ -397,10 +459,10 @@ fn for_people(compared: &Comparison<'_>, pairs: &[Pair], draft: &Rulebook, lang:
 fn routing_for_people(dispatches: &Dispatches, zh: bool) -> anyhow::Result<()> {
     let Dispatches { slots, by_hotline, by_rule, live_agrees, draft_agrees, as_done, elsewhere, .. } =
         dispatches;
-    let without_rule = dispatches.without_rule;
+    let (without_rule, unfilled) = (dispatches.without_rule, dispatches.unfilled);
     if zh {
         println!(
-            "派单：期内应派单 {slots} 次，热线自派 {by_hotline} 次，按规则派单 {by_rule} 次，无规则可用 {without_rule} 次。"
+            "派单：期内应派单 {slots} 次：热线自派 {by_hotline} 次，按规则派单 {by_rule} 次，未派 {unfilled} 次；其中草案无规则可用 {without_rule} 次。"
         );
         println!("与热线自派一致：现行 {live_agrees} 次，草案 {draft_agrees} 次。");
         println!(
@@ -409,8 +471,8 @@ fn routing_for_people(dispatches: &Dispatches, zh: bool) -> anyhow::Result<()> {
         );
     } else {
         println!(
-            "Routing: {slots} dispatches were due; the hotline made {by_hotline}, rules made {by_rule}, and for \
-             {without_rule} the draft has no rule."
+            "Routing: {slots} dispatches were due: the hotline made {by_hotline}, rules {by_rule}, nobody {unfilled}; for \
+             {without_rule} of all the draft has no rule."
         );
         println!("Agreement with the hotline's own: in force {live_agrees}, draft {draft_agrees}.");
         println!(

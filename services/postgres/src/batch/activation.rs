@@ -1,5 +1,9 @@
 //! Activating a rulebook: what it would change, shown before it does.
 
+use std::collections::BTreeSet;
+
+use hotline_core::fact::PIPELINE_SOURCE;
+use hotline_core::fold::settle;
 use hotline_core::rulebook::{Files, Rulebook};
 use hotline_core::score::{Score, score};
 use jiff::Timestamp;
@@ -13,7 +17,7 @@ use crate::restatements::Restatement;
 use crate::rulebooks::{self, Activation};
 
 /// What a draft would change.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preview {
     pub cases: u64,
     /// Cases that would add something else to the tallies.
@@ -22,6 +26,8 @@ pub struct Preview {
     pub restated: u64,
     /// Settled integers that would change.
     pub settled: u64,
+    /// Sources of facts that the draft does not list.
+    pub dropped: BTreeSet<SmolStr>,
 }
 
 /// A page of the walk.
@@ -30,6 +36,7 @@ struct Page<'d> {
     draft: &'d Rulebook,
     after: SmolStr,
     preview: Preview,
+    now: Timestamp,
 }
 
 /// Folds every case with a draft beside what is stored, and tells `seen` after each page how many it has done. Each page
@@ -37,10 +44,11 @@ struct Page<'d> {
 pub async fn preview(
     writer: &CaseWriter,
     draft: &Rulebook,
+    now: Timestamp,
     mut seen: impl FnMut(u64) + Send,
 ) -> Result<Preview, Error> {
     let pool = &writer.pool;
-    let mut page = Page { writer, draft, after: SmolStr::default(), preview: Preview::default() };
+    let mut page = Page { writer, draft, after: SmolStr::default(), preview: Preview::default(), now };
     while run_tx(pool, "batch::preview", &mut page, |tx, page| Box::pin(page.next(tx))).await? {
         seen(page.preview.cases);
     }
@@ -56,10 +64,15 @@ impl Page<'_> {
         // Every case is older than the draft.
         let older = self.writer.older(tx, &loaded, i64::MAX).await?;
         for case in &loaded {
-            let facts = fold::decode(&case.case_id, Some(case))?;
+            let mut facts = fold::decode(&case.case_id, Some(case))?;
+            let sources = facts
+                .sources()
+                .filter(|source| *source != PIPELINE_SOURCE && !self.draft.sources.contains_key(*source));
+            self.preview.dropped.extend(sources.cloned());
             let old = Score::decode(&case.score).map_err(|_| Error::Score { case: case.case_id.clone() })?;
             let new = fold::guarded(&case.case_id, || {
-                score(&hotline_core::fold::fold(&case.case_id, &facts, self.draft), self.draft)
+                // Dispatch decisions that the draft takes are taken, as they will be.
+                score(&settle(&case.case_id, &mut facts, self.draft, self.now).0, self.draft)
             })?;
             self.preview.cases += 1;
             self.preview.changed += u64::from(old != new);
@@ -89,8 +102,30 @@ impl CaseWriter {
         restate: bool,
         now: Timestamp,
     ) -> Result<(Activation, Preview), Error> {
-        let preview = preview(self, rulebook, |_| {}).await?;
+        let preview = preview(self, rulebook, now, |_| {}).await?;
         Ok((self.activate_previewed(files, rulebook, &preview, restate, now).await?, preview))
+    }
+
+    /// Rates and scores that say something else than in the active rulebook, under the same version.
+    async fn redefined(&self, draft: &Rulebook) -> Result<Vec<String>, Error> {
+        let read = run_tx(&self.pool, "batch::redefined", &mut (), |tx, ()| {
+            Box::pin(async move {
+                match rulebooks::active_seq(tx).await? {
+                    Some(seq) => Ok(Some(rulebooks::by_seq(tx, seq).await?)),
+                    None => Ok(None),
+                }
+            })
+        })
+        .await?;
+        let Some(active) = read else { return Ok(Vec::new()) };
+        let active = &*active.rulebook;
+        let rates = draft.rates.iter().filter(|(id, rate)| {
+            active.rates.get(*id).is_some_and(|old| old.version == rate.version && !old.counts_as(rate))
+        });
+        let scores = draft.scores.iter().filter(|(id, score)| {
+            active.scores.get(*id).is_some_and(|old| old.version == score.version && !old.counts_as(score))
+        });
+        Ok(rates.map(|(id, _)| id).chain(scores.map(|(id, _)| id)).map(ToString::to_string).collect())
     }
 
     /// [`CaseWriter::activate`] after a [`preview`].
@@ -102,6 +137,14 @@ impl CaseWriter {
         restate: bool,
         now: Timestamp,
     ) -> Result<Activation, Error> {
+        if !preview.dropped.is_empty() {
+            let sources: Vec<&str> = preview.dropped.iter().map(SmolStr::as_str).collect();
+            return Err(Error::SourcesDropped { sources: sources.join(", ") });
+        }
+        let redefined = self.redefined(rulebook).await?;
+        if !redefined.is_empty() {
+            return Err(Error::RatesRedefined { rates: redefined.join(", ") });
+        }
         if preview.settled > 0 && !restate {
             return Err(Error::WouldRestate { cases: preview.restated, settled: preview.settled });
         }

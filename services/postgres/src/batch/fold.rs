@@ -175,9 +175,10 @@ pub(crate) fn refold(
     let rulebook = &*active.rulebook;
     let restatement = match loaded {
         Some(loaded) if is_stale(loaded, active) => {
-            let stored =
+            let mut stored =
                 CaseFacts::decode(&loaded.facts).map_err(|source| Error::Facts { case: case(), source })?;
-            let view = guarded(case_id, || hotline_core::fold::fold(case_id, &stored, rulebook))?;
+            // What the rules change is also what they decide anew.
+            let (view, _) = guarded(case_id, || settle(case_id, &mut stored, rulebook, as_of))?;
             let before = older.get(&loaded.rulebook_seq).unwrap_or(&active.rulebook);
             Restatement::between(loaded, (&old, before), (&score(&view, rulebook), rulebook), active.seq)
         }

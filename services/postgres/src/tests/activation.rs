@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Bench, at, event, files, received, rulebook};
+use super::{Bench, Files, at, event, files, received, rulebook};
 use crate::pool::{run_snapshot_tx, run_tx};
 use crate::{batch, refolds, restatements, rulebooks, tallies};
 
@@ -27,7 +27,8 @@ async fn an_activation_that_changes_settled_results_wants_to_be_asked_for() {
     let bench = bench().await;
     let longer = files(7);
     let mut seen = 0;
-    let preview = batch::preview(&bench.writer, &rulebook(&longer), |cases| seen = cases).await.unwrap();
+    let preview =
+        batch::preview(&bench.writer, &rulebook(&longer), at(LATER), |cases| seen = cases).await.unwrap();
     assert_eq!(seen, 2, "how far it is is told");
     assert_eq!((preview.cases, preview.changed), (2, 2), "the due days move");
     let shorter = files(3);
@@ -82,6 +83,42 @@ async fn refolding_brings_every_case_to_the_active_rulebook_and_lists_what_it_re
 }
 
 #[tokio::test]
+async fn a_preview_takes_the_dispatch_decisions_that_the_draft_takes() {
+    let bench = bench().await;
+    // From now on the cases of this source are ours to dispatch; nobody dispatched those that there are.
+    let mut ours = files(5);
+    let sources = ours.get_mut("sources/city.toml").unwrap();
+    let text = String::from_utf8(sources.clone()).unwrap();
+    *sources = text.replacen("dispatch = \"hotline\"", "dispatch = \"pipeline\"", 1).into_bytes();
+    let error = bench.writer.activate(&ours, &rulebook(&ours), false, at(LATER)).await.unwrap_err();
+    assert_eq!(error.code(), "would_restate");
+    bench.writer.activate(&ours, &rulebook(&ours), true, at(LATER)).await.unwrap();
+    while !bench.writer.refold_step(at(LATER), 10).await.unwrap().refold.done {}
+    assert!(bench.count("SELECT count(*) FROM restatements WHERE measure = 'dispatched'").await > 0);
+}
+
+#[tokio::test]
+async fn what_would_break_the_record_is_refused() {
+    let bench = bench().await;
+    let refused = async |files: &Files| {
+        bench.writer.activate(files, &rulebook(files), true, at(LATER)).await.unwrap_err().code()
+    };
+    let mut fewer = files(5);
+    let sources = fewer.get_mut("sources/city.toml").unwrap();
+    let text = String::from_utf8(sources.clone()).unwrap();
+    *sources = text.replacen("/hotline/12345", "/hotline/other", 1).into_bytes();
+    assert_eq!(refused(&fewer).await, "sources_dropped");
+    let mut other = files(5);
+    let rates = other.get_mut("rates/all.toml").unwrap();
+    let text = String::from_utf8(rates.clone()).unwrap();
+    *rates = text.replacen("\"each.close.open\", ", "", 1).into_bytes();
+    assert_eq!(refused(&other).await, "rates_redefined");
+    let rates = other.get_mut("rates/all.toml").unwrap();
+    *rates = String::from_utf8(rates.clone()).unwrap().replacen("version = 1", "version = 2", 1).into_bytes();
+    bench.writer.activate(&other, &rulebook(&other), true, at(LATER)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_provisional_deadline_is_settled_when_the_years_calendar_arrives() {
     let bench = Bench::new().await;
     let mut claim = bench.writer.claim("http").await.unwrap();
@@ -115,7 +152,7 @@ async fn a_provisional_deadline_is_settled_when_the_years_calendar_arrives() {
         + "[[day]]\ndate = 2026-12-26\nkind = \"work\"\nname = \"元旦\"\n";
     *calendar = text.into_bytes();
     let draft = rulebook(&settled);
-    let preview = batch::preview(&bench.writer, &draft, |_| {}).await.unwrap();
+    let preview = batch::preview(&bench.writer, &draft, at("2026-12-29T00:00:00Z"), |_| {}).await.unwrap();
     assert_eq!((preview.changed, preview.restated), (2, 1), "the closed one was judged by another day");
     bench.writer.activate(&settled, &draft, true, at("2026-12-29T00:00:00Z")).await.unwrap();
     while !bench.writer.refold_step(at("2026-12-29T00:00:00Z"), 10).await.unwrap().refold.done {}

@@ -189,9 +189,24 @@ async fn a_rulebook_that_is_taken_back_leaves_no_case_asleep() {
     assert_eq!(wake(&bench, BREACH).await, Woken { cases: 1, withdrawn: 1, ..Woken::default() });
     bench.writer.activate(&with, &rulebook(&with), true, at(BREACH)).await.unwrap();
     while !bench.writer.refold_step(at(BREACH), 10).await.unwrap().refold.done {}
-    assert_eq!(wake(&bench, BREACH).await, Woken { cases: 1, raised: 2, ..Woken::default() });
+    // The notice fell due days before these rules came back: it is noted and not told again.
+    assert_eq!(wake(&bench, BREACH).await, Woken { cases: 1, raised: 1, missed: 1, ..Woken::default() });
     let grace = jiff::SignedDuration::ZERO;
     assert_eq!(bench.writer.check_alarms(at(BREACH), grace).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_new_rung_tells_nothing_of_what_was_over_long_before_it() {
+    let bench = Bench::new().await;
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    let closed = event("e2", "1", "closed", "2026-03-06T00:30:00Z", &json!({ "department": "D1" }));
+    let records = vec![bench.record(&received("e1", "1")), bench.record_at(&closed, "2026-03-06T00:30:00Z")];
+    bench.apply(&mut claim, records).await;
+    let (later, with) = ("2026-04-01T00:00:00Z", ladder_files());
+    bench.writer.activate(&with, &rulebook(&with), true, at(later)).await.unwrap();
+    while !bench.writer.refold_step(at(later), 10).await.unwrap().refold.done {}
+    assert_eq!(wake(&bench, later).await, Woken { cases: 1, missed: 1, ..Woken::default() });
+    assert_eq!(bench.count("SELECT count(*) FROM notices").await, 0);
 }
 
 #[tokio::test]
