@@ -27,24 +27,12 @@ sys.dont_write_bytecode = True
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "chaos")]
 
+import alarms
 import bench
 import stories
 from stage import PARTITIONS, TOPIC, Role, Stage, free_port, say
 
 SOURCE = "/hotline/12315/waking"
-POLICY = """[[policy]]
-id = "due"
-calendar = "cn"
-match = { hotline = "12315" }
-stage = "close"
-start = "received"
-stop = ["closed"]
-limit = 2
-unit = "hour"
-closure = true
-alarms = [{ after = "0 hour", level = "breach" }]
-basis = "an example"
-"""
 WAIT_SECONDS = 900
 
 
@@ -65,7 +53,7 @@ class Run:
         bench.write_rulebook(stage.rulebook)
         policies = stage.rulebook / "policies/all.toml"
         load = "".join(line for line in policies.read_text().splitlines(keepends=True) if not line.startswith("alarms = "))
-        policies.write_text(load + POLICY)
+        policies.write_text(load + alarms.POLICY.replace("12345", "12315").replace('id = "close"', 'id = "due"'))
         with open(stage.rulebook / "sources/bench.toml", "a") as sources:
             sources.write(f'[[source]]\nid = "{SOURCE}"\nhotline = "12315"\nname = "waking"\ndispatch = "hotline"\n')
         stage.write_config()

@@ -78,7 +78,7 @@ fn a_draft_is_weighed_shown_and_put_into_force() {
     // Deltas are merged when nothing more comes in: then the tables rest.
     let mut before = hash_of_tables(&server);
     let settled = (0..60).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        std::thread::park_timeout(std::time::Duration::from_millis(500));
         let after = hash_of_tables(&server);
         std::mem::replace(&mut before, after.clone()) == after
     });

@@ -1,5 +1,6 @@
 //! What robots of 企业微信 and 钉钉 say of notices. Pure.
 
+use hotline_events::words::{self, Lang};
 use hotline_postgres::notices::Numbered;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -30,7 +31,7 @@ pub(crate) fn line(notice: &Numbered, template: Option<&str>, zone: &TimeZone) -
         ("{department}", notice.department.to_string()),
         ("{case}", notice.case_id.to_string()),
         ("{hotline}", data("hotline")),
-        ("{stage}", stage(&data("stage")).to_owned()),
+        ("{stage}", words::code(&data("stage"), Lang::Zh).to_owned()),
         ("{due_at}", due_at.unwrap_or_else(|_| "-".to_owned())),
     ];
     let text = template.unwrap_or(TEMPLATE).to_owned();
@@ -46,22 +47,6 @@ fn what(kind: &str, level: &str) -> &'static str {
         ("withdrawn", _) => "【提醒撤回】",
         ("dispatched", _) => "【派单】",
         _ => "【派单撤回】",
-    }
-}
-
-fn stage(stage: &str) -> &str {
-    match stage {
-        "sign" => "签收",
-        "contact" => "联系",
-        "reply" => "答复",
-        "accept" => "受理",
-        "verify" => "核查",
-        "close" => "办结",
-        "review" => "审核",
-        "dispatch" => "派单",
-        "follow_up" => "回访",
-        "supervise" => "督办",
-        other => other,
     }
 }
 
