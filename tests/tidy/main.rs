@@ -23,7 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "hotline-casework",
         &["hotline-core", "hotline-events", "hotline-kafka", "hotline-postgres", "hotline-runtime"],
     ),
-    ("hotline-relay", &["hotline-kafka", "hotline-postgres", "hotline-runtime"]),
+    ("hotline-relay", &["hotline-events", "hotline-kafka", "hotline-postgres", "hotline-runtime"]),
     ("hotline-timekeeper", &["hotline-postgres", "hotline-runtime"]),
     ("hotline-rates", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
     ("hotline-demo", &["hotline-core"]),
