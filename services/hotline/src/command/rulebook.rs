@@ -239,7 +239,7 @@ async fn status(store: &Store, wait: bool, format: Format) -> anyhow::Result<Exi
         Format::Csv => table::print_csv(heading, rows.map(line))?,
         Format::Table => {
             table::print(heading, rows.map(line))?;
-            let state = if done { "done" } else { "casework is at it" };
+            let state = if done { "done" } else { "casework folds the rest while it runs" };
             println!(
                 "\n{} of {} cases are folded by the last: {state}",
                 folded(&progress),
