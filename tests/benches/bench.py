@@ -2,6 +2,7 @@
 """How fast casework is, end to end from a real Kafka to committed tallies, and what limits it.
 
     tests/benches/bench.py [--cases N] [--partitions N] [--latency SECONDS] [--more-cases N]
+                           [--everything]
 
 Everything runs on this machine: broker, PostgreSQL, casework. The workload is that of the design: twelve events a case
 in time order over thirty days, 300 departments, seven case types, personal data. The events lie in the topic before
@@ -11,7 +12,7 @@ machine mean little. The checkpoint that the run leaves behind and the merging o
 
 --latency pushes 1,000 events a second over HTTP through gateway, topic and casework, and asks for single cases until
 they are visible. --more-cases adds so many copies of case rows and keys and measures once more with new cases, one event
-of ten about an old one anywhere in the table: what a large table costs.
+of ten about an old one anywhere in the table: what a large table costs. --everything runs all roles in the measured process instead of casework alone.
 
 Prints one JSON object. Needs a release build (HOTLINE_BIN or target/release/hotline), Java for Kafka, PostgreSQL.
 """
@@ -359,6 +360,7 @@ def main():
     ap.add_argument("--partitions", type=int, default=12)
     ap.add_argument("--latency", type=int, default=0, metavar="SECONDS")
     ap.add_argument("--more-cases", type=int, default=0, metavar="N")
+    ap.add_argument("--everything", action="store_true", help="all roles at work, not casework alone")
     ap.add_argument("--statements", action="store_true", help="sample what the database is busy with; costs a little")
     ap.add_argument("--keep", action="store_true", help="leave the folder for looking at")
     args = ap.parse_args()
@@ -372,8 +374,9 @@ def main():
         say(f"making {args.cases} cases")
         events = write_events(folder / "events.ndjson", args.cases)
         bench.send(folder / "events.ndjson")
-        say("casework")
-        bench.start("casework")
+        roles = "all" if args.everything else "casework"
+        say(roles)
+        bench.start(roles)
         result["run"] = bench.run(events)
         result["run"].update(bench.figures(events))
         result["bare_copy_rows_per_second"] = bench.copy()
@@ -386,7 +389,7 @@ def main():
             # As before, the events lie there before casework starts.
             bench.stop()
             bench.send(folder / "more.ndjson")
-            bench.start("casework")
+            bench.start(roles)
             result["run_with_more_cases"] = bench.run(more)
             result["cost_against_small_table"] = round(
                 result["run"]["events_per_second"] / result["run_with_more_cases"]["events_per_second"], 2)

@@ -30,12 +30,14 @@ pub async fn told_from(tx: &mut PgConnection) -> Result<Timestamp, Error> {
     Ok(from.max(activated_at).unwrap_or(Timestamp::MIN))
 }
 
-/// What was told last of each rung of these cases, in the order in which they fell due.
+/// What was told last of each rung of these cases, in the order in which they fell due. It is asked case by case: a plan
+/// that was made while the table was small would read all of it, over and over, while it grows.
 pub async fn last_told(tx: &mut PgConnection, cases: &[&str]) -> Result<BTreeMap<SmolStr, Vec<Told>>, Error> {
     let rows = sqlx::query(
-        "/* alarms::last_told */ SELECT DISTINCT ON (case_id, alarm) case_id, n, telling, why, round, stage, tier,
-                custody, coalesce(rung_name, rung::text), due_at, fell_due_at, deliver_at, level, department
-           FROM alarms WHERE case_id = ANY($1) ORDER BY case_id, alarm, n DESC",
+        "/* alarms::last_told */ SELECT c.case_id, a.* FROM unnest($1::text[]) AS c (case_id),
+            LATERAL (SELECT DISTINCT ON (alarm) n, telling, why, round, stage, tier, custody,
+                            coalesce(rung_name, rung::text), due_at, fell_due_at, deliver_at, level, department
+                       FROM alarms WHERE alarms.case_id = c.case_id ORDER BY alarm, n DESC) AS a",
     )
     .bind(cases)
     .fetch_all(tx)

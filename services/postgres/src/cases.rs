@@ -191,11 +191,12 @@ pub async fn stale(
 }
 
 /// Takes cases for which something falls due by an instant, the longest due first. Nobody else can take or write them
-/// until the end of the transaction; those that somebody is at work on are left out.
+/// until the end of the transaction; those that somebody is at work on are left out. Among those due at the same instant
+/// the order is the index's own: deadlines bunch, and to sort them all would cost as much as they are.
 pub async fn claim_waking(tx: &mut PgConnection, by: Timestamp, limit: i64) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
         "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
-           FROM cases WHERE wake_at <= $1 ORDER BY wake_at, case_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+           FROM cases WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
     )
     .bind(At(by))
     .bind(limit)

@@ -3,7 +3,7 @@
 //!
 //! Guarantees: any number of processes share the work, a case is looked at by one of them; what is told is noted in the
 //! same transaction, so that a process that dies tells nothing twice and forgets nothing. A database that is away is
-//! waited for; batches of events go first for some seconds where both want to work. It deliberately delivers nothing:
+//! waited for; batches of events go first for some tens of seconds where both want to work. It deliberately delivers nothing:
 //! notices go into a table, from which the relay takes them.
 
 mod config;
@@ -52,6 +52,7 @@ async fn work(
     now: fn() -> Timestamp,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
+    let mut batches_seen: Option<Instant> = None;
     while !stop.is_cancelled() {
         let began = Instant::now();
         let woken = match writer.wake_step(now(), config.cases_max).await {
@@ -59,24 +60,30 @@ async fn work(
             Err(error) => tolerate(error)?,
         };
         metrics::woken(&woken);
+        if woken.beside_batches {
+            batches_seen = Some(Instant::now());
+        }
+        let beside_batches = batches_seen.is_some_and(|seen| seen.elapsed() < BETWEEN_BATCHES);
         // A page that is not full was the last one.
         if i64::try_from(woken.cases).is_ok_and(|cases| cases < config.cases_max) {
             pause(config.look_every, &stop).await;
         } else {
-            pause(rest_after(&woken, began.elapsed()), &stop).await;
+            pause(rest_after(beside_batches, woken.waited, began.elapsed()), &stop).await;
         }
     }
     Ok(())
 }
 
-/// How long events go first. Who is told a few seconds later is told in time; whose events wait has no answer.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(20);
-/// The rest after a step beside batches, in times of what it took.
-const REST: u32 = 3;
+/// How long events go first. Who is told some seconds later is told in time; whose events wait has no answer.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(40);
+/// The rest after a step beside batches, in times of what it took: less than a tenth of the machine is taken from them.
+const REST: u32 = 12;
+/// Who writes batches has some time between two transactions: to read, to decode.
+const BETWEEN_BATCHES: Duration = Duration::from_secs(5);
 
 /// Beside batches of events the work is spread over time, until somebody would be told too late.
-fn rest_after(woken: &Woken, took: Duration) -> Duration {
-    if woken.beside_batches && woken.waited < PATIENCE { took * REST } else { Duration::ZERO }
+fn rest_after(beside_batches: bool, waited: SignedDuration, took: Duration) -> Duration {
+    if beside_batches && waited < PATIENCE { took * REST } else { Duration::ZERO }
 }
 
 /// A sick environment passes; all else ends the role.

@@ -13,13 +13,8 @@ fn the_sample_of_its_configuration_is_its_default() {
 #[test]
 fn events_go_first_until_somebody_would_be_told_too_late() {
     let step = Duration::from_millis(40);
-    let rest = |beside_batches, seconds| {
-        rest_after(
-            &Woken { beside_batches, waited: SignedDuration::from_secs(seconds), ..Woken::default() },
-            step,
-        )
-    };
+    let rest = |beside_batches, seconds| rest_after(beside_batches, SignedDuration::from_secs(seconds), step);
     assert_eq!(rest(false, 0), Duration::ZERO, "nobody else is at work");
-    assert_eq!(rest(true, 19), step * REST);
-    assert_eq!(rest(true, 20), Duration::ZERO);
+    assert_eq!(rest(true, 39), step * REST);
+    assert_eq!(rest(true, 40), Duration::ZERO);
 }
