@@ -8,6 +8,7 @@ use hotline_postgres::interventions::{self, By};
 use hotline_postgres::positions::Claim;
 use hotline_postgres::sources::Stop;
 use hotline_postgres::{Applied, CaseWriter, Commit, Error, Sort};
+use jiff::Timestamp;
 use smol_str::SmolStr;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -78,6 +79,10 @@ impl Applier {
         Self { writer, config, origin, claim, patience, watch, clock, is_trial: false, given_up }
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
     /// The batch of a trial was given up, and not because it ended the process.
     pub(crate) async fn give_up_trial(&self) {
         let Some(held) = self.claim.as_ref().filter(|_| self.is_trial) else { return };
@@ -97,18 +102,13 @@ impl Applier {
             match self.try_apply(&part).await {
                 Ok(applied) => {
                     metrics::applied(&applied);
+                    let lists = |source: &str| self.writer.lists(source);
+                    metrics::committed(&part.records, &applied.outcomes, self.now(), lists);
                     self.look_at(&part.records, &applied.outcomes).await;
                     outcomes.extend(applied.outcomes);
                 }
                 Err(error) => divide(error, part.records, &mut waiting)?,
             }
-        }
-        for outcome in outcomes.iter().flatten() {
-            let code = match outcome {
-                Outcome::Dead { reason, .. } => reason.code(),
-                other => other.code(),
-            };
-            ::metrics::counter!(metrics::EVENTS, "outcome" => code).increment(1);
         }
         Ok(outcomes)
     }
@@ -132,7 +132,7 @@ impl Applier {
             match self.writer.stop_source(&source, Stop::Diverted, by).await {
                 Ok(false) => {}
                 Ok(true) => {
-                    ::metrics::counter!(metrics::SOURCES_DIVERTED).increment(1);
+                    ::metrics::counter!(metrics::SOURCES_DIVERTED.name).increment(1);
                     tracing::error!(
                         source = source.as_str(),
                         why = excess.why(),
@@ -269,6 +269,9 @@ fn divide(error: Error, mut records: Vec<Record>, waiting: &mut Vec<Vec<Record>>
 }
 
 pub(crate) fn note(error: &Error) {
-    ::metrics::counter!(metrics::BATCH_FAILURES, "code" => error.code()).increment(1);
+    if matches!(error, Error::Fenced { .. }) {
+        ::metrics::counter!(metrics::FENCED.name).increment(1);
+    }
+    ::metrics::counter!(metrics::BATCH_FAILURES.name, "code" => error.code()).increment(1);
     tracing::warn!(code = error.code(), error = %error, "a batch failed");
 }

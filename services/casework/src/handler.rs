@@ -89,12 +89,15 @@ async fn answer(applier: &mut Applier, batch: Vec<Handover>, started: Instant) -
     }
     metrics::batch_of(records.len());
     let (answer, end): (Result<Vec<Vec<Outcome>>, Refusal>, _) = match applier.apply(records).await {
-        Ok(outcomes) => (Ok(outcomes), Ok(())),
+        Ok(outcomes) => {
+            metrics::committed_at(metrics::HTTP, applier.now());
+            (Ok(outcomes), Ok(()))
+        }
         Err(Failure::Unavailable) => (Err(Refusal::Unavailable), Ok(())),
         Err(Failure::Fenced) => (Err(Refusal::Internal), Err(RunError::Fenced)),
         Err(Failure::Fatal(error)) => (Err(Refusal::Internal), Err(RunError::Store(error))),
     };
-    ::metrics::histogram!(metrics::BATCH_SECONDS).record(started.elapsed());
+    ::metrics::histogram!(metrics::BATCH_SECONDS.name).record(started.elapsed());
     let mut answer = answer.map(Vec::into_iter);
     for (count, reply) in replies {
         let share = match &mut answer {

@@ -57,7 +57,6 @@ pub async fn run(
     intake: Intake,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    metrics::describe();
     let serve = async {
         match intake {
             Intake::Handovers(handovers) => {
@@ -84,7 +83,7 @@ async fn compact(
             Ok(moved) => moved.unwrap_or_default(),
             Err(error) => tolerate(error)?,
         };
-        ::metrics::counter!(metrics::DELTAS_MERGED).increment(moved);
+        ::metrics::counter!(metrics::DELTAS_MERGED.name).increment(moved);
         if moved < config.compact_rows_max.cast_unsigned() {
             pause(config.compact_every, stop).await;
         }
@@ -110,8 +109,8 @@ async fn refold(
         }
         let pass = match writer.refold_step(now, config.refold_cases_max).await {
             Ok(done) => {
-                ::metrics::counter!(metrics::CASES_REFOLDED).increment(done.cases as u64);
-                ::metrics::gauge!(metrics::REFOLD_DONE).set(if done.refold.done { 1.0 } else { 0.0 });
+                ::metrics::counter!(metrics::CASES_REFOLDED.name).increment(done.cases as u64);
+                ::metrics::gauge!(metrics::REFOLD_DONE.name).set(if done.refold.done { 1.0 } else { 0.0 });
                 !done.refold.done
             }
             Err(error) => tolerate(error)?,

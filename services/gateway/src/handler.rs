@@ -87,7 +87,7 @@ async fn observe(
     };
     let code = response.extensions().get::<ProblemCode>().map_or("ok", |code| code.0);
     let source = response.extensions().get::<FromSource>().map_or(metrics::OTHER, |source| &source.0);
-    metrics::request(route, source, code, begun_at.elapsed());
+    metrics::request(route, source, (response.status(), code), begun_at.elapsed());
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -25,7 +25,7 @@ mod error;
 mod event;
 mod handler;
 mod intake;
-mod metrics;
+pub mod metrics;
 mod server;
 pub mod signature;
 #[cfg(test)]

@@ -80,7 +80,7 @@ pub fn run_around<T>(
     work: impl AsyncFnOnce(&Store, Addresses) -> T,
 ) -> anyhow::Result<(ExitCode, Option<T>)> {
     let log = logging::install(&config.section::<LogConfig>())?;
-    let metrics = metrics::install(env!("CARGO_PKG_VERSION"))?;
+    let metrics = metrics::install(env!("CARGO_PKG_VERSION"), hotline_observe::LISTS)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -13,7 +13,7 @@ mod bulletin;
 mod config;
 mod error;
 mod handler;
-mod metrics;
+pub mod metrics;
 pub mod row;
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,8 @@ mod tests;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use hotline_postgres::{PgPool, Rules, run_tx, standing};
+use hotline_postgres::standing::{Pipeline, Standing};
+use hotline_postgres::{Error as Store, InForce, PgPool, Rules, run_snapshot_tx, standing};
 use jiff::Timestamp;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -54,14 +55,24 @@ pub async fn run(config: RatesConfig, parts: Parts, stop: CancellationToken) -> 
 }
 
 async fn show(parts: &Parts, gauges: &mut metrics::Gauges) {
-    let mut as_of = (parts.now)();
-    let read = run_tx(&parts.pool, "rates::standing", &mut as_of, |tx, as_of| {
-        Box::pin(standing::by_department(tx, *as_of))
-    });
-    match (read.await, parts.rules.current().await) {
-        (Ok(standings), Ok(rules)) => gauges.show(&standings, &rules.rulebook, as_of),
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::warn!(error.code = error.code(), %error, "gauges could not be refreshed");
-        }
+    let as_of = (parts.now)();
+    match read(parts, as_of).await {
+        Ok((standings, pipeline, rules)) => gauges.show(&standings, &pipeline, &rules.rulebook, as_of),
+        Err(error) => tracing::warn!(error.code = error.code(), %error, "gauges could not be refreshed"),
     }
+}
+
+async fn read(parts: &Parts, as_of: Timestamp) -> Result<(Vec<Standing>, Pipeline, Arc<InForce>), Store> {
+    let rules = parts.rules.current().await?;
+    let timezone = rules.rulebook.timezone.clone();
+    let today = timezone.to_datetime(as_of).date();
+    let mut at = (as_of, metrics::end_of(today, &timezone).unwrap_or(as_of));
+    let read = run_snapshot_tx(&parts.pool, "rates::standing", &mut at, |tx, (as_of, day_ends)| {
+        Box::pin(async move {
+            let standings = standing::by_department(tx, *as_of, *day_ends).await?;
+            Ok((standings, standing::pipeline(tx, *as_of).await?))
+        })
+    });
+    let (standings, pipeline) = read.await?;
+    Ok((standings, pipeline, rules))
 }

@@ -48,7 +48,6 @@ pub struct Parts {
 /// Numbers and delivers until `stop`. Secrets are read at the beginning. Fails if the store is not what this program
 /// wrote; a database or a receiver that is away is waited for.
 pub async fn run(config: RelayConfig, parts: Parts, stop: CancellationToken) -> Result<(), Error> {
-    metrics::describe();
     let zone = TimeZone::get(&config.timezone).unwrap_or(TimeZone::UTC);
     let mut receivers: Vec<Receiver> = parts.topic.clone().map(Receiver::Kafka).into_iter().collect();
     for webhook in &config.webhooks {

@@ -1,22 +1,23 @@
 //! What the relay counts. Receivers are those of the configuration.
 
-use metrics::{counter, describe_counter};
+use hotline_runtime::catalogue::Metric;
+use metrics::counter;
 
-/// Notices that got their number.
-pub const NUMBERED: &str = "hotline_relay_notices_total";
-/// Notices by `receiver` and `outcome`: `delivered`, `again`, `given_up`.
-pub const DELIVERIES: &str = "hotline_relay_deliveries_total";
+pub const NUMBERED: Metric =
+    Metric::counter("hotline_relay_notices_total", &[], "Notices that got their number");
+pub const DELIVERIES: Metric = Metric::counter(
+    "hotline_relay_deliveries_total",
+    &["receiver", "outcome"],
+    "Notices by receiver and by what came of sending them: delivered, again, given_up",
+);
+
+/// All of them.
+pub const CATALOGUE: &[Metric] = &[NUMBERED, DELIVERIES];
 
 pub(crate) fn numbered(count: u64) {
-    counter!(NUMBERED).increment(count);
+    counter!(NUMBERED.name).increment(count);
 }
 
 pub(crate) fn delivery(receiver: &str, outcome: &'static str) {
-    counter!(DELIVERIES, "receiver" => receiver.to_owned(), "outcome" => outcome).increment(1);
-}
-
-/// Tells the recorder what each is.
-pub(crate) fn describe() {
-    describe_counter!(NUMBERED, "Notices that got their number");
-    describe_counter!(DELIVERIES, "Notices by receiver and what came of sending them");
+    counter!(DELIVERIES.name, "receiver" => receiver.to_owned(), "outcome" => outcome).increment(1);
 }

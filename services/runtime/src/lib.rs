@@ -4,6 +4,7 @@
 //! It is the one crate that reads the environment and the system clock. It knows no case, no event and
 //! no SQL: a database is handed on as a [`database::Connection`], which `services/postgres` opens.
 
+pub mod catalogue;
 pub mod clock;
 pub mod config;
 pub mod database;

@@ -4,36 +4,50 @@ use metrics::gauge;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::Error;
+use crate::catalogue::{Kind, Metric, describe};
 
-/// Bounds for `*_seconds`: from a fold in memory to a batch that waits for a disk.
-const SECONDS: [f64; 14] =
-    [0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
-/// Bounds for `*_records`: from one event to a full batch.
-const RECORDS: [f64; 8] = [1.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 2_500.0, 5_000.0];
-/// Bounds for `*_bytes`.
-const BYTES: [f64; 7] = [256.0, 1_024.0, 4_096.0, 16_384.0, 262_144.0, 1_048_576.0, 8_388_608.0];
+/// The program.
+pub const BUILD: Metric =
+    Metric::gauge("hotline_build_info", &["version"], "1, with the version of the program");
 
-/// Installs the recorder of the process: once. Names follow Prometheus: `hotline_<role>_<what>_<unit>`.
-pub fn install(version: &'static str) -> Result<PrometheusHandle, Error> {
-    let handle = builder().install_recorder().map_err(|_| Error::AlreadyInstalled)?;
-    gauge!("hotline_build_info", "version" => version).set(1.0);
+pub const CPU: Metric =
+    Metric::counter("process_cpu_seconds_total", &[], "Seconds of processor time, of user and system");
+pub const MEMORY: Metric =
+    Metric::gauge("process_resident_memory_bytes", &[], "Bytes of memory that the process holds");
+pub const FILES: Metric = Metric::gauge("process_open_fds", &[], "Open files and sockets");
+pub const FILES_MAX: Metric = Metric::gauge("process_max_fds", &[], "Files and sockets that may be open");
+pub const THREADS: Metric = Metric::gauge("process_threads", &[], "Threads of the process");
+pub const STARTED: Metric =
+    Metric::gauge("process_start_time_seconds", &[], "When the process started, in seconds since 1970");
+
+/// What every process measures.
+pub const CATALOGUE: &[Metric] = &[BUILD, CPU, MEMORY, FILES, FILES_MAX, THREADS, STARTED];
+
+/// Installs the recorder of the process: once. It knows the metrics of these lists.
+pub fn install(version: &'static str, lists: &[&[Metric]]) -> Result<PrometheusHandle, Error> {
+    let handle = builder(lists).install_recorder().map_err(|_| Error::AlreadyInstalled)?;
+    describe(CATALOGUE);
+    for list in lists {
+        describe(list);
+    }
+    gauge!(BUILD.name, "version" => version).set(1.0);
     Ok(handle)
 }
 
-fn builder() -> PrometheusBuilder {
-    let suffixes = [("_seconds", &SECONDS[..]), ("_records", &RECORDS[..]), ("_bytes", &BYTES[..])];
-    suffixes.into_iter().fold(
-        PrometheusBuilder::new().with_recommended_naming(true),
-        |builder, (suffix, bounds)| {
-            builder
-                .set_buckets_for_metric(Matcher::Suffix(suffix.to_owned()), bounds)
-                .expect("the bounds are constants and not empty")
-        },
-    )
+fn builder(lists: &[&[Metric]]) -> PrometheusBuilder {
+    let mut builder = PrometheusBuilder::new();
+    for metric in lists.iter().copied().flatten() {
+        if let Kind::Histogram(bounds) = metric.kind {
+            builder = builder
+                .set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), bounds)
+                .expect("bounds are constants and not empty");
+        }
+    }
+    builder
 }
 
 /// A recorder's handle of its own, without installing it: for tests.
 #[doc(hidden)]
 pub fn detached() -> PrometheusHandle {
-    builder().build_recorder().handle()
+    builder(&[]).build_recorder().handle()
 }

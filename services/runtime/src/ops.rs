@@ -137,6 +137,8 @@ async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Report>) {
 }
 
 async fn render(State(ops): State<Ops>) -> Response {
+    // What the process takes of the machine is asked of it now.
+    metrics_process::Collector::default().collect();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], ops.metrics.render())
         .into_response()
 }

@@ -34,7 +34,6 @@ pub async fn run(
     now: fn() -> Timestamp,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    metrics::describe();
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..config.workers {
         workers.spawn(work(Arc::clone(&writer), config.clone(), now, stop.clone()));

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hotline_kafka::{ClusterConfig, Consumer, ConsumerConfig, Input, Partition, RawBatch, Sort};
 use hotline_postgres::CaseWriter;
+use jiff::SignedDuration;
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep, timeout_at};
@@ -27,7 +28,7 @@ use crate::Clock;
 use crate::apply::pause_after;
 use crate::config::CaseworkConfig;
 use crate::error::RunError;
-use crate::metrics;
+use crate::metrics::{self, Behind};
 use crate::watch::Watch;
 
 /// How long a batch in hand may take when its partition is taken away; then it is left to the next owner. With
@@ -116,6 +117,7 @@ struct Reading {
     say: mpsc::UnboundedSender<Said>,
     said: mpsc::UnboundedReceiver<Said>,
     halted: BTreeSet<Partition>,
+    behind: BTreeMap<Partition, Behind>,
 }
 
 impl Reading {
@@ -130,6 +132,7 @@ impl Reading {
             say,
             said,
             halted: BTreeSet::new(),
+            behind: BTreeMap::new(),
         }
     }
 
@@ -164,7 +167,12 @@ impl Reading {
                 self.is_sound_again(&partition);
                 self.consumer().begin(vec![(partition, offset)]);
             }
-            Said::Finished(partition, next_offset) => self.consumer().finished(&partition, next_offset),
+            Said::Finished(partition, next_offset, last) => {
+                let now = (self.shared.clock)();
+                metrics::committed_at(&partition.to_string(), now);
+                self.behind.entry(partition.clone()).or_default().last = last;
+                self.consumer().finished(&partition, next_offset);
+            }
             Said::Halted(partition) => self.halt(partition),
         }
         self.look_for_failures().await
@@ -189,12 +197,14 @@ impl Reading {
     async fn take(&mut self, input: Input) -> Result<(), RunError> {
         match input {
             Input::Assigned(partitions) => {
+                metrics::assignments("assigned", partitions.len());
                 for partition in partitions {
                     self.is_sound_again(&partition);
                     self.employ(partition, false);
                 }
             }
             Input::Revoked { partitions, is_lost } => {
+                metrics::assignments("revoked", partitions.len());
                 self.dismiss(&partitions, is_lost).await?;
                 self.consumer().release(partitions);
             }
@@ -242,6 +252,8 @@ impl Reading {
         let mut ending = Vec::new();
         for partition in partitions {
             self.is_sound_again(partition);
+            self.behind.remove(partition);
+            metrics::lag(partition.to_string(), 0, SignedDuration::ZERO);
             if let Some(owned) = self.owned.remove(partition) {
                 tracing::info!(kafka.partition = %partition, is_lost, "partition revoked");
                 ending.push(owned);
@@ -262,10 +274,14 @@ impl Reading {
         }
     }
 
-    fn measure(&self) {
-        let lag = self.consumer().lag();
-        let sum: u64 = lag.iter().filter_map(|(_, lag)| *lag).sum();
-        metrics::partitions(self.owned.len(), self.halted.len(), sum);
+    fn measure(&mut self) {
+        let now = (self.shared.clock)();
+        for (partition, lag) in self.consumer().lag() {
+            let Some(lag) = lag.filter(|_| self.owned.contains_key(&partition)) else { continue };
+            let waits = self.behind.entry(partition.clone()).or_default().waits(lag, now);
+            metrics::lag(partition.to_string(), lag, waits);
+        }
+        metrics::partitions(self.owned.len(), self.halted.len());
     }
 
     /// Finishes what is in hand and leaves the group.
@@ -275,7 +291,7 @@ impl Reading {
             tracing::warn!(code = error.code(), %error, "a partition did not end well");
         }
         while let Ok(said) = self.said.try_recv() {
-            if let Said::Finished(partition, next_offset) = said {
+            if let Said::Finished(partition, next_offset, _) = said {
                 self.consumer().finished(&partition, next_offset);
             }
         }

@@ -7,6 +7,7 @@ use hotline_events::intake::{Origin, Reason, Record, RecordContent};
 use hotline_kafka::{Inspection, Partition, RawBatch, cluster_id, inspect};
 use hotline_postgres::positions::{LastRecord, Taken, Trial};
 use hotline_postgres::{Error, Sort};
+use jiff::Timestamp;
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,8 @@ const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Said {
     Begin(Partition, i64),
-    Finished(Partition, i64),
+    /// The next offset, and when the last record before it was received.
+    Finished(Partition, i64, Option<Timestamp>),
     /// A person must look: the partition is not read until it is resumed.
     Halted(Partition),
 }
@@ -172,7 +174,7 @@ impl Worker {
             let now = (self.shared.clock)();
             let records: Vec<_> = batch.records.iter().map(|raw| self.shared.opener.open(raw, now)).collect();
             let read_last = records.last().and_then(LastRecord::of);
-            ::metrics::histogram!(metrics::STAGE_SECONDS, "stage" => "decode").record(started.elapsed());
+            ::metrics::histogram!(metrics::STAGE_SECONDS.name, "stage" => "decode").record(started.elapsed());
             match apply(&mut applier, records, &mut held.trial).await {
                 Ok(()) => {}
                 Err(Failure::Fatal(error)) => return Err(RunError::Store(error)),
@@ -183,10 +185,11 @@ impl Worker {
                     return Ok(Ended::Dismissed);
                 }
             }
-            ::metrics::histogram!(metrics::BATCH_SECONDS).record(started.elapsed());
+            ::metrics::histogram!(metrics::BATCH_SECONDS.name).record(started.elapsed());
             held.last = read_last;
             held.claim.next_offset = batch.next_offset();
-            self.tell(Said::Finished(self.partition.clone(), batch.next_offset()));
+            let last = read_last.map(|last| last.received_at);
+            self.tell(Said::Finished(self.partition.clone(), batch.next_offset(), last));
         }
         Ok(Ended::Dismissed)
     }

@@ -6,18 +6,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use hotline_core::alarm::alarms;
 use hotline_core::alarm::telling::LATE_MAX;
 use hotline_core::case::{Added, CaseFacts};
-use hotline_core::fact::{Body, EventKey, Fact};
+use hotline_core::fact::{Body, EventKey, Fact, Kind};
 use hotline_core::fold::{View, settle};
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, score};
-use hotline_events::Decoded;
 use hotline_events::intake::{Outcome, Reason, RecordContent};
 use hotline_events::notice::Notice;
+use hotline_events::{Decoded, Event};
 use jiff::Timestamp;
 use smol_str::SmolStr;
 
-use super::Older;
 use super::plan::{Place, Plan};
+use super::{Closing, Older};
 use crate::cases::{Columns, Loaded, fold_version};
 use crate::error::Error;
 use crate::restatements::Restatement;
@@ -49,6 +49,26 @@ pub(crate) struct Folding {
     pub(crate) accepted: BTreeMap<Place, Option<usize>>,
     /// Which of them were new, so that their sealed part is kept.
     pub(crate) new: BTreeSet<Place>,
+}
+
+impl Folding {
+    /// The cases that an event of the batch closed.
+    pub(crate) fn closings(&self, plan: &Plan<'_>) -> Vec<Closing> {
+        let is_closed = |place: &Place| match plan.event(*place) {
+            Event::Case(case) => case.kind() == Kind::Closed,
+            Event::Figure(_) => false,
+        };
+        let closed = self.new.iter().filter(|place| is_closed(place));
+        let cases: BTreeSet<usize> = closed.filter_map(|place| *self.accepted.get(place)?).collect();
+        cases.into_iter().filter_map(|case| Closing::of(&self.cases[case].columns)).collect()
+    }
+}
+
+impl Closing {
+    fn of(columns: &Columns) -> Option<Self> {
+        let took = columns.closed_at?.duration_since(columns.received_at?);
+        Some(Self { hotline: columns.hotline.clone(), took })
+    }
 }
 
 /// By what a batch is judged.

@@ -26,7 +26,7 @@ use hotline_core::fact::EventKey;
 use hotline_core::fold::View;
 use hotline_core::rulebook::Rulebook;
 use hotline_events::intake::{Batch, Outcome};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use smol_str::SmolStr;
 use sqlx::{PgConnection, PgPool};
 
@@ -77,6 +77,16 @@ pub struct Applied {
     pub deltas: usize,
     /// Where the time of the transaction went, its commit apart.
     pub spent: Spent,
+    /// Cases that were open before and are closed now.
+    pub closings: Vec<Closing>,
+}
+
+/// A case that was closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closing {
+    pub hotline: SmolStr,
+    /// From its receipt to its closing, as counted.
+    pub took: SignedDuration,
 }
 
 /// Time by stage.
@@ -316,6 +326,7 @@ impl Attempt<'_> {
         );
         self.applied = Some(Applied {
             claim: Claim { next_offset, ..self.claim.clone() },
+            closings: folding.closings(&self.plan),
             outcomes: folding.outcomes,
             counts,
             cases: stored.cases,
