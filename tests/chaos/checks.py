@@ -341,7 +341,10 @@ def check_alarms(stage: Stage, report: Report) -> None:
     report.expect("alarms_not_as_told", untold.splitlines())
     told = dict(row.split("|") for row in stage.postgres.sql("SELECT telling, count(*) FROM alarms GROUP BY telling"))
     report.counts["alarms"] = {telling: int(count) for telling, count in told.items()}
-    gaps = stage.postgres.sql("SELECT count(*) FROM (SELECT FROM alarms GROUP BY case_id, alarm HAVING count(*) <> max(n)) AS g")
+    gaps = stage.postgres.sql(
+        "SELECT count(*) FROM (SELECT n, lag(n) OVER one AS before, lag(telling) OVER one AS telling FROM alarms "
+        "WINDOW one AS (PARTITION BY case_id, alarm ORDER BY n)) AS told "
+        "WHERE n <> coalesce(before, 0) + CASE telling WHEN 'missed' THEN 2 ELSE 1 END")
     report.expect("alarms_with_gaps", int(gaps[0]))
     without = stage.postgres.sql("SELECT (SELECT count(*) FROM alarms WHERE telling <> 'missed') "
                                  "- (SELECT count(*) FROM notices WHERE kind IN ('raised', 'withdrawn'))")

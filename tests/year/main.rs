@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use hotline_core::rulebook::{Files, load};
 use hotline_events::intake::{Batch, Origin, Outcome, Record, RecordContent};
 use hotline_events::{Keep, Tagger, decode};
+use hotline_postgres::cases::First;
 use hotline_postgres::positions::Claim;
 use hotline_postgres::testing::{TestDatabase, count, texts};
 use hotline_postgres::{CaseWriter, Commit, MasterKey};
@@ -134,7 +135,7 @@ impl World {
     /// Timekeeper works until nothing is due.
     async fn look(&mut self, now: Timestamp) {
         loop {
-            let woken = self.writer.wake_step(now, CASES_MAX).await.expect("a look");
+            let woken = self.writer.wake_step(now, First::Oldest, CASES_MAX).await.expect("a look");
             assert_eq!(woken.failed, 0, "a case could not be folded");
             self.looks += 1;
             if woken.cases == 0 {

@@ -37,6 +37,8 @@ pub struct Alarm {
     pub level: Level,
     /// The department that is told; None where nobody answers for the clock.
     pub to: Option<Code>,
+    /// Its clock has ended since: who is warned of work that is done learns nothing.
+    pub is_over: bool,
 }
 
 impl Alarm {
@@ -50,6 +52,12 @@ impl Alarm {
     /// Whether an id is that of this alarm; older programs named it by its place in the ladder.
     pub fn is_called(&self, id: &str) -> bool {
         self.id() == id || self.older_id() == id
+    }
+
+    /// Whether it is the same rung of the same clock, be it for another deadline.
+    pub(crate) fn is_rung_of(&self, other: &Alarm) -> bool {
+        let is_place = self.rung.parse() == Ok(other.place);
+        self.ladder() == other.ladder() && (self.rung == other.rung || is_place)
     }
 
     fn older_id(&self) -> SmolStr {
@@ -68,7 +76,7 @@ impl Alarm {
 /// they fall due.
 ///
 /// A clock that is held without an end, or was submitted in time and waits for review, has none from then on. An
-/// acknowledgement ends the ladder of the alarm that it names: later rungs are not raised.
+/// acknowledgement ends the ladder of the alarm that it names: rungs that could be told only later are not raised.
 pub fn alarms(view: &View, rulebook: &Rulebook) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     for clock in &view.clocks {
@@ -88,7 +96,7 @@ pub fn alarms(view: &View, rulebook: &Rulebook) -> Vec<Alarm> {
 
 fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, alarms: &mut Vec<Alarm>) {
     let round = &view.rounds[clock.round];
-    let calendar = rulebook.calendar_for(policy, &round.attributes.region);
+    let calendar = rulebook.calendar_for(policy, &clock.region);
     let (Some(start_at), Some(due_at)) = (clock.start_at, clock.due_at()) else { return };
     let end =
         [clock.stop.map(|(at, _)| at), clock.ended_at, clock.in_review_since].into_iter().flatten().min();
@@ -113,6 +121,7 @@ fn of_clock(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook, al
             deliver_at,
             level: rung.level,
             to: rung.to.clone().or_else(|| answers(clock, round, at)).or_else(|| view.office.clone()),
+            is_over: end.is_some(),
         });
     }
 }
@@ -199,7 +208,7 @@ fn end_acknowledged(view: &View, alarms: &mut Vec<Alarm>) {
         // A clock of the same stage that began later, or a deadline that moved, has a ladder of its own.
         alarms.retain(|alarm| {
             let is_ended = |(at, due_at, ladder): &(Timestamp, Timestamp, SmolStr)| {
-                *at < alarm.at && *due_at == alarm.due_at && *ladder == alarm.ladder()
+                *at < alarm.deliver_at && *due_at == alarm.due_at && *ladder == alarm.ladder()
             };
             !ends.iter().any(is_ended)
         });

@@ -211,7 +211,9 @@ impl CaseFacts {
     pub fn known_by(&self, at: Timestamp) -> Self {
         let by_then =
             |received_at: Option<Timestamp>| received_at.is_none_or(|received_at| received_at <= at);
-        let facts = self.facts.iter().filter(|fact| by_then(fact.received_at)).cloned().collect();
+        // A decision of ours may be taken late; it was due when what caused it was known.
+        let known_at = |fact: &Fact| if fact.is_pin() { Some(fact.claimed_at) } else { fact.received_at };
+        let facts = self.facts.iter().filter(|fact| by_then(known_at(fact))).cloned().collect();
         let known = |snapshot: &SourceSnapshot| {
             let mut snapshot = snapshot.clone();
             snapshot.receipts.retain(|receipt| by_then(receipt.received_at));

@@ -8,7 +8,7 @@ use hotline_core::anomaly::Anomaly;
 use hotline_core::calendar::Calendar;
 use hotline_core::deadline::{Amount, ExtensionFrom, Piece, Skip, explain};
 use hotline_core::fact::Grant;
-use hotline_core::fold::{Clock, Custody, CustodyEnd, Outcome, Round, Verdict, View};
+use hotline_core::fold::{Changed, Clock, Correction, Custody, CustodyEnd, Outcome, Round, Verdict, View};
 use hotline_core::rulebook::{Policy, Rulebook};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -40,6 +40,7 @@ pub fn view(view: &View, rulebook: &Rulebook, as_of: Timestamp) -> Value {
     put("rulebook", json!(rulebook.hash.as_str()));
     let rounds = view.rounds.iter().enumerate().map(|(place, one)| round(view, place, one, rulebook, as_of));
     put("rounds", Value::Array(rounds.collect()));
+    put("corrections", Value::Array(view.corrections.iter().map(|one| correction(one, rulebook)).collect()));
     put("anomalies", Value::Array(view.anomalies.iter().map(|one| anomaly(one, rulebook)).collect()));
     put("alarms", Value::Array(alarms(view, rulebook).iter().map(|one| alarm(one, rulebook)).collect()));
     if let Some(proposal) = &view.proposal {
@@ -118,7 +119,7 @@ fn round(view: &View, place: usize, round: &Round, rulebook: &Rulebook, as_of: T
             "solved": rating.solved.map(hotline_core::fact::Solved::name),
             "at": at(rating.at, rulebook),
         })),
-        "clocks": clocks.map(|one| clock(view, one, rulebook, as_of)).collect::<Vec<_>>(),
+        "clocks": clocks.map(|one| clock(one, rulebook, as_of)).collect::<Vec<_>>(),
     })
 }
 
@@ -151,7 +152,26 @@ fn custody(custody: &Custody, rulebook: &Rulebook) -> Value {
     })
 }
 
-fn clock(view: &View, clock: &Clock, rulebook: &Rulebook, as_of: Timestamp) -> Value {
+/// A correction: what it did to which fact, and who said so.
+fn correction(correction: &Correction, rulebook: &Rulebook) -> Value {
+    let (change, now) = match correction.change {
+        Changed::Voided => ("voided", None),
+        Changed::Moved(now) => ("moved", Some(now)),
+        Changed::Restated => ("restated", None),
+    };
+    json!({
+        "at": at(Some(correction.at), rulebook),
+        "received_at": at(correction.received_at, rulebook),
+        "source": correction.source.as_str(),
+        "fact": correction.target.to_string(),
+        "type": correction.kind.name(),
+        "change": change,
+        "claimed_at_before": at(Some(correction.claimed_at), rulebook),
+        "claimed_at_now": at(now, rulebook),
+    })
+}
+
+fn clock(clock: &Clock, rulebook: &Rulebook, as_of: Timestamp) -> Value {
     let policy = clock.policy.as_ref().and_then(|id| rulebook.policy(id));
     let deadline = clock.deadline.as_ref();
     json!({
@@ -173,13 +193,12 @@ fn clock(view: &View, clock: &Clock, rulebook: &Rulebook, as_of: Timestamp) -> V
         "decides_on_time": clock.closure,
         "ruled": clock.ruled,
         "excluded": clock.excluded,
-        "explanation": policy.map(|policy| explanation(view, clock, policy, rulebook)),
+        "explanation": policy.map(|policy| explanation(clock, policy, rulebook)),
     })
 }
 
-fn explanation(view: &View, clock: &Clock, policy: &Policy, rulebook: &Rulebook) -> Value {
-    let region = &view.rounds[clock.round].attributes.region;
-    let calendar = rulebook.calendar_for(policy, region);
+fn explanation(clock: &Clock, policy: &Policy, rulebook: &Rulebook) -> Value {
+    let calendar = rulebook.calendar_for(policy, &clock.region);
     let (Some(start_at), Some(limit)) = (clock.start_at, clock.limit(policy, calendar)) else {
         return Value::Null;
     };

@@ -9,7 +9,7 @@ use hotline_core::alarm::{Alarm, alarms};
 use hotline_core::calendar::Calendar;
 use hotline_core::deadline::{Amount, Deadline, Piece, Skip, explain};
 use hotline_core::fact::{Grant, OwnLimit, Precision};
-use hotline_core::fold::{Clock, Round, Step, Verdict, View};
+use hotline_core::fold::{Changed, Clock, Correction, Round, Step, Verdict, View};
 use hotline_core::rulebook::{Policy, Rulebook, Tier};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -140,6 +140,9 @@ impl Telling<'_> {
         for (place, round) in view.rounds.iter().enumerate() {
             self.round(place, round)?;
         }
+        for correction in &view.corrections {
+            self.correction(correction)?;
+        }
         for anomaly in &view.anomalies {
             let (at, meaning) = (self.at(anomaly.at), words::anomaly(anomaly.code, lang));
             let label = lang.of("异常", "anomaly");
@@ -158,6 +161,28 @@ impl Telling<'_> {
             )?;
         }
         Ok(())
+    }
+
+    /// What replaced what: a fact that was corrected is shown above as it is now.
+    fn correction(&mut self, correction: &Correction) -> fmt::Result {
+        let (at, before) = (self.at(correction.at), self.at(correction.claimed_at));
+        let (kind, source) = (self.kind(correction.kind), &correction.source);
+        let (zh, en) = match correction.change {
+            Changed::Voided => ("作废".to_owned(), "voided".to_owned()),
+            Changed::Moved(now) => {
+                let now = self.at(now);
+                (format!("时间改为 {now}"), format!("its time is now {now}"))
+            }
+            Changed::Restated => (
+                "内容已改，上面为现值".to_owned(),
+                "its data were replaced; above they are as they are now".to_owned(),
+            ),
+        };
+        self.said(
+            0,
+            format_args!("更正  {at}  {kind}（原 {before}）：{zh}，来源 {source}"),
+            format_args!("corrected  {at}  {kind} of {before}: {en}, by {source}"),
+        )
     }
 
     fn alarm(&mut self, alarm: &Alarm) -> fmt::Result {
@@ -291,8 +316,7 @@ impl Telling<'_> {
 
     fn arithmetic(&mut self, clock: &Clock, policy: &Policy) -> fmt::Result {
         let lang = self.lang;
-        let region = &self.view.rounds[clock.round].attributes.region;
-        let calendar = self.rulebook.calendar_for(policy, region);
+        let calendar = self.rulebook.calendar_for(policy, &clock.region);
         let Some(start_at) = clock.start_at else { return Ok(()) };
         let label = lang.of("起算", "from");
         self.line(2, format_args!("{label}  {}", local(start_at, calendar.timezone())))?;

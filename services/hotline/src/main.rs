@@ -12,6 +12,7 @@ mod store;
 mod table;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -30,7 +31,16 @@ fn main() -> ExitCode {
             return error.print().map_or(ExitCode::from(EXIT_FAILED), |()| ExitCode::from(code));
         }
     };
-    cli.run().unwrap_or_else(|error| {
+    silence_closed_pipes();
+    let run = AssertUnwindSafe(|| cli.run());
+    let ended = match catch_unwind(run) {
+        Ok(ended) => ended,
+        Err(panic) if is_closed_pipe(panic.downcast_ref::<String>().map_or("", String::as_str)) => {
+            return ExitCode::from(EXIT_OK);
+        }
+        Err(panic) => resume_unwind(panic),
+    };
+    ended.unwrap_or_else(|error| {
         // `hotline … | head`: the reader has seen enough.
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::from(EXIT_OK);
@@ -41,4 +51,18 @@ fn main() -> ExitCode {
             .map_or(EXIT_FAILED, hotline_runtime::Error::exit_code);
         ExitCode::from(code)
     })
+}
+
+/// `hotline … | head`: the reader has seen enough, and `println!` panics.
+fn is_closed_pipe(panic: &str) -> bool {
+    panic.starts_with("failed printing to stdout") && panic.contains("Broken pipe")
+}
+
+fn silence_closed_pipes() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic.payload().downcast_ref::<String>().is_some_and(|text| is_closed_pipe(text)) {
+            tell(panic);
+        }
+    }));
 }

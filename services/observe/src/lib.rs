@@ -5,9 +5,12 @@
 //! renamed alone; what is committed under deploy is what this makes (services/observe/src/tests.rs). It deliberately
 //! measures nothing.
 
+mod alerts;
+mod boards;
 mod catalogue;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use hotline_runtime::catalogue::Metric;
 
@@ -32,6 +35,8 @@ pub struct File {
 /// All files, in the order of their paths.
 pub fn files() -> Vec<File> {
     let mut files = vec![File { path: "deploy/prometheus/metrics.md".to_owned(), text: catalogue::page() }];
+    files.extend(alerts::files());
+    files.extend(boards::files());
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
 }

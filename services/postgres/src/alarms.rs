@@ -80,6 +80,7 @@ fn read(row: &PgRow) -> Result<Told, Error> {
         deliver_at: row.get::<At, _>(11).0,
         level: Level::parse(row.get(12)).ok_or(unknown("an alarm's level"))?,
         to: row.get::<Option<&str>, _>(13).map(SmolStr::from),
+        is_over: false,
     };
     Ok(Told { alarm, n: u16::try_from(row.get::<i16, _>(1)).map_err(|_| unknown("an alarm's n"))?, telling })
 }

@@ -190,19 +190,40 @@ pub async fn stale(
     Ok(Some((last.get::<&str, _>(0).into(), rows.iter().filter(is_stale).map(loaded).collect())))
 }
 
-/// Takes cases for which something falls due by an instant, the longest due first. Nobody else can take or write them
-/// until the end of the transaction; those that somebody is at work on are left out. Among those due at the same instant
-/// the order is the index's own: deadlines bunch, and to sort them all would cost as much as they are.
-pub async fn claim_waking(tx: &mut PgConnection, by: Timestamp, limit: i64) -> Result<Vec<Loaded>, Error> {
-    let rows = sqlx::query(
-        "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
-           FROM cases WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
-    )
-    .bind(At(by))
-    .bind(limit)
-    .fetch_all(tx)
-    .await
-    .map_err(Error::database("cases::claim_waking"))?;
+/// Which of the cases that are due come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    /// What has waited longest: nothing is forgotten.
+    Oldest,
+    /// What fell due just now: it is told in time, whatever else waits.
+    Newest,
+}
+
+/// Takes cases for which something falls due by an instant. Nobody else can take or write them until the end of the
+/// transaction; those that somebody is at work on are left out. Among those due at the same instant the order is the
+/// index's own: deadlines bunch, and to sort them all would cost as much as they are.
+pub async fn claim_waking(
+    tx: &mut PgConnection,
+    by: Timestamp,
+    first: First,
+    limit: i64,
+) -> Result<Vec<Loaded>, Error> {
+    let sql = match first {
+        First::Oldest => {
+            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+               FROM cases WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
+        }
+        First::Newest => {
+            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+               FROM cases WHERE wake_at <= $1 ORDER BY wake_at DESC LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
+        }
+    };
+    let rows = sqlx::query(sql)
+        .bind(At(by))
+        .bind(limit)
+        .fetch_all(tx)
+        .await
+        .map_err(Error::database("cases::claim_waking"))?;
     Ok(rows.iter().map(loaded).collect())
 }
 
@@ -218,10 +239,15 @@ pub async fn wakes(tx: &mut PgConnection, ids: &[&str]) -> Result<BTreeMap<SmolS
     Ok(rows.iter().map(|row| (row.get::<&str, _>(0).into(), row.get::<At, _>(1).0)).collect())
 }
 
-/// Lets a case sleep that cannot be looked at.
-pub async fn set_aside(tx: &mut PgConnection, case: &str, until: Option<Timestamp>) -> Result<(), Error> {
-    sqlx::query("/* cases::set_aside */ UPDATE cases SET wake_at = $2 WHERE case_id = $1")
+/// Lets a case sleep that cannot be looked at; one that was written since it was read may be sound by now.
+pub async fn set_aside(
+    tx: &mut PgConnection,
+    (case, revision): (&str, i64),
+    until: Option<Timestamp>,
+) -> Result<(), Error> {
+    sqlx::query("/* cases::set_aside */ UPDATE cases SET wake_at = $3 WHERE case_id = $1 AND revision = $2")
         .bind(case)
+        .bind(revision)
         .bind(until.map(At))
         .execute(tx)
         .await

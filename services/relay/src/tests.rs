@@ -14,6 +14,8 @@ use hotline_runtime::webhook::{ID, SIGNATURE, Secret, TIMESTAMP};
 
 use super::*;
 
+/// A case over whose notices a server fails.
+const POISON: &str = "12345:poison";
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
 
 /// A request, as a receiver sees it.
@@ -91,14 +93,16 @@ fn serve(
             header(TIMESTAMP).parse().unwrap_or_default(),
             &body,
         );
+        let body = String::from_utf8(body).unwrap();
+        let fails = body.contains(POISON);
         kept.lock().unwrap_or_else(PoisonError::into_inner).push(Seen {
             path: lines[0].clone(),
             id: header(ID),
-            body: String::from_utf8(body).unwrap(),
+            body,
             is_signed: header(SIGNATURE) == signature,
         });
         let given = to_give.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let (status, answer) = given.unwrap_or((200, otherwise));
+        let (status, answer) = given.unwrap_or((if fails { 500 } else { 200 }, otherwise));
         write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n{answer}", answer.len()).unwrap();
     }
 }
@@ -223,6 +227,35 @@ async fn every_notice_is_told_signed_and_in_order_however_often_the_receiver_fai
     }
     let standing = standing(&database).await;
     assert_eq!((standing.number, standing.behind, standing.undelivered), (40, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_that_the_receiver_fails_over_holds_up_no_other_case() {
+    let database = TestDatabase::create().await;
+    let server = Server::start(&[], "");
+    let config = config(Format::Event, &server, &directory());
+    begin(&database, &config).await;
+    let others = |from: usize| (from..from + 40).map(|nth| notice(&format!("12345:{nth}"), nth, "D1"));
+    let first = [notice(POISON, 1, "D1"), notice(POISON, 2, "D1")];
+    write(&database, &first.iter().cloned().chain(others(0)).collect::<Vec<_>>()).await;
+    let taken = || server.seen().iter().filter(|seen| !seen.body.contains(POISON)).count();
+    let stop = CancellationToken::new();
+    let parts = Parts { pool: database.pool.clone(), topic: None, now: clock::now };
+    let running = tokio::spawn(run(config.clone(), parts, stop.clone()));
+    for wanted in [40, 80] {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        while taken() < wanted {
+            assert!(tokio::time::Instant::now() < deadline, "{} of {wanted}", taken());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // What is written later goes, too.
+        write(&database, &others(wanted).collect::<Vec<_>>()).await;
+    }
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    let second = first[1].id.to_string();
+    assert!(server.seen().iter().all(|seen| seen.id != second), "it waits for the one before");
+    assert_eq!(standing(&database).await.number, 0, "what is not settled is not passed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

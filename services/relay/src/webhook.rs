@@ -181,6 +181,8 @@ fn judged(status: u16, answer: &[u8], is_robot: bool) -> Outcome {
         300..=399 => Outcome::Never(format!("status {status}: redirections are not followed")),
         // What is wrong with the request now is wrong with it later.
         400 | 404..=407 | 410..=422 => Outcome::Never(format!("status {status}")),
+        // It failed over this one; 502 to 504 say that it is away.
+        500 | 501 | 505..=599 if !is_robot => Outcome::Refused(format!("status {status}")),
         _ => Outcome::Later(format!("status {status}")),
     }
 }

@@ -1,9 +1,11 @@
 //! One receiver: it is held, told page after page, and let go.
 //!
 //! Guarantees: notices of one case reach it in order; its place moves only over what is settled, by whoever holds it; a
-//! receiver that does not answer costs nobody else. What it refuses for good, or does not take for `give_up_after`, is
-//! noted as undelivered and the next one goes.
+//! receiver that does not answer costs nobody else, and a notice that it fails over holds up no other case. What it
+//! refuses for good, fails over again and again while it takes others, or does not take for `give_up_after`, is noted as
+//! undelivered and the next one goes.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hotline_kafka::{Outgoing, Producer};
@@ -11,6 +13,7 @@ use hotline_postgres::deliveries::{self, Held};
 use hotline_postgres::notices::{self, Numbered};
 use hotline_postgres::{Error as Store, PgPool, Sort, run_tx};
 use jiff::{SignedDuration, Timestamp};
+use smol_str::SmolStr;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +26,13 @@ use crate::webhook::Webhook;
 const PAGE: i64 = 500;
 /// Requests of one webhook at once; notices of one case go one after another.
 const LANES: usize = 8;
+/// Cases of a lane that a receiver may refuse before the rest of the lane waits too.
+const REFUSED_MAX: usize = 2;
+/// Notices that may wait while others go on.
+const ASIDE_MAX: usize = 100;
+/// How often a notice is refused by a receiver that takes others meanwhile, before it is given up: else it would hold up
+/// all that come after it.
+const REFUSED_BESIDE_MAX: u32 = 8;
 /// How long a receiver is held without a sign of life, and how often one is given.
 const HOLD: SignedDuration = SignedDuration::from_secs(15);
 const SIGN_EVERY: Duration = Duration::from_secs(4);
@@ -36,6 +46,8 @@ pub(crate) enum Outcome {
     Done,
     /// Try again; why.
     Later(String),
+    /// Try again: it failed over this one, and perhaps always will; why.
+    Refused(String),
     /// It will never be taken; why.
     Never(String),
 }
@@ -147,16 +159,22 @@ async fn one_by_one(webhook: &Webhook, pending: &[Numbered], now: fn() -> Timest
             (webhook.clone(), lane.iter().map(|place| pending[*place].clone()).collect::<Vec<_>>());
         sending.spawn(async move {
             let mut done = Vec::with_capacity(lane.len());
-            let mut waiting: Option<String> = None;
+            let mut waiting: BTreeMap<SmolStr, String> = BTreeMap::new();
             for (place, notice) in lane.into_iter().zip(notices) {
-                // A receiver that does not take one now is not asked for the next.
-                let outcome = match &waiting {
-                    Some(why) => Outcome::Later(why.clone()),
-                    None => webhook.send(notice, now).await,
+                // The next of a case waits for the one before; a receiver that takes nothing is not asked on.
+                let is_away = waiting.len() >= REFUSED_MAX;
+                let refused =
+                    waiting.get(&notice.case_id).or_else(|| waiting.values().next().filter(|_| is_away));
+                let outcome = if let Some(why) = refused {
+                    Outcome::Later(why.clone())
+                } else {
+                    let case_id = notice.case_id.clone();
+                    let outcome = webhook.send(notice, now).await;
+                    if let Outcome::Later(why) | Outcome::Refused(why) = &outcome {
+                        waiting.insert(case_id, why.clone());
+                    }
+                    outcome
                 };
-                if let Outcome::Later(why) = &outcome {
-                    waiting = Some(why.clone());
-                }
                 done.push((place, outcome));
             }
             done
@@ -248,7 +266,8 @@ impl Work {
 
     /// Sends a page until everything in it is settled. Some: the receiver is let go.
     async fn tell(&self, held: &mut Held, page: Vec<Numbered>) -> Result<Option<LetGo>, Store> {
-        let last = page.last().map_or(held.number, |notice| notice.number);
+        let mut last = page.last().map_or(held.number, |notice| notice.number);
+        let mut refused: BTreeMap<i64, u32> = BTreeMap::new();
         let mut pending: Vec<Numbered> =
             page.into_iter().filter(|notice| self.receiver.wants(notice)).collect();
         let mut pause = PAUSE;
@@ -258,22 +277,34 @@ impl Work {
                 Err(let_go) => return Ok(Some(let_go)),
             };
             let (mut left, mut delivered, mut told) = (Vec::new(), 0, None);
+            let takes_others = sent.contains(&Outcome::Done);
             for (notice, outcome) in pending.into_iter().zip(sent) {
-                let is_old = self.is_old(&notice);
+                let times = refused.entry(notice.number).or_default();
+                *times += u32::from(takes_others && matches!(outcome, Outcome::Refused(_)));
+                let is_old = self.is_old(&notice) || *times >= REFUSED_BESIDE_MAX;
                 match outcome {
                     Outcome::Done => {
                         delivered += 1;
                         metrics::delivery(self.receiver.name(), "delivered");
                     }
-                    Outcome::Later(why) if !is_old => {
+                    Outcome::Later(why) | Outcome::Refused(why) if !is_old => {
                         metrics::delivery(self.receiver.name(), "again");
                         told = Some(why);
                         left.push(notice);
                     }
-                    Outcome::Later(why) | Outcome::Never(why) => self.give_up(&notice, &why).await?,
+                    Outcome::Later(why) | Outcome::Refused(why) | Outcome::Never(why) => {
+                        self.give_up(&notice, &why).await?;
+                    }
                 }
             }
             pending = left;
+            if !pending.is_empty() && pending.len() < ASIDE_MAX {
+                // Others go on beside those that it does not take.
+                let more = self.page(last).await?;
+                last = more.last().map_or(last, |notice| notice.number);
+                let room = more.into_iter().filter(|notice| self.receiver.wants(notice));
+                pending.extend(room);
+            }
             held.number = pending.first().map_or(last, |notice| notice.number - 1);
             if !self.advance(held, delivered).await? {
                 return Ok(Some(LetGo::Fenced));
@@ -362,7 +393,7 @@ impl Work {
 
     /// What had been given up was sent again.
     async fn settle(&self, notice: &Numbered, outcome: Option<Outcome>) -> Result<(), Store> {
-        if let Some(Outcome::Later(why) | Outcome::Never(why)) = outcome {
+        if let Some(Outcome::Later(why) | Outcome::Refused(why) | Outcome::Never(why)) = outcome {
             return self.give_up(notice, &why).await;
         }
         metrics::delivery(self.receiver.name(), "delivered");

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hotline_postgres::batch::Woken;
+use hotline_postgres::cases::First;
 use hotline_postgres::{CaseWriter, Error, Sort};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error as ThisError;
@@ -51,14 +52,16 @@ async fn work(
     now: fn() -> Timestamp,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
-    let mut batches_seen: Option<Instant> = None;
+    let (mut batches_seen, mut first): (Option<Instant>, First) = (None, First::Newest);
     while !stop.is_cancelled() {
         let began = Instant::now();
-        let woken = match writer.wake_step(now(), config.cases_max).await {
+        let woken = match writer.wake_step(now(), first, config.cases_max).await {
             Ok(woken) => woken,
             Err(error) => tolerate(error)?,
         };
         metrics::woken(&woken);
+        // In turn: neither a backlog holds up what falls due now, nor the other way round.
+        first = if first == First::Newest { First::Oldest } else { First::Newest };
         if woken.beside_batches {
             batches_seen = Some(Instant::now());
         }

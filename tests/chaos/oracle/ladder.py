@@ -27,6 +27,8 @@ class Alarm:
     deliver_at: int
     level: str
     to: str | None
+    # Its clock has ended since.
+    is_over: bool = False
 
     @property
     def id(self) -> str:
@@ -64,7 +66,8 @@ def ladder(rulebook: Rulebook, case: Case, run: Clocks, as_of: int) -> list[Alar
             if over is not None and over <= deliver_at:
                 continue
             to = rung.to or _answers(case, clock, at)
-            alarm = Alarm(name_of(clock), rung.name, clock.due.at, at, deliver_at, rung.level, None if to == "-" else to)
+            alarm = Alarm(name_of(clock), rung.name, clock.due.at, at, deliver_at, rung.level, None if to == "-" else to,
+                          over is not None)
             found.append(((at, clock.round.number, clock.policy.stage, place), alarm))
     found.sort(key=lambda entry: entry[0])
     alarms = _unacknowledged(case, [alarm for _, alarm in found])
@@ -92,7 +95,7 @@ def _unacknowledged(case: Case, alarms: list[Alarm]) -> list[Alarm]:
                 if named is not None:
                     ends.append((taken.at, named.clock, named.due_at))
     return [alarm for alarm in alarms
-            if not any(alarm.at > at and (alarm.clock, alarm.due_at) == of for at, *rest in ends for of in [tuple(rest)])]
+            if not any(alarm.deliver_at > at and (alarm.clock, alarm.due_at) == of for at, *rest in ends for of in [tuple(rest)])]
 
 
 # When a rung falls due.

@@ -210,6 +210,9 @@ class Life:
 
     def _is_untold(self, alarm: Alarm) -> bool:
         before = self.told.get(alarm.id)
+        if before is not None and before.telling == "missed":
+            # It falls due anew.
+            return alarm.at > before.alarm.at
         return before is None or before.telling == "withdrawn"
 
     def look(self, now: int) -> None:
@@ -225,8 +228,17 @@ class Life:
         for alarm in self.folded.ladder:
             if self._is_untold(alarm) and alarm.deliver_at <= now:
                 before = self.told.get(alarm.id)
-                telling = "raised" if self._was_known(alarm) else "missed"
-                self._tell(Told(before.n + 1 if before else 1, telling, alarm), now, None)
+                # Who is warned of work that is done learns nothing.
+                is_idle = alarm.is_over and alarm.level in ("notice", "warning")
+                is_news = self._was_heard(alarm) or not is_idle and self._was_known(alarm)
+                telling = "raised" if is_news else "missed"
+                step = 2 if before and before.telling == "missed" else 1
+                self._tell(Told(before.n + step if before else 1, telling, alarm), now, None)
+
+    def _was_heard(self, alarm: Alarm) -> bool:
+        """Who was told of the rung, be it for another deadline or withdrawn since, hears that it is true."""
+        return any(told.telling != "missed" and (told.alarm.clock, told.alarm.rung) == (alarm.clock, alarm.rung)
+                   for told in self.told.values())
 
     @staticmethod
     def _still_true(alarm: Alarm | None, told: Told, now: int) -> bool:
@@ -235,9 +247,14 @@ class Life:
     def _was_known(self, alarm: Alarm) -> bool:
         """Whether what came in up to a day after it fell due was enough to cause it."""
         until = alarm.at + LATE_MAX
-        if all(event.came <= until for event in self.events.values()):
+
+        def known_at(event: Event) -> int:
+            """A decision of ours may be taken late; it was due when what caused it was known."""
+            return event.claimed if event.source == PIPELINE else event.came
+
+        if all(known_at(event) <= until for event in self.events.values()):
             return True
-        by_then = [event for event in self.events.values() if event.came <= until]
+        by_then = [event for event in self.events.values() if known_at(event) <= until]
         folded = self.teller.fold(self.id, by_then, NEVER) if by_then else None
         return folded is not None and any(known.id == alarm.id for known in folded.ladder)
 

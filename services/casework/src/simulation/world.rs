@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hotline_core::rulebook::{Files, Rulebook};
 use hotline_events::intake::{Origin, Record, RecordContent};
 use hotline_events::{Keep, Tagger, decode};
+use hotline_postgres::cases::First;
 use hotline_postgres::dead_letters::{self, Filter, State};
 use hotline_postgres::interventions::By;
 use hotline_postgres::sources::{self, Stop};
@@ -211,8 +212,10 @@ impl World {
             lose_next(&self.database.pool, "batch::wake_step", loss);
             self.tell(format!("{loss:?} of what falls due"));
         }
-        let woken = match self.writer.wake_step(self.now, 2).await {
-            Err(hotline_postgres::Error::CommitUnknown { .. }) => self.writer.wake_step(self.now, 10).await,
+        let woken = match self.writer.wake_step(self.now, First::Oldest, 2).await {
+            Err(hotline_postgres::Error::CommitUnknown { .. }) => {
+                self.writer.wake_step(self.now, First::Newest, 10).await
+            }
             woken => woken,
         };
         let woken = woken.expect("it wakes");

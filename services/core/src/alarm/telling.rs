@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a rung is raised once for a given deadline as long as it stays true; one that is true no longer is
 //! withdrawn once, with its reason; what fell due more than [`LATE_MAX`] before its cause was known is noted and not
-//! told, so that old events that come in late are quiet. Telling twice in a row tells nothing the second time.
+//! told, so that old events that come in late are quiet, and so is a warning of work that is done by then, unless the rung was told before: who heard of it hears the rest. Telling twice in a row tells nothing the second time.
 
 use jiff::{SignedDuration, Timestamp};
 use smol_str::SmolStr;
@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 use super::{Alarm, alarms};
 use crate::case::CaseFacts;
 use crate::fold::{Clock, View, fold};
-use crate::rulebook::Rulebook;
+use crate::rulebook::{Level, Rulebook};
 
 /// How long after a rung fell due the facts that cause it may come in.
 pub const LATE_MAX: SignedDuration = SignedDuration::from_hours(24);
@@ -77,6 +77,13 @@ pub struct Told {
     pub telling: Telling,
 }
 
+impl Told {
+    /// The number of the rung's next telling that is odd: nobody is told that what was missed is withdrawn.
+    fn next_true(&self) -> u16 {
+        self.n + if self.telling == Telling::Missed { 2 } else { 1 }
+    }
+}
+
 /// What is to be done about a case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Due {
@@ -94,7 +101,7 @@ pub struct Due {
 #[derive(Clone, Copy, Debug)]
 pub struct When {
     pub now: Timestamp,
-    /// What fell due before is noted only.
+    /// What could be told before is noted only.
     pub from: Timestamp,
 }
 
@@ -131,7 +138,12 @@ pub fn due(
     let withdrawn_now: Vec<SmolStr> = due.tellings.iter().map(|told| told.alarm.id()).collect();
     for alarm in ladder {
         let before = last(&alarm);
-        let is_told = before.is_some_and(|before| !matches!(before.telling, Telling::Withdrawn(_)));
+        let is_told = before.is_some_and(|before| match before.telling {
+            Telling::Raised => true,
+            // It falls due anew.
+            Telling::Missed => alarm.at <= before.alarm.at,
+            Telling::Withdrawn(_) => false,
+        });
         // One that is withdrawn just now, since it falls due later, is slept for like any other.
         if is_told && !withdrawn_now.iter().any(|id| alarm.is_called(id)) {
             continue;
@@ -140,12 +152,16 @@ pub fn due(
             due.next = Some(due.next.map_or(alarm.deliver_at, |next| next.min(alarm.deliver_at)));
             continue;
         }
-        let was_known = alarm.at >= from && known.in_time(&alarm, now);
-        due.stands |= was_known;
-        let telling = if was_known { Telling::Raised } else { Telling::Missed };
+        // Who was told of the rung, and perhaps that it is withdrawn, must know that it is true.
+        let was_heard =
+            told.iter().any(|told| told.telling != Telling::Missed && told.alarm.is_rung_of(&alarm));
+        let is_idle = alarm.is_over && matches!(alarm.level, Level::Notice | Level::Warning);
+        let is_news = was_heard || (!is_idle && alarm.deliver_at >= from && known.in_time(&alarm, now));
+        due.stands |= is_news;
+        let telling = if is_news { Telling::Raised } else { Telling::Missed };
         // Under its new name it is counted anew.
         let before = before.filter(|before| before.alarm.id() == alarm.id());
-        due.tellings.push(Told { n: before.map_or(1, |before| before.n + 1), alarm, telling });
+        due.tellings.push(Told { n: before.map_or(1, Told::next_true), alarm, telling });
     }
     due
 }
@@ -353,6 +369,98 @@ alarms = [{ at = "50%", level = "notice" }]
                 "09-24 09:45 notice raised 3",
             ]
         );
+    }
+
+    #[test]
+    fn who_was_told_that_it_is_withdrawn_is_told_that_it_is_true_again_however_late() {
+        let text = format!(
+            "{DISPATCHED}\n10-12 17:00 closed D1 id=c recorded=10-13T09:00\n10-17 09:00 corrected closed target=c void=1"
+        );
+        let told = told(&ladder(), &text, "10-18 00:00");
+        assert_eq!(
+            told[2..],
+            [
+                "10-13 00:00 breach raised 1",
+                "10-13 09:00 breach withdrawn stopped 2",
+                "10-17 09:00 breach raised 3",
+            ],
+            "{told:#?}"
+        );
+    }
+
+    #[test]
+    fn a_deadline_that_moves_and_is_over_all_the_same_is_told_to_who_heard_of_the_old_one() {
+        let text = format!(
+            "{DISPATCHED}\n10-12 16:00 extension_requested 1-working_day\n10-17 09:00 extended 1-working_day"
+        );
+        let told = told(&ladder(), &text, "10-18 00:00");
+        assert!(told.contains(&"10-17 09:00 breach withdrawn deadline_moved 2".to_owned()), "{told:#?}");
+        assert!(told.contains(&"10-17 09:00 breach raised 1".to_owned()), "{told:#?}");
+    }
+
+    #[test]
+    fn what_was_missed_and_falls_due_anew_is_told_then() {
+        let ladder = "restart = [\"supplemented\"]\nbasis = \"sample\"\nalarms = [{ at = \"50%\", level = \"notice\" }]\n";
+        let policies = POLICIES.replacen("basis = \"sample\"\n", ladder, 1);
+        let rulebook = rulebook_with(&policies, TRUSTING);
+        let text = "09-01 09:00 received recorded=09-22T08:00\n\
+                    09-01 09:30 dispatched D1 due=09-25T09:30 recorded=09-22T08:00\n09-23 10:00 supplemented";
+        assert_eq!(
+            told(&rulebook, text, "12-01 00:00"),
+            ["09-22 08:00 notice missed 1", "09-24 09:45 notice raised 3"]
+        );
+    }
+
+    #[test]
+    fn nobody_is_warned_of_work_that_is_done() {
+        let text = "09-21 09:00 received recorded=10-13T12:00\n09-21 09:30 dispatched D1 recorded=10-13T12:00\n\
+                    10-13 11:00 closed D1 recorded=10-13T12:00";
+        let policies = POLICIES.replacen("basis = \"sample\"\n", LADDER, 1);
+        let shown = told(&rulebook_with(&policies, TRUSTING), text, "10-14 00:00");
+        let warned: Vec<&String> = shown.iter().filter(|line| line.contains("warning")).collect();
+        assert!(!warned.is_empty() && warned.iter().all(|line| line.contains("missed")), "{shown:#?}");
+        assert!(
+            shown.iter().any(|line| line.contains("breach raised")),
+            "that it was late is news: {shown:#?}"
+        );
+    }
+
+    #[test]
+    fn an_activation_swallows_nothing_that_waits_for_office_hours() {
+        let rulebook = ladder();
+        let case = case(DISPATCHED.lines().map(fact), &rulebook);
+        let view = fold(CASE, &case, &rulebook);
+        let escalation = alarms(&view, &rulebook).pop().expect("the last rung");
+        let tellings = |from: Timestamp| {
+            let when = When { now: escalation.deliver_at, from };
+            let due = due((CASE, &case), &view, &rulebook, &[], when);
+            due.tellings.last().map(|told| told.telling)
+        };
+        let waits = escalation.deliver_at.duration_since(escalation.at);
+        assert!(waits > SignedDuration::ZERO);
+        assert_eq!(tellings(escalation.deliver_at), Some(Telling::Raised));
+        assert_eq!(
+            tellings(escalation.deliver_at + SignedDuration::from_secs(1)),
+            Some(Telling::Missed),
+            "it could be told before"
+        );
+    }
+
+    #[test]
+    fn an_acknowledgement_reaches_what_waits_for_office_hours() {
+        let rulebook = ladder();
+        let view = fold(CASE, &case(DISPATCHED.lines().map(fact), &rulebook), &rulebook);
+        let all = alarms(&view, &rulebook);
+        let [.., breach, escalation] = all.as_slice() else { unreachable!("a ladder of four") };
+        let at = escalation.at + SignedDuration::from_secs(60);
+        assert!(at < escalation.deliver_at);
+        let mut facts: Vec<_> = DISPATCHED.lines().map(fact).collect();
+        let mut acknowledged = fact("10-14 09:00 acknowledged x");
+        acknowledged.claimed_at = at;
+        acknowledged.body = crate::fact::Body::Acknowledged { alarm: breach.id() };
+        facts.push(acknowledged);
+        let view = fold(CASE, &case(facts, &rulebook), &rulebook);
+        assert_eq!(alarms(&view, &rulebook).len(), all.len() - 1);
     }
 
     #[test]

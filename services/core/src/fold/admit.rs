@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 use crate::anomaly::{Anomaly, AnomalyCode};
 use crate::case::{CaseFacts, effective_receipt};
 use crate::fact::{Body, Change, EventKey, Kind, PIPELINE_SOURCE, Pin, Precision};
+use crate::fold::view::{Changed, Correction};
 use crate::rulebook::{LateStop, Rulebook, Source};
 
 /// A fact that acts.
@@ -36,6 +37,8 @@ pub(super) struct Admission<'a> {
     pub(super) timeline: Vec<Admitted<'a>>,
     pub(super) pins: Vec<AdmittedPin<'a>>,
     pub(super) anomalies: Vec<Anomaly>,
+    /// Those that act, in the order in which they count.
+    pub(super) corrections: Vec<Correction>,
 }
 
 /// A fact before corrections.
@@ -51,7 +54,7 @@ pub(super) fn admit<'a>(facts: &'a CaseFacts, rulebook: &Rulebook) -> Admission<
     let mut items = items(facts, rulebook);
     let mut admission = Admission::default();
     if items.iter().any(|item| matches!(item.fact.body, Body::Corrected(_))) {
-        correct(&mut items, rulebook, &mut admission.anomalies);
+        correct(&mut items, rulebook, &mut admission);
     }
     for mut item in items {
         if item.voided || matches!(item.fact.body, Body::Corrected(_)) {
@@ -130,7 +133,7 @@ fn items<'a>(facts: &'a CaseFacts, rulebook: &Rulebook) -> Vec<Item<'a>> {
 
 /// Resolves corrections from the last to the first: of several in force the last wins, and a voided correction
 /// acts on nothing.
-fn correct(items: &mut [Item<'_>], rulebook: &Rulebook, anomalies: &mut Vec<Anomaly>) {
+fn correct(items: &mut [Item<'_>], rulebook: &Rulebook, admission: &mut Admission<'_>) {
     let places: HashMap<EventKey, usize> =
         items.iter().enumerate().map(|(place, item)| (item.fact.key, place)).collect();
     let mut corrections: Vec<usize> =
@@ -143,19 +146,23 @@ fn correct(items: &mut [Item<'_>], rulebook: &Rulebook, anomalies: &mut Vec<Anom
         if items[place].voided {
             continue;
         }
-        if let Err(code) = correct_one(items, place, &places) {
-            let at = items[place].fact.counted_at;
-            anomalies.push(Anomaly { at, code, fact: Some(items[place].fact.key) });
+        match correct_one(items, place, &places) {
+            Ok(correction) => admission.corrections.extend(correction),
+            Err(code) => {
+                let at = items[place].fact.counted_at;
+                admission.anomalies.push(Anomaly { at, code, fact: Some(items[place].fact.key) });
+            }
         }
     }
+    admission.corrections.reverse();
 }
 
 fn correct_one(
     items: &mut [Item<'_>],
     place: usize,
     places: &HashMap<EventKey, usize>,
-) -> Result<(), AnomalyCode> {
-    let Body::Corrected(correction) = items[place].fact.body else { return Ok(()) };
+) -> Result<Option<Correction>, AnomalyCode> {
+    let Body::Corrected(correction) = items[place].fact.body else { return Ok(None) };
     let target = *places.get(&correction.target).ok_or(AnomalyCode::CorrectionTargetUnknown)?;
     if target == place {
         return Err(AnomalyCode::CorrectionOutOfOrder);
@@ -171,14 +178,19 @@ fn correct_one(
     if is_correction && order(&items[target].fact) > order(&items[place].fact) {
         return Err(AnomalyCode::CorrectionOutOfOrder);
     }
+    let Admitted { source, counted_at, received_at, .. } = items[place].fact.clone();
     let item = &mut items[target];
     if item.corrected {
         // A later correction of the same fact is in force already.
-        return Ok(());
+        return Ok(None);
     }
     item.corrected = true;
-    match &correction.change {
-        Change::Void => item.voided = true,
+    let claimed_at = item.fact.claimed_at;
+    let change = match &correction.change {
+        Change::Void => {
+            item.voided = true;
+            Changed::Voided
+        }
         Change::Replace { body, time } => {
             if let Some(body) = body {
                 if body.kind() != correction.target_kind {
@@ -187,9 +199,19 @@ fn correct_one(
                 item.fact.body = body;
             }
             item.fact.claimed_at = time.unwrap_or(item.fact.claimed_at);
+            time.map_or(Changed::Restated, Changed::Moved)
         }
-    }
-    Ok(())
+    };
+    let (target, kind) = (correction.target, correction.target_kind);
+    Ok(Some(Correction {
+        at: counted_at,
+        received_at,
+        source: source.clone(),
+        target,
+        kind,
+        claimed_at,
+        change,
+    }))
 }
 
 /// Sets when the fact counts, and says what was odd about its time.

@@ -23,8 +23,8 @@ mod view;
 mod walk;
 
 pub use view::{
-    Attributes, Clock, ClockState, Closing, Custody, CustodyEnd, HoldSpan, Outcome, Proposal, Rating, Round,
-    SlotView, Step, Submission, Verdict, View,
+    Attributes, Changed, Clock, ClockState, Closing, Correction, Custody, CustodyEnd, HoldSpan, Outcome,
+    Proposal, Rating, Round, SlotView, Step, Submission, Verdict, View,
 };
 
 use jiff::Timestamp;
@@ -40,9 +40,10 @@ pub const FOLD_VERSION: u32 = 5;
 
 /// The view of the case `<hotline>:<number>` under a rulebook.
 pub fn fold(case: &str, facts: &CaseFacts, rulebook: &Rulebook) -> View {
-    let admission = admit::admit(facts, rulebook);
+    let mut admission = admit::admit(facts, rulebook);
+    let corrections = std::mem::take(&mut admission.corrections);
     let walked = walk::walk(case, &admission, rulebook);
-    judged(walked, rulebook)
+    View { corrections, ..judged(walked, rulebook) }
 }
 
 fn judged(walked: walk::Walked<'_>, rulebook: &Rulebook) -> View {
@@ -61,7 +62,8 @@ pub fn settle(case: &str, facts: &mut CaseFacts, rulebook: &Rulebook, as_of: Tim
         // A decision is taken once, whatever became of it: the loop ends.
         let pin = due.map(|proposal| pin(case, proposal, rulebook, as_of));
         let Some(pin) = pin.filter(|pin| !facts.contains(pin.key)) else {
-            return (judged(walked, rulebook), pins);
+            let corrections = admission.corrections.clone();
+            return (View { corrections, ..judged(walked, rulebook) }, pins);
         };
         facts.pin(pin.clone());
         pins.push(pin);

@@ -54,6 +54,7 @@ pub(super) fn judge(walked: Walked<'_>, found: Found, rulebook: &Rulebook) -> Vi
         rounds,
         clocks,
         anomalies,
+        corrections: Vec::new(),
         proposal,
     }
 }

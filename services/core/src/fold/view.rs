@@ -299,6 +299,8 @@ pub struct Clock {
     pub department: Option<Code>,
     /// None: the policy gave no clock.
     pub start_at: Option<Timestamp>,
+    /// The region by whose calendar it is counted: that of the case when the clock ended, else the latest.
+    pub region: Code,
     pub deadline: Option<Deadline>,
     pub stop: Option<(Timestamp, Precision)>,
     /// The step that stopped it; where a submission did, the closing.
@@ -385,8 +387,34 @@ pub struct View {
     pub rounds: Vec<Round>,
     pub clocks: Vec<Clock>,
     pub anomalies: Vec<Anomaly>,
+    /// Corrections that act, in the order in which they count.
+    pub corrections: Vec<Correction>,
     /// The dispatch decision that is ours to take next.
     pub proposal: Option<Proposal>,
+}
+
+/// What a correction did to a fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// When it counts.
+    pub at: Timestamp,
+    pub received_at: Option<Timestamp>,
+    pub source: SmolStr,
+    /// The fact that was corrected, and when it claimed to have happened before.
+    pub target: EventKey,
+    pub kind: Kind,
+    pub claimed_at: Timestamp,
+    pub change: Changed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It never happened.
+    Voided,
+    /// It happened then; its data, too, may be other.
+    Moved(Timestamp),
+    /// Its data are other.
+    Restated,
 }
 
 impl View {

@@ -58,6 +58,48 @@ fn told(lang: Lang) -> String {
 }
 
 #[test]
+fn what_was_corrected_is_said() {
+    let closed = |id: &str| {
+        json!({ "specversion": "1.0", "source": "/hotline/12345/411200", "id": id, "subject": CASE,
+            "time": "2026-09-25T10:00:00+08:00" })
+    };
+    let rulebook = shipped();
+    let mut facts = CaseFacts::default();
+    for (id, kind, data) in [
+        ("1", "received", json!({ "case_type": "complaint", "region": "411200" })),
+        ("2", "dispatched", json!({ "department": "FGW" })),
+        (
+            "3",
+            "corrected",
+            json!({ "corrects": { "source": "/hotline/12345/411200", "id": "2",
+            "type": "hotline.case.dispatched.v1" }, "data": { "department": "GAJ" } }),
+        ),
+        ("4", "closed", json!({ "department": "GAJ", "outcome": "resolved" })),
+        (
+            "5",
+            "corrected",
+            json!({ "corrects": { "source": "/hotline/12345/411200", "id": "4",
+            "type": "hotline.case.closed.v1" }, "void": true }),
+        ),
+    ] {
+        let mut event = closed(id);
+        event["type"] = json!(format!("hotline.case.{kind}.v1"));
+        event["data"] = data;
+        let decoded = decode(event.to_string().as_bytes(), &Tagger::unkeyed(), Keep::Fact);
+        let Ok(Event::Case(decoded)) = decoded else { panic!("{event} is an event: {decoded:?}") };
+        facts.add(decoded.fact, &rulebook);
+    }
+    let as_of = "2026-10-20T00:00:00+08:00".parse().expect("an instant");
+    let text = case(&fold(CASE, &facts, &rulebook), &rulebook, as_of, Lang::En);
+    for said in [
+        "corrected  2026-09-25 10:00  dispatched of 2026-09-25 10:00: its data were replaced",
+        "closed of 2026-09-25 10:00: voided, by /hotline/12345/411200",
+    ] {
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[test]
 fn every_day_of_a_deadline_is_accounted_for_in_english() {
     let text = told(Lang::En);
     for line in [

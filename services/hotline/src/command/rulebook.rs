@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::bail;
 use hotline_core::fold::FOLD_VERSION;
 use hotline_core::rulebook::{Severity, load, wired};
 use hotline_postgres::batch::preview;
@@ -190,6 +191,12 @@ async fn status(store: &Store, wait: bool, format: Format) -> anyhow::Result<Exi
     };
     let mut done = is_done().await?;
     let mut progress = progress_of(store).await?;
+    if wait && last > 0 && !done && store.database().cluster().is_some() {
+        bail!(
+            "nobody folds the cases: this command has started the embedded database, and casework cannot use it \
+             meanwhile; start `hotline all`, then ask again"
+        );
+    }
     if wait && last > 0 && !done {
         let bar = progress::count(cases_of(&progress), "folding by the active rulebook");
         while !done {

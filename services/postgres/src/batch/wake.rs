@@ -16,7 +16,7 @@ use smol_str::SmolStr;
 use sqlx::PgConnection;
 
 use super::{CaseWriter, fold};
-use crate::cases::{self, Loaded, Sleep};
+use crate::cases::{self, First, Loaded, Sleep};
 use crate::error::{Error, Sort};
 use crate::pool::run_tx;
 use crate::rulebooks::Active;
@@ -46,11 +46,12 @@ pub struct Woken {
 struct Wake<'w> {
     writer: &'w CaseWriter,
     now: Timestamp,
+    first: First,
     limit: i64,
-    /// What fell due before is no news.
+    /// What could be told before is no news.
     from: Timestamp,
-    /// The cases that the last attempt looked at.
-    claimed: Vec<SmolStr>,
+    /// The cases that the last attempt looked at, with their revisions.
+    claimed: Vec<(SmolStr, i64)>,
 }
 
 /// What one case comes to.
@@ -65,18 +66,18 @@ struct Looked {
 impl CaseWriter {
     /// Looks at the cases for which something falls due by `now`, at most `limit` of them, in one transaction. Where a
     /// case makes that fail by its content, fewer are tried, down to the one, which is set aside.
-    pub async fn wake_step(&self, now: Timestamp, limit: i64) -> Result<Woken, Error> {
-        let mut wake = Wake { writer: self, now, limit, from: Timestamp::MIN, claimed: Vec::new() };
+    pub async fn wake_step(&self, now: Timestamp, first: First, limit: i64) -> Result<Woken, Error> {
+        let mut wake = Wake { writer: self, now, first, limit, from: Timestamp::MIN, claimed: Vec::new() };
         loop {
             let name = "batch::wake_step";
             match run_tx(&self.pool, name, &mut wake, |tx, wake| Box::pin(wake.step(tx))).await {
                 Err(error) if is_of_content(&error) => match wake.claimed.as_slice() {
                     [] => return Err(error),
-                    [one] => {
+                    [(case, revision)] => {
                         tracing::error!(code = error.code(), error = %error, "a case is set aside for an hour");
-                        let mut aside = (one.clone(), later(now));
-                        run_tx(&self.pool, "batch::set_aside", &mut aside, |tx, (case, until)| {
-                            Box::pin(cases::set_aside(tx, case, *until))
+                        let mut aside = (case.clone(), *revision, later(now));
+                        run_tx(&self.pool, "batch::set_aside", &mut aside, |tx, (case, revision, until)| {
+                            Box::pin(cases::set_aside(tx, (case, *revision), *until))
                         })
                         .await?;
                         return Ok(Woken { cases: 1, failed: 1, ..Woken::default() });
@@ -168,9 +169,9 @@ impl Wake<'_> {
     async fn step(&mut self, tx: &mut PgConnection) -> Result<Woken, Error> {
         let active = self.writer.active(tx).await?;
         self.from = alarms::told_from(tx).await?;
-        let mut loaded = cases::claim_waking(tx, self.now, self.limit).await?;
+        let mut loaded = cases::claim_waking(tx, self.now, self.first, self.limit).await?;
         loaded.sort_unstable_by(|a, b| a.case_id.cmp(&b.case_id));
-        self.claimed = loaded.iter().map(|case| case.case_id.clone()).collect();
+        self.claimed = loaded.iter().map(|case| (case.case_id.clone(), case.revision)).collect();
         let ids: Vec<&str> = loaded.iter().map(|case| case.case_id.as_str()).collect();
         let last_told = alarms::last_told(tx, &ids).await?;
         let mut woken = Woken { cases: loaded.len(), ..Woken::default() };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::batch::Woken;
+use crate::cases::First;
 use crate::{alarms, notices, run_tx};
 
 const LADDER: &str = "basis = \"article 1\"\nalarms = [{ at = \"50%\", level = \"notice\" }, { after = \"0 hour\", level = \"breach\" }]\nextension = { times_max = 1 }\n";
@@ -29,7 +30,7 @@ async fn bench() -> Bench {
 
 /// What a step did; how long somebody waited, apart.
 async fn wake(bench: &Bench, now: &str) -> Woken {
-    let woken = bench.writer.wake_step(at(now), 10).await.unwrap();
+    let woken = bench.writer.wake_step(at(now), First::Oldest, 10).await.unwrap();
     assert!(!woken.beside_batches, "nothing else is at work");
     Woken { waited: jiff::SignedDuration::ZERO, ..woken }
 }
@@ -98,10 +99,10 @@ async fn who_tells_knows_how_late_it_is_and_whether_events_are_taken_in_meanwhil
         .await;
     let mut batch = bench.database.pool.begin().await.unwrap();
     sqlx::query("UPDATE positions SET epoch = epoch").execute(&mut *batch).await.unwrap();
-    let woken = bench.writer.wake_step(at("2026-03-05T04:00:07Z"), 1).await.unwrap();
+    let woken = bench.writer.wake_step(at("2026-03-05T04:00:07Z"), First::Oldest, 1).await.unwrap();
     assert_eq!((woken.waited, woken.beside_batches), (jiff::SignedDuration::from_secs(7), true));
     batch.rollback().await.unwrap();
-    assert!(!bench.writer.wake_step(at(HALF), 1).await.unwrap().beside_batches);
+    assert!(!bench.writer.wake_step(at(HALF), First::Oldest, 1).await.unwrap().beside_batches);
 }
 
 #[tokio::test]
@@ -114,7 +115,7 @@ async fn what_several_processes_look_at_is_told_once() {
     let work = async |writer: &CaseWriter| {
         let mut raised = 0;
         loop {
-            let woken = writer.wake_step(at(BREACH), 20).await.unwrap();
+            let woken = writer.wake_step(at(BREACH), First::Oldest, 20).await.unwrap();
             if woken.cases == 0 {
                 return raised;
             }
@@ -189,8 +190,8 @@ async fn a_rulebook_that_is_taken_back_leaves_no_case_asleep() {
     assert_eq!(wake(&bench, BREACH).await, Woken { cases: 1, withdrawn: 1, ..Woken::default() });
     bench.writer.activate(&with, &rulebook(&with), true, at(BREACH)).await.unwrap();
     while !bench.writer.refold_step(at(BREACH), 10).await.unwrap().refold.done {}
-    // The notice fell due days before these rules came back: it is noted and not told again.
-    assert_eq!(wake(&bench, BREACH).await, Woken { cases: 1, raised: 1, missed: 1, ..Woken::default() });
+    // The notice fell due days before these rules came back; who was told that it is withdrawn is told that it is true.
+    assert_eq!(wake(&bench, BREACH).await, Woken { cases: 1, raised: 2, ..Woken::default() });
     let grace = jiff::SignedDuration::ZERO;
     assert_eq!(bench.writer.check_alarms(at(BREACH), grace).await.unwrap().len(), 0);
 }

@@ -4,6 +4,7 @@ use hotline_events::intake::{Reason, Record, RecordContent};
 use serde_json::json;
 
 use super::{Bench, at, codes, event, received};
+use crate::cases::First;
 use crate::error::Error;
 use crate::interventions::By;
 use crate::pool::{run_snapshot_tx, run_tx};
@@ -135,8 +136,11 @@ async fn our_own_decision_is_taken_once_it_is_due_and_stands_in_the_ledger() {
     let waiting =
         "SELECT count(*) FROM cases WHERE wake_at = '2026-03-02 01:20:00+00' AND department IS NULL";
     assert_eq!(bench.count(waiting).await, 1);
-    assert_eq!(bench.writer.wake_step(at("2026-03-02T01:19:59Z"), 10).await.unwrap().cases, 0);
-    assert_eq!(bench.writer.wake_step(at("2026-03-02T01:20:00Z"), 10).await.unwrap().dispatched, 1);
+    assert_eq!(bench.writer.wake_step(at("2026-03-02T01:19:59Z"), First::Oldest, 10).await.unwrap().cases, 0);
+    assert_eq!(
+        bench.writer.wake_step(at("2026-03-02T01:20:00Z"), First::Oldest, 10).await.unwrap().dispatched,
+        1
+    );
     assert_eq!(
         bench.count("SELECT count(*) FROM cases WHERE wake_at IS NULL AND department = 'D2'").await,
         1

@@ -21,7 +21,7 @@ impl StageOfRound<'_> {
     }
 
     /// What was true of the case when a clock ended: what is amended later does not reach it.
-    fn case_until(&self, until: Option<Moment>) -> &Attributes {
+    pub(super) fn case_until(&self, until: Option<Moment>) -> &Attributes {
         match until {
             None => &self.round.attributes,
             Some(moment) if moment.step.is_some() => self.round.attributes_before(moment),

@@ -300,6 +300,7 @@ impl<'a> StageOfRound<'a> {
             }
         };
         result.start_at = Some(clock.start_at);
+        result.region = self.case_until(until).region.clone();
         result.own_limit = clock.own_limit;
         result.deadline = Some(deadline);
         result.holds = holds;
@@ -352,6 +353,7 @@ impl<'a> StageOfRound<'a> {
             role: held.map_or(Role::Lead, |held| held.role),
             department: held.map(|held| held.department.clone()),
             start_at: None,
+            region: self.round.attributes.region.clone(),
             deadline: None,
             stop: None,
             stopped_by: None,

@@ -1,0 +1,72 @@
+//! What auditors look at twice.
+
+use super::{MEASURES, RULEBOOK, list, record, stat, table};
+use crate::boards::Board;
+use crate::boards::panel::See;
+use crate::text::text;
+
+pub(super) fn audit() -> Board {
+    Board {
+        id: "audit",
+        title: text!("留痕核验", "Audit"),
+        says: text!("倒填、口径变化、重算状态：哪里该核对。", "Back-dating, definitions, refolds: where to look twice."),
+        from: "now-90d",
+        refresh: "5m",
+        variables: Vec::new(),
+        panels: vec![
+            stat(
+                text!("已读记录", "Records read"),
+                text!("各来源位置之和：统计的依据。", "The sum of all positions: what the figures rest on."),
+                "short",
+                record("SELECT records FROM record_stamp"),
+                See::Definition(MEASURES),
+            ),
+            stat(
+                text!("规则库", "Rulebook"),
+                text!("当前规则库的序号。", "The number of the active rulebook."),
+                "short",
+                record("SELECT rulebook_seq FROM record_stamp"),
+                See::Definition(RULEBOOK),
+            ),
+            stat(
+                text!("统计依据年龄", "Age of the record"),
+                text!("月度统计最近一次计算至今。", "Since the monthly figures were computed last."),
+                "s",
+                record("SELECT rates_age_seconds AS age FROM record_stamp"),
+                See::Runbook("HotlineSnapshotOld"),
+            ),
+            table(
+                text!("依据", "Stamp"),
+                text!("规则库散列、程序版本、各来源位置。", "Rulebook hash, fold, position of each origin."),
+                record("SELECT rulebook_seq, rulebook_hash, fold_version, fold_pending, rates_as_of, positions FROM record_stamp"),
+                See::Definition(MEASURES),
+            ),
+            list(
+                text!("倒填", "Back-dated"),
+                text!("近九十天内，声称时间远早于接收时间的案件。", "Cases with facts that claim to be much older than their receipt, of the last 90 days."),
+                "since, is_open, closed_at", "backdated", "since DESC, case_id",
+            ),
+            table(
+                text!("可疑操作指标", "Signs of gaming"),
+                text!("压哨办结、办结后重开、末日延期、倒填办结等；不排名。", "Closed in the last hour, reopened soon after, extended on the last day, back-dated; not ranked."),
+                record(
+                    "SELECT to_char(month, 'YYYY-MM') AS month, rate, name_zh, name_en, numerator, denominator, value FROM rates_of_record
+                      WHERE hotline = '*' AND department = '*' AND rate LIKE 'gaming.%' AND $__timeFilter(time) ORDER BY month DESC, rate",
+                ),
+                See::Definition(MEASURES),
+            ),
+            table(
+                text!("全部口径", "All definitions"),
+                text!("当前规则库的指标定义与版本。", "The rates of the active rulebook, with their versions."),
+                record("SELECT rate, version, name_zh, name_en, basis, numerator, denominator, best FROM rate_definitions ORDER BY rate"),
+                See::Definition(RULEBOOK),
+            ),
+            table(
+                text!("综合得分定义", "Definitions of scores"),
+                text!("权重、底线与分组。", "Weights, floors, groups."),
+                record("SELECT score, version, name_zh, name_en, terms, groups FROM score_definitions ORDER BY score"),
+                See::Definition(RULEBOOK),
+            ),
+        ],
+    }
+}
