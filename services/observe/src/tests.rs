@@ -22,3 +22,69 @@ fn what_is_committed_is_what_is_made() {
         assert!(committed == file.text, "{} is stale: cargo run -p hotline-observe", file.path);
     }
 }
+
+#[test]
+fn every_alert_has_a_test_of_its_rule() {
+    let tests = std::fs::read_to_string(root().join("deploy/prometheus/tests/hotline.yml"))
+        .expect("the tests of rules");
+    for alert in crate::alerts::alerts() {
+        assert!(tests.contains(&format!("  - name: {}\n", alert.name)), "{} has no test", alert.name);
+    }
+}
+
+#[test]
+fn boards_and_alerts_name_what_is_measured() {
+    let known: Vec<&str> = LISTS.iter().copied().flatten().map(|metric| metric.name).collect();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let mut named = std::collections::BTreeSet::new();
+    for file in files().into_iter().filter(|file| !file.path.contains("/runbooks/")) {
+        for word in file.text.split(|c: char| !is_part(c)).filter(|word| word.starts_with("hotline_")) {
+            let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end));
+            let is_known = known.contains(&word) || base.is_some_and(|base| known.contains(&base));
+            assert!(is_known, "{}: {word} is not measured", file.path);
+            named.insert(base.unwrap_or(word).to_owned());
+        }
+    }
+    let unseen: Vec<&&str> =
+        known.iter().filter(|name| name.starts_with("hotline_") && !named.contains(**name)).collect();
+    assert!(unseen.is_empty(), "measured and shown nowhere: {unseen:?}");
+}
+
+#[test]
+fn every_panel_says_what_it_shows() {
+    let boards = files().into_iter().filter(|file| file.path.starts_with("deploy/grafana/dashboards/"));
+    for file in boards {
+        let board: serde_json::Value = serde_json::from_str(&file.text).expect("JSON");
+        assert_eq!(board["editable"], false, "{}", file.path);
+        let panels = board["panels"].as_array().expect("panels");
+        assert!(panels.len() > 5, "{}", file.path);
+        let mut taken = std::collections::BTreeSet::new();
+        for panel in panels {
+            let named = format!("{}: {}", file.path, panel["title"]);
+            for member in ["title", "description"] {
+                assert!(panel[member].as_str().is_some_and(|text| !text.is_empty()), "{named}: {member}");
+            }
+            assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{named}: unit");
+            assert!(panel["links"][0]["url"].as_str().is_some_and(|url| url.len() > 10), "{named}: link");
+            let targets = panel["targets"].as_array().expect("targets");
+            assert!(!targets.is_empty(), "{named}");
+            for target in targets {
+                let Some(expr) = target["expr"].as_str() else { continue };
+                let ranged = expr.matches("rate(").count();
+                assert_eq!(ranged, expr.matches("[$__rate_interval]").count(), "{named}: {expr}");
+                assert_eq!(
+                    expr.contains("_total"),
+                    expr.contains("rate(") && expr.contains("_total") || expr.contains("increase("),
+                    "{named}: a counter is shown as such: {expr}"
+                );
+            }
+            let place = &panel["gridPos"];
+            let at = |member: &str| place[member].as_u64().expect("a number");
+            for x in at("x")..at("x") + at("w") {
+                for y in at("y")..at("y") + at("h") {
+                    assert!(x < 24 && taken.insert((x, y)), "{named} overlaps another");
+                }
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! The figures of a month, by department: what may stand in a document.
 
 use super::{MEASURES, RULEBOOK, lines, record, stat, table};
-use crate::boards::panel::{Panel, See};
+use crate::boards::panel::See;
 use crate::boards::{Board, Variable};
 use crate::text::{Text, text};
 
