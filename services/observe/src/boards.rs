@@ -103,7 +103,6 @@ impl Board {
                 "label": variable.label.of(lang),
                 "datasource": panel::datasource(POSTGRES),
                 "query": variable.sql,
-                "definition": variable.sql,
                 "refresh": 1,
                 "multi": false,
                 "includeAll": false,

@@ -73,7 +73,10 @@ impl Panel {
             "targets": self.targets(source),
             "fieldConfig": { "defaults": self.defaults(), "overrides": self.overrides() },
             "options": self.options(),
-            "links": [{ "title": self.link_title(lang), "url": self.url(lang), "targetBlank": true }],
+            "links": [{
+                "title": self.link_title(lang), "url": self.url(lang), "targetBlank": true, "type": "link", "icon": "doc",
+                "tags": [], "tooltip": "", "asDropdown": false, "includeVars": false, "keepTime": false,
+            }],
         })
     }
 

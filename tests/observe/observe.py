@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+"""Do boards and alerts show what there is?
+
+    tests/observe/observe.py [--seed N] [--from DAY] [--days N] [--share S] [--keep]
+
+Real roles take in some days of the demo's year; a real Prometheus looks at them, a real Alertmanager sends what it finds to
+a receiver of ours. Then
+
+    types      every board is held against Grafana's published types (npm, tsc --strict)
+    rules      promtool: rules, their unit tests, Prometheus's configuration, the metrics as the roles show them
+    panels     every expression of every panel is executed and returns data
+    record     every SQL of every panel and variable is executed as grafana_ro, within a second, and has the columns it names
+    budget     fewer than 10,000 series
+    alert      a source that sends rubbish is diverted: the alert reaches the receiver, and so does the dead man's switch
+    faults     each of these checks is red where something is planted: a metric renamed, a column dropped, a type broken, a
+               rule misspelt
+
+What the numbers are is the matter of tests/observe/worklists.py. Prints one JSON object; exit 1 if anything is wrong. Needs a
+release build (HOTLINE_BIN or target/release/hotline), PostgreSQL, Node with npm, and what `deploy/local/observe.sh tools` sees to.
+"""
+from __future__ import annotations
+
+import argparse
+import copy
+import http.server
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+sys.dont_write_bytecode = True
+FOLDER = pathlib.Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
+sys.path[:0] = [str(FOLDER), str(ROOT / "tests/chaos"), str(ROOT / "tests/chaos/oracle")]
+
+import stage
+import worklists
+import year
+
+DASHBOARDS = ROOT / "deploy/grafana/dashboards"
+RULES = ROOT / "deploy/prometheus/rules/hotline.yml"
+TYPES = ROOT / "target/observe/types"
+SERIES_MAX = 10_000
+SECONDS_MAX = 1.0
+WAIT = 120
+
+
+def say(text: str) -> None:
+    print(f"observe: {text}", file=sys.stderr, flush=True)
+
+
+def boards() -> dict[str, dict]:
+    return {str(path.relative_to(DASHBOARDS)): json.loads(path.read_text()) for path in sorted(DASHBOARDS.glob("*/*.json"))}
+
+
+def run(*words: object, **more) -> subprocess.CompletedProcess:
+    return subprocess.run([str(word) for word in words], capture_output=True, text=True, **more)
+
+
+# Types.
+
+def install_types() -> None:
+    TYPES.mkdir(parents=True, exist_ok=True)
+    for name in ["package.json", "tsconfig.json"]:
+        shutil.copy(FOLDER / name, TYPES / name)
+    if not (TYPES / "node_modules/.package-lock.json").exists():
+        done = run("npm", "install", "--silent", "--no-audit", "--no-fund", cwd=TYPES)
+        if done.returncode:
+            raise SystemExit(f"observe: npm cannot install Grafana's types: {done.stderr[-500:]}")
+
+
+def types(found: dict[str, dict]) -> list[str]:
+    folder = TYPES / "dashboards"
+    for old in [folder, TYPES / "boards"]:
+        shutil.rmtree(old, ignore_errors=True)
+    for name, board in found.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(board))
+    made = run("node", FOLDER / "schema.mjs", folder, TYPES / "boards")
+    if made.returncode:
+        return [made.stderr.strip()]
+    checked = run("npx", "tsc", "-p", ".", cwd=TYPES)
+    return checked.stdout.strip().splitlines() if checked.returncode else []
+
+
+# Prometheus.
+
+class Prometheus:
+    """Prometheus and Alertmanager beside a server, with the committed configuration but for addresses and haste."""
+
+    def __init__(self, folder: pathlib.Path, ops: int, receiver: int) -> None:
+        tools = run("bash", ROOT / "deploy/local/observe.sh", "tools")
+        if tools.returncode:
+            raise SystemExit(tools.stderr)
+        self.bin, self.folder = pathlib.Path(tools.stdout.strip()), folder
+        self.port, alerts = stage.free_port(), stage.free_port()
+        config = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
+        for old, new in [("rules/hotline.yml", str(RULES)), ("127.0.0.1:9090", f"127.0.0.1:{ops}"), ("127.0.0.1:9093", f"127.0.0.1:{alerts}"),
+                         ("15s", "1s")]:
+            assert old in config, old
+            config = config.replace(old, new)
+        self.config = folder / "prometheus.yml"
+        self.config.write_text(config)
+        routes = (ROOT / "deploy/alertmanager/alertmanager.yml").read_text()
+        assert "127.0.0.1:9999" in routes
+        (folder / "alertmanager.yml").write_text(re.sub(r"group_wait: \d+s", "group_wait: 1s", routes.replace(":9999", f":{receiver}")))
+        alertmanager = next(path for path in [self.bin / "prometheus-alertmanager", self.bin / "alertmanager"] if path.exists())
+        self.roles = [
+            stage.Role("prometheus", [str(self.bin / "prometheus"), f"--config.file={self.config}", f"--storage.tsdb.path={folder / 'tsdb'}",
+                                      f"--web.listen-address=127.0.0.1:{self.port}"], {}, folder / "prometheus.log"),
+            stage.Role("alertmanager", [str(alertmanager), f"--config.file={folder / 'alertmanager.yml'}",
+                                        f"--storage.path={folder / 'alertmanager'}", f"--web.listen-address=127.0.0.1:{alerts}",
+                                        "--cluster.listen-address="], {}, folder / "alertmanager.log")]
+
+    def start(self) -> None:
+        for role in self.roles:
+            role.start()
+
+    def stop(self) -> None:
+        for role in self.roles:
+            role.stop()
+
+    def ask(self, expr: str) -> list[dict]:
+        """The series of an expression now; one of NaN is none."""
+        query = urllib.parse.urlencode({"query": expr})
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/query?{query}", timeout=10) as answer:
+                found = json.load(answer)["data"]["result"]
+        except urllib.error.HTTPError as error:
+            raise ValueError(json.load(error)["error"]) from None
+        return [one for one in found if one["value"][1] != "NaN"]
+
+    def until(self, expr: str) -> None:
+        deadline = time.monotonic() + WAIT
+        while time.monotonic() < deadline:
+            try:
+                if self.ask(expr):
+                    return
+            except OSError:
+                pass
+            time.sleep(0.5)
+        raise SystemExit(f"observe: nothing for {expr}: {(self.folder / 'prometheus.log').read_text()[-800:]}")
+
+
+def expanded(expr: str) -> str:
+    return expr.replace("$__rate_interval", "20s").replace("[1d]", "[1m]")
+
+
+def panels(found: dict[str, dict], prometheus: Prometheus) -> tuple[int, list[str]]:
+    count, wrong = 0, []
+    for name, board in found.items():
+        for panel in board["panels"]:
+            for target in panel["targets"]:
+                if "expr" not in target:
+                    continue
+                count += 1
+                try:
+                    series = prometheus.ask(expanded(target["expr"]))
+                except ValueError as error:
+                    wrong.append(f"{name}: {panel['title']}: {error}")
+                    continue
+                if not series:
+                    wrong.append(f"{name}: {panel['title']}: no data: {target['expr']}")
+    return count, wrong
+
+
+def rules(prometheus: Prometheus, text: str, metrics: str) -> list[str]:
+    wrong = []
+    changed = prometheus.folder / "rules.yml"
+    changed.write_text(text)
+    tests = prometheus.folder / "tests.yml"
+    tests.write_text((ROOT / "deploy/prometheus/tests/hotline.yml").read_text().replace("../rules/hotline.yml", str(changed)))
+    promtool = prometheus.bin / "promtool"
+    for words, more in [(["check", "rules", changed], {}), (["test", "rules", tests], {}), (["check", "config", prometheus.config], {}),
+                        (["check", "metrics"], {"input": metrics})]:
+        done = run(promtool, *words, **more)
+        if done.returncode:
+            wrong.append(f"promtool {' '.join(map(str, words[:2]))}: {(done.stdout + done.stderr).strip()[-1500:]}")
+    return wrong
+
+
+# The views of record.
+
+class Reader:
+    """grafana_ro, in one session."""
+
+    def __init__(self, psql: list[str]) -> None:
+        self.psql = psql
+
+    def ask(self, sql: str) -> tuple[list[dict], float, str | None]:
+        """The rows, the seconds, and what was wrong."""
+        text = f"\\timing on\nSELECT coalesce(json_agg(row), '[]') FROM ({sql}) AS row;\n"
+        done = run(*self.psql, "-XAtq", "-v", "ON_ERROR_STOP=1", input=text)
+        if done.returncode:
+            return [], 0.0, done.stderr.strip()
+        rows, timing = done.stdout.rsplit("Time:", 1)
+        return json.loads(rows), float(timing.split()[0]) / 1000, None
+
+
+def chosen(sql: str, values: dict[str, str]) -> str:
+    """With the values of the variables, and Grafana's macros as its data source expands them, over two years."""
+    for name, value in values.items():
+        sql = sql.replace(f"${name}", value)
+    return re.sub(r"\$__timeFilter\((\w+)\)", r"\1 BETWEEN '2022-12-31T16:00:00Z' AND '2030-01-01T00:00:00Z'", sql)
+
+
+def record(found: dict[str, dict], reader: Reader) -> tuple[dict, list[str]]:
+    wrong, count, longest, filled = [], 0, 0.0, 0
+    for name, board in found.items():
+        values: dict[str, str] = {}
+        for variable in board["templating"]["list"]:
+            if variable["type"] != "query":
+                continue
+            rows, _, error = reader.ask(variable["query"])
+            if error or not rows:
+                wrong.append(f"{name}: variable {variable['name']}: {error or 'no values'}")
+                continue
+            choices = [str(next(iter(row.values()))) for row in rows]
+            values[variable["name"]] = "*" if "*" in choices else choices[0]
+        # The newest month in which something counts.
+        if "month" in values:
+            values["month"] = reader.ask("SELECT max(month)::text AS month FROM rates_of_record WHERE denominator > 0")[0][0]["month"]
+        for panel in board["panels"]:
+            for target in panel["targets"]:
+                if "rawSql" not in target:
+                    continue
+                count += 1
+                rows, seconds, error = reader.ask(chosen(target["rawSql"], values))
+                longest, filled = max(longest, seconds), filled + bool(rows)
+                if error:
+                    wrong.append(f"{name}: {panel['title']}: {error}")
+                elif seconds > SECONDS_MAX:
+                    wrong.append(f"{name}: {panel['title']}: {seconds:.1f} s")
+                elif not rows and panel["type"] == "stat":
+                    wrong.append(f"{name}: {panel['title']}: no number")
+                elif target["format"] == "time_series" and not all({"time", "value"} <= row.keys() for row in rows):
+                    wrong.append(f"{name}: {panel['title']}: a series needs time and value")
+    return {"queries": count, "with_rows": filled, "longest_seconds": round(longest, 3)}, wrong
+
+
+# Alerts on their way.
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    got: list[tuple[str, dict]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.got.append((self.path, body))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def alert(server: worklists.Server, lines: list[str]) -> tuple[dict, list[str]]:
+    """A source is diverted, and somebody is called."""
+    sample = json.loads(lines[0])
+    # The same ids with other contents: a conflict each.
+    bad = [json.dumps({**json.loads(line), "time": "2023-01-01T00:00:00+08:00"}) for line in lines if json.loads(line)["source"] == sample["source"]]
+    path = server.folder / "bad.ndjson"
+    path.write_text("".join(f"{line}\n" for line in bad[:300]))
+    began = time.monotonic()
+    run(worklists.BINARY, "--config", server.config, "send", "--to", f"http://127.0.0.1:{server.port}", path)
+    wanted = {"/pages": "HotlineSourceDiverted", "/watchdog": "HotlineDeadMansSwitch"}
+    while time.monotonic() - began < WAIT:
+        got = {path: {one["labels"]["alertname"] for one in body["alerts"]} for path, body in Receiver.got}
+        names = {path: set().union(*[{one["labels"]["alertname"] for one in body["alerts"]} for where, body in Receiver.got if where == path])
+                 for path in got}
+        if all(name in names.get(path, set()) for path, name in wanted.items()):
+            return {"seconds": round(time.monotonic() - began, 1), "alerts": sorted(set().union(*names.values()))}, []
+        time.sleep(0.5)
+    return {}, [f"no alert: {Receiver.got}"]
+
+
+# Faults that must be found.
+
+def faults(found: dict[str, dict], prometheus: Prometheus, reader: Reader, metrics: str) -> tuple[dict, list[str]]:
+    def changed(text: str, by: str) -> dict[str, dict]:
+        name = next(name for name, board in found.items() if text in json.dumps(board, ensure_ascii=False))
+        return {name: json.loads(json.dumps(found[name], ensure_ascii=False).replace(text, by))}
+
+    def typed() -> dict[str, dict]:
+        name, board = next(iter(found.items()))
+        board = copy.deepcopy(board)
+        board["panels"][0]["gridPos"]["w"] = "wide"
+        return {name: board}
+
+    text = RULES.read_text()
+    planted = {
+        "a metric renamed": panels(changed("hotline_rates_overdue_cases", "hotline_rates_late_cases"), prometheus)[1],
+        "a column dropped": record(changed("hours_late", "hours_gone"), reader)[1],
+        "a view dropped": record(changed("FROM worklist_counts", "FROM worklist_sums"), reader)[1],
+        "a type broken": types(typed()),
+        "a rule misspelt": rules(prometheus, text.replace("sum(rate(", "sum(rte(", 1), metrics),
+        "an alert that fires never": rules(prometheus, text.replace("> 120", "> 1e9"), metrics),
+        "a metric without help": rules(prometheus, text, metrics + "\nhotline_made_up 1\n"),
+    }
+    return {name: "found" if wrong else "NOT FOUND" for name, wrong in planted.items()}, [
+        f"a planted fault is not found: {name}" for name, wrong in planted.items() if not wrong]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=2023)
+    parser.add_argument("--from", dest="begin", default="2023-09-20")
+    parser.add_argument("--days", type=int, default=14)
+    parser.add_argument("--share", type=float, default=0.1, help="of the cases")
+    parser.add_argument("--keep", action="store_true")
+    args = parser.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="observe-"))
+    folder.chmod(0o755)
+    result, wrong = {"seed": args.seed}, {}
+    say("Grafana's types")
+    install_types()
+    found = boards()
+    wrong["types"] = types(found)
+    events, book = year.demo(args.seed, folder)
+    begin = year.seconds(f"{args.begin}T00:00:00+08:00")
+    lines = [line for _, line in year.slice_of(events, begin, begin + args.days * 86400, args.share)]
+    receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    server = worklists.Server(folder, book)
+    with open(server.config, "a") as config:
+        config.write("refresh_every = '1s'\n")
+    prometheus = Prometheus(folder, server.ops, receiver.server_port)
+    try:
+        server.start(book)
+        prometheus.start()
+        prometheus.until("up == 1")
+        half = len(lines) // 2
+        say(f"{len(lines)} events")
+        server.send(lines[:half])
+        time.sleep(3)
+        server.send(lines[half:])
+        reader = Reader(server.psql())
+        server.until_rates_are_of_now(worklists.Board(server.psql()))
+        prometheus.until(expanded("sum(rate(hotline_casework_events_total[$__rate_interval])) > 0"))
+        say("panels and queries")
+        result["panels"], wrong["panels"] = panels(found, prometheus)
+        result["record"], wrong["record"] = record(found, reader)
+        series = int(prometheus.ask('count({__name__=~"hotline_.+|process_.+", job="hotline"})')[0]["value"][1])
+        result["series"] = series
+        wrong["budget"] = [] if series < SERIES_MAX else [f"{series} series"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.ops}/metrics", timeout=10) as answer:
+            metrics = answer.read().decode()
+        say("rules, faults, alerts")
+        wrong["rules"] = rules(prometheus, RULES.read_text(), metrics)
+        result["faults"], wrong["faults"] = faults(found, prometheus, reader, metrics)
+        result["alert"], wrong["alert"] = alert(server, lines)
+    finally:
+        prometheus.stop()
+        server.stop()
+        receiver.shutdown()
+        if args.keep:
+            say(f"kept {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    result["wrong"] = {name: found for name, found in wrong.items() if found}
+    result["ok"] = not result["wrong"]
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    return 0 if result["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
