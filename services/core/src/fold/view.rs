@@ -379,6 +379,8 @@ pub struct View {
     pub disputed: Amounts,
     pub anonymous: bool,
     pub reply_wanted: bool,
+    /// A keyed hash of the caller, where the source sends one.
+    pub reporter_tag: Option<Code>,
     /// The latest.
     pub attributes: Attributes,
     pub class: Code,

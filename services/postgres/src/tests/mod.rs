@@ -2,6 +2,7 @@
 
 mod activation;
 mod alarms;
+mod boards;
 mod deliveries;
 mod errors;
 mod intake;
