@@ -27,6 +27,7 @@ pub mod notices;
 pub mod personal;
 pub mod pool;
 pub mod positions;
+pub mod readers;
 pub mod refolds;
 pub mod restatements;
 pub mod rulebooks;

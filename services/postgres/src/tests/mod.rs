@@ -8,6 +8,7 @@ mod errors;
 mod intake;
 mod privacy;
 mod races;
+mod readers;
 mod schema;
 mod tallies;
 mod ways_back;
