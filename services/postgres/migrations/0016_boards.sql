@@ -153,17 +153,19 @@ CREATE VIEW board.rates_of_record AS
            rates.department, coalesce(who.name_zh, rates.department) AS department_zh, rates.department_group,
            rates.hotline, rates.numerator, rates.denominator, rates.scale,
            rates.numerator::double precision / nullif(rates.denominator, 0) AS value,
-           greatest(0, (p + 1.920729 / n - 1.959964 * sqrt(p * (1 - p) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n)) AS low,
-           least(1, (p + 1.920729 / n + 1.959964 * sqrt(p * (1 - p) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n)) AS high,
+           CASE WHEN p IS NOT NULL
+                THEN greatest(0, (p + 1.920729 / n - 1.959964 * sqrt(p * (1 - p) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n)) END AS low,
+           CASE WHEN p IS NOT NULL
+                THEN least(1, (p + 1.920729 / n + 1.959964 * sqrt(p * (1 - p) / n + 0.960365 / (n * n))) / (1 + 3.841459 / n)) END AS high,
            rates.rank, month AS period_from, months.until AS period_to, months.rulebook_seq, months.rulebook_hash,
            months.fold_version, months.as_of, months.positions, months.refold_pending
       FROM board_rates AS rates
       JOIN board_months AS months USING (month)
       LEFT JOIN board_definitions AS named ON named.kind = 'rate' AND named.id = rates.rate
       LEFT JOIN board_departments AS who ON who.code = rates.department
-      LEFT JOIN LATERAL (SELECT rates.numerator::double precision / rates.denominator AS p,
-                                rates.denominator::double precision / rates.scale AS n
-                          WHERE rates.denominator > 0 AND rates.numerator BETWEEN 0 AND rates.denominator) AS share ON true;
+     CROSS JOIN LATERAL (SELECT nullif(rates.denominator, 0)::double precision / rates.scale AS n,
+                                CASE WHEN rates.numerator BETWEEN 0 AND rates.denominator
+                                     THEN rates.numerator::double precision / nullif(rates.denominator, 0) END AS p) AS share;
 COMMENT ON VIEW board.rates_of_record IS
     'Rates by month, department and hotline, to the integer what `hotline bulletin` and `hotline replay` give; see rate_definitions.';
 

@@ -3,6 +3,7 @@
 //! Guarantee: [`make`] ends well only if no relation outside that schema can be read by the role. It is repeated at will.
 //! The password goes to the server as a SCRAM verifier, so that no log of statements holds it.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use aws_lc_rs::{digest, hmac, pbkdf2};
@@ -36,6 +37,12 @@ pub struct Name(String);
 /// A password as the server keeps it.
 #[derive(Clone)]
 pub struct Verifier(String);
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier(***)")
+    }
+}
 
 impl Name {
     /// Small letters, digits and underscores; not one of the server's own.
@@ -78,10 +85,8 @@ impl Verifier {
 /// What an administrator runs where the program may not make roles; the rest is [`make`]'s.
 pub fn statements(name: &Name) -> String {
     let Name(name) = name;
-    let session: String = SESSION
-        .iter()
-        .map(|(setting, value)| format!("ALTER ROLE {name} SET {setting} = '{value}';\n"))
-        .collect();
+    let session =
+        SESSION.map(|(setting, value)| format!("ALTER ROLE {name} SET {setting} = '{value}';\n")).concat();
     format!("CREATE ROLE {name} LOGIN CONNECTION LIMIT {CONNECTIONS_MAX} PASSWORD '…';\n{session}")
 }
 

@@ -136,6 +136,11 @@ pub async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(connection).await.expect("a test's query is right")
 }
 
+/// Runs a statement of a test.
+pub async fn execute(connection: &mut PgConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(connection).await.expect("a test's statement is right");
+}
+
 /// The texts that a query of a test gives, in its order.
 pub async fn texts(connection: &mut PgConnection, sql: &'static str) -> Vec<String> {
     sqlx::query_scalar(sql).fetch_all(connection).await.expect("a test's query is right")

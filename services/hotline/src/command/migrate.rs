@@ -36,7 +36,8 @@ pub struct Args {
     /// `board` and nothing else.
     #[arg(long, value_name = "ROLE")]
     reader: Option<String>,
-    /// The password of that role; by default [postgres] reader_password_file. Without one its password stays as it is.
+    /// The password of that role; by default [postgres] `reader_password_file`. Without one its
+    /// password stays as it is.
     #[arg(long, value_name = "FILE", requires = "reader")]
     reader_password_file: Option<PathBuf>,
 }
