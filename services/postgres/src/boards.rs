@@ -26,6 +26,8 @@ pub struct Kept {
     pub rulebook_seq: i64,
     pub fold_version: i32,
     pub refold_pending: bool,
+    /// The sum of its positions: how much had been read.
+    pub read: i64,
 }
 
 /// A calendar month in the rulebook's zone, and the snapshot that its figures are of.
@@ -55,7 +57,9 @@ pub async fn turn(tx: &mut PgConnection) -> Result<bool, Error> {
 /// The months that are kept, in order.
 pub async fn kept(tx: &mut PgConnection) -> Result<Vec<Kept>, Error> {
     let rows = sqlx::query(
-        "/* boards::kept */ SELECT month, as_of, rulebook_seq, fold_version, refold_pending FROM board_months ORDER BY month",
+        "/* boards::kept */ SELECT month, as_of, rulebook_seq, fold_version, refold_pending,
+                coalesce((SELECT sum(value::bigint)::bigint FROM jsonb_each_text(positions)), 0)
+           FROM board_months ORDER BY month",
     )
     .fetch_all(tx)
     .await
@@ -66,6 +70,7 @@ pub async fn kept(tx: &mut PgConnection) -> Result<Vec<Kept>, Error> {
         rulebook_seq: row.get(2),
         fold_version: row.get(3),
         refold_pending: row.get(4),
+        read: row.get(5),
     };
     Ok(rows.iter().map(kept).collect())
 }

@@ -1,8 +1,10 @@
-//! What boards show of calendar months: the rates and scores of this month and the last 13, by department and hotline.
+//! What boards show of calendar months: their rates and scores, by department and hotline, from the first month that anything
+//! counts in, and of the last 13 in any case.
 //!
 //! All months that are due are computed as one bulletin each would be, in one snapshot, and written in its transaction.
-//! This month and the last one are due every time; an earlier one after an hour, or when another rulebook or program judges
-//! it. Of several processes one writes at a time, and the others find that nothing is due.
+//! This month and the last one are due every time; those of the year before it hourly, what is older daily, and all of them when
+//! another rulebook or program judges. Where much of what was ever read came since, as in an import of years, or nothing came
+//! since the last pass, older months do not wait. Of several processes one writes at a time, and the others find that nothing is due.
 
 use std::time::Duration;
 
@@ -21,12 +23,18 @@ use tokio_util::sync::CancellationToken;
 use crate::Parts;
 use crate::bulletin::Stamp;
 
-/// Months before this one.
-const MONTHS_BEFORE: i32 = 13;
+/// Months before this one that are there whether anything counts in them or not: a trend begins with the same month of last year.
+const MONTHS_BEFORE: usize = 13;
+/// Months before this one at most: a fact that is dated a hundred years ago must not make a thousand of them.
+const MONTHS_MAX: usize = 60;
 /// Months that change all the time: what was due in the last one is still being closed.
 const MONTHS_YOUNG: usize = 2;
 /// An earlier month changes by what comes late.
 const OLDER_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// … and hardly after a year.
+const OLDEST_EVERY: SignedDuration = SignedDuration::from_hours(24);
+/// One in so many of all that was read makes older months due.
+const SHARE_OF_ALL: i64 = 100;
 /// By department, and by department and hotline.
 const BREAKDOWNS: [By; 2] = [By { hotline: false, case_type: false }, By { hotline: true, case_type: false }];
 
@@ -68,14 +76,18 @@ impl Pass<'_> {
         }
         let rules = self.parts.rules.within(tx).await?;
         let rulebook = &*rules.rulebook;
-        let months = months(rulebook.timezone.to_datetime(self.as_of).date());
+        let today = rulebook.timezone.to_datetime(self.as_of).date();
+        let months = months(today, tallies::first_day(tx).await?.unwrap_or(today));
         let kept = boards::kept(tx).await?;
         let current =
             |month: Date| kept.iter().find(|one| one.month == month && boards::is_current(one, rules.seq));
+        let stamp = Stamp::read(tx, &rules, self.as_of).await?;
+        let read = stamp.positions.values().sum();
+        let intake = Intake { read, rests: kept.last().is_some_and(|last| last.read == read) };
         let due: Vec<Date> = months
             .iter()
             .enumerate()
-            .filter(|(age, month)| current(**month).is_none_or(|kept| self.is_due(*age, kept)))
+            .filter(|(age, month)| current(**month).is_none_or(|kept| self.is_due(*age, kept, &intake)))
             .map(|(_, month)| *month)
             .collect();
         if due.is_empty() {
@@ -92,7 +104,6 @@ impl Pass<'_> {
             }
         })
         .await?;
-        let stamp = Stamp::read(tx, &rules, self.as_of).await?;
         for figures in &figures {
             figures.keep(tx, rulebook, &stamp).await?;
         }
@@ -103,16 +114,41 @@ impl Pass<'_> {
     }
 
     /// Whether a month of this rulebook is to be computed again. What another process did a moment ago is not.
-    fn is_due(&self, age: usize, kept: &Kept) -> bool {
+    fn is_due(&self, age: usize, kept: &Kept, intake: &Intake) -> bool {
         let every = SignedDuration::try_from(self.every).unwrap_or(OLDER_EVERY);
-        let rest = if age < MONTHS_YOUNG || kept.refold_pending { every / 2 } else { OLDER_EVERY };
+        let rest = match age {
+            _ if kept.refold_pending || intake.outran(kept) => every / 2,
+            0..MONTHS_YOUNG => every / 2,
+            _ if age <= MONTHS_BEFORE => OLDER_EVERY,
+            _ => OLDEST_EVERY,
+        };
         self.as_of.duration_since(kept.as_of) >= rest
     }
 }
 
+/// What was read until now.
+struct Intake {
+    read: i64,
+    /// Nothing came since the last pass.
+    rests: bool,
+}
+
+impl Intake {
+    fn outran(&self, kept: &Kept) -> bool {
+        let since = self.read - kept.read;
+        since > 0 && (self.rests || since.saturating_mul(SHARE_OF_ALL) >= self.read)
+    }
+}
+
 /// First days of months, the newest first.
-fn months(today: Date) -> Vec<Date> {
-    (0..=MONTHS_BEFORE).filter_map(|age| today.first_of_month().checked_sub(age.months()).ok()).collect()
+fn months(today: Date, first_day: Date) -> Vec<Date> {
+    (0..=MONTHS_MAX)
+        .filter_map(|age| {
+            Some((age, today.first_of_month().checked_sub(i64::try_from(age).ok()?.months()).ok()?))
+        })
+        .take_while(|(age, month)| *age <= MONTHS_BEFORE || month.last_of_month() >= first_day)
+        .map(|(_, month)| month)
+        .collect()
 }
 
 /// The tables of a month.

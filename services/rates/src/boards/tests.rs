@@ -169,8 +169,31 @@ async fn a_refresh_writes_what_is_due_and_only_what_changed() {
 }
 
 #[test]
+fn older_months_do_not_wait_for_an_import_nor_where_nothing_comes() {
+    let kept = |read| Kept {
+        month: "2026-01-01".parse().expect("a day"),
+        as_of: now(),
+        rulebook_seq: 1,
+        fold_version: 1,
+        refold_pending: false,
+        read,
+    };
+    let outran = |read, rests, before| Intake { read, rests }.outran(&kept(before));
+    assert!(outran(1_000, false, 990), "one in a hundred is new");
+    assert!(!outran(1_000, false, 991), "the traffic of every day");
+    assert!(outran(1_000, true, 999), "and then it rests");
+    assert!(!outran(1_000, true, 1_000));
+}
+
+#[test]
 fn the_months_of_a_board_go_back_to_the_same_month_of_the_year_before_and_one_more() {
-    let months = months("2026-03-31".parse().expect("a day"));
-    let shown: Vec<String> = months.iter().map(Date::to_string).collect();
-    assert_eq!((shown.len(), shown[0].as_str(), shown[13].as_str()), (14, "2026-03-01", "2025-02-01"));
+    let day = |text: &str| text.parse::<Date>().expect("a day");
+    let shown = |first: &str| {
+        let months = months(day("2026-03-31"), day(first));
+        (months.len(), months[0].to_string(), months[months.len() - 1].to_string())
+    };
+    let of = |count: usize, last: &str| (count, "2026-03-01".to_owned(), last.to_owned());
+    assert_eq!(shown("2026-03-31"), of(14, "2025-02-01"));
+    assert_eq!(shown("2024-12-31"), of(16, "2024-12-01"), "all in which something counts");
+    assert_eq!(shown("1926-03-31"), of(61, "2021-03-01"), "within reason");
 }
