@@ -68,9 +68,7 @@ impl Waits {
                 .min_by_key(|clock| first_due(clock))
                 .map(signature),
             review_since: review_since(round),
-            submitted_in_time: open()
-                .rfind(|clock| clock.closure)
-                .is_some_and(|one| one.in_review_since.is_some()),
+            submitted_in_time: view.closure_clock().is_some_and(is_in_review),
             return_asked_since: return_asked_since(round),
             dispatch_since,
             is_returned: dispatch_since.is_some() && round.slots.len() > 1,
@@ -89,6 +87,10 @@ impl Waits {
 pub fn backdated_at(view: &View) -> Option<Timestamp> {
     let backdated = view.anomalies.iter().filter(|anomaly| anomaly.code == AnomalyCode::Backdated);
     backdated.map(|anomaly| anomaly.at).max()
+}
+
+fn is_in_review(clock: &Clock) -> bool {
+    clock.verdict == Verdict::Open && clock.in_review_since.is_some()
 }
 
 fn first_due(clock: &Clock) -> (Timestamp, Option<Timestamp>, Option<Code>) {
@@ -197,6 +199,13 @@ mod tests {
         assert_eq!(waits(&format!("{SIGNED}10-13 09:00 submitted D1\n")), late);
         assert!(waits(&format!("{submitted}10-13 09:00 close_refused D1")).is_empty());
         assert!(waits(&format!("{submitted}10-13 09:00 closed D1")).is_empty());
+    }
+
+    #[test]
+    fn what_the_lead_submitted_in_time_is_in_time_whatever_a_department_below_it_does() {
+        let below = "09-22 09:00 dispatched D2 from=D1 role=sub\n09-22 10:00 signed D2\n";
+        assert!(waits(&format!("{SIGNED}{below}10-12 20:00 submitted D1\n")).submitted_in_time);
+        assert!(!waits(&format!("{SIGNED}{below}10-12 20:00 submitted D2\n")).submitted_in_time);
     }
 
     #[test]

@@ -116,7 +116,7 @@ CREATE VIEW board.today AS
            ((as_of AT TIME ZONE timezone)::date + 1)::timestamp AT TIME ZONE timezone AS ends_at
       FROM (SELECT board.as_of() AS as_of,
                    coalesce((SELECT timezone FROM board_rules), 'Asia/Shanghai') AS timezone) AS clock;
-COMMENT ON VIEW board.today IS 'The day by which lists are judged, in the zone of the rulebook.';
+COMMENT ON VIEW board.today IS 'The day by which lists are judged, in the zone of the rulebook. A deadline that ends with its day is past as the next one begins.';
 
 CREATE VIEW board.record_stamp AS
     SELECT today.as_of, today.today, today.timezone, active.seq AS rulebook_seq, active.hash AS rulebook_hash,
@@ -220,7 +220,7 @@ CREATE VIEW board.overdue AS
            department_group, received_at, rounds, due_at, due_on, hours_left, rulebook_seq, rulebook_hash, as_of,
            -hours_left AS hours_late
       FROM board.open_cases
-     WHERE due_at < as_of AND NOT submitted_in_time;
+     WHERE due_at <= as_of AND (due_at < as_of OR due_on < (SELECT today FROM board.today)) AND NOT submitted_in_time;
 COMMENT ON VIEW board.overdue IS
     'Overdue (超期未办结): the deadline of the running closure clock is past; a case submitted in time waits for its review and is not.';
 
@@ -228,7 +228,8 @@ CREATE VIEW board.near_due AS
     SELECT case_id, hotline, case_type, category, region, channel, class, department, department_zh,
            department_group, received_at, rounds, due_at, due_on, hours_left, rulebook_seq, rulebook_hash, as_of
       FROM board.open_cases
-     WHERE due_at >= as_of AND due_at <= as_of + interval '24 hours' AND NOT submitted_in_time;
+     WHERE due_at >= as_of AND due_at <= as_of + interval '24 hours' AND due_on >= (SELECT today FROM board.today)
+       AND NOT submitted_in_time;
 COMMENT ON VIEW board.near_due IS
     'Near due (临期): the running closure clock ends within 24 hours of the clock, whatever the office hours.';
 
@@ -317,10 +318,10 @@ CREATE VIEW board.worklist_counts AS
            counted.return_asked, counted.to_dispatch_again, counted.undispatched, counted.extension_waiting,
            counted.parked, counted.oldest_received_at, counted.oldest_due_at, board.as_of() AS as_of
       FROM (SELECT coalesce(department, '-') AS department, hotline, count(*) AS open,
-                   count(*) FILTER (WHERE runs AND due_at < board.as_of()) AS overdue,
-                   count(*) FILTER (WHERE runs AND due_at >= board.as_of() AND due_on = (SELECT today FROM board.today)) AS due_today,
-                   count(*) FILTER (WHERE runs AND due_at BETWEEN board.as_of() AND board.as_of() + interval '4 hours') AS near_due_4h,
-                   count(*) FILTER (WHERE runs AND due_at BETWEEN board.as_of() AND board.as_of() + interval '24 hours') AS near_due_24h,
+                   count(*) FILTER (WHERE runs AND is_past) AS overdue,
+                   count(*) FILTER (WHERE runs AND NOT is_past AND due_on = (SELECT today FROM board.today)) AS due_today,
+                   count(*) FILTER (WHERE runs AND NOT is_past AND due_at <= board.as_of() + interval '4 hours') AS near_due_4h,
+                   count(*) FILTER (WHERE runs AND NOT is_past AND due_at <= board.as_of() + interval '24 hours') AS near_due_24h,
                    count(*) FILTER (WHERE waits ? 'signature_since') AS unsigned,
                    count(*) FILTER (WHERE (waits->>'signature_due_at')::timestamptz < board.as_of()) AS unsigned_late,
                    count(*) FILTER (WHERE waits ? 'review_since') AS waiting_for_review,
@@ -332,7 +333,8 @@ CREATE VIEW board.worklist_counts AS
                        AND coalesce((waits->>'hold_until')::timestamptz > board.as_of(), true)) AS parked,
                    min(received_at) AS oldest_received_at, min(due_at) FILTER (WHERE runs) AS oldest_due_at
               FROM (SELECT department, hotline, received_at, due_at, due_on, waits,
-                           NOT coalesce(waits ? 'submitted_in_time', false) AS runs
+                           NOT coalesce(waits ? 'submitted_in_time', false) AS runs,
+                           due_at < board.as_of() OR due_at = board.as_of() AND due_on < (SELECT today FROM board.today) AS is_past
                       FROM cases WHERE closed_at IS NULL AND registered) AS open_cases
              GROUP BY 1, 2) AS counted
       LEFT JOIN board_departments AS who ON who.code = counted.department;
@@ -352,7 +354,8 @@ CREATE VIEW board.backlog_by_age AS
                       + (received_at < board.as_of() - interval '720 hours')::integer
                       + (received_at < board.as_of() - interval '1440 hours')::integer)::smallint AS bucket,
                    count(*) AS cases,
-                   count(*) FILTER (WHERE due_at < board.as_of()
+                   count(*) FILTER (WHERE due_at <= board.as_of()
+                       AND (due_at < board.as_of() OR due_on < (SELECT today FROM board.today))
                        AND NOT coalesce(waits ? 'submitted_in_time', false)) AS overdue
               FROM cases WHERE closed_at IS NULL AND registered GROUP BY 1, 2, 3) AS counted
       LEFT JOIN board_departments AS who ON who.code = counted.department;

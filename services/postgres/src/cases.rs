@@ -94,8 +94,7 @@ impl Columns {
         let round = view.last_round();
         let closing = round.and_then(|round| round.closing.as_ref());
         let lead = round.and_then(|round| round.current_lead()).map(|custody| custody.department.clone());
-        let last = view.rounds.len().checked_sub(1);
-        let clock = view.clocks.iter().rfind(|clock| clock.closure && Some(clock.round) == last);
+        let clock = view.closure_clock();
         let open = clock.filter(|clock| closing.is_none() && clock.verdict == Verdict::Open);
         let mut anomalies: Vec<_> = view.anomalies.iter().map(|anomaly| anomaly.code.code()).collect();
         anomalies.sort_unstable();

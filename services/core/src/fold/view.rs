@@ -397,6 +397,14 @@ impl View {
         self.rounds.last()
     }
 
+    /// The clock that decides "on time" of the newest round: the lead's, of several the last given.
+    pub fn closure_clock(&self) -> Option<&Clock> {
+        let last = self.rounds.len().checked_sub(1);
+        self.clocks
+            .iter()
+            .rfind(|clock| clock.closure && clock.role == Role::Lead && Some(clock.round) == last)
+    }
+
     pub fn is_open(&self) -> bool {
         self.last_round().is_some_and(|round| round.closing.is_none())
     }
