@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long the views that boards read take on a large table of cases.
 
-    tests/benches/boards.py [--closed N] [--open N] [--months N] [--explain VIEW]
+    tests/benches/boards.py [--closed N] [--open N] [--months N] [--explain PANEL …]
 
 A private PostgreSQL gets made-up rows: --open open cases of 300 departments, which wait for what cases wait for, and --closed
 closed ones whose closings are spread evenly over --months months; and a year of rates of 25 definitions. What a list costs
@@ -71,7 +71,7 @@ INSERT INTO cases (case_id, revision, rulebook_seq, fold_version, facts, score, 
         channel, class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, anomalies, ladder, waits,
         backdated_at, reporter_tag)
 SELECT '12345:' || n, 9, 1, 6, decode(repeat(md5(n::text), 20), 'hex'), decode(repeat(md5(n::text), 12), 'hex'), '12345', true, 'complaint',
-       '{housing,heating}', '411202', 'phone', 'ordinary', 'D' || lpad((hashint4(n::integer) & 2147483647) % 300 || '', 3, '0'), received_at,
+       '{{housing,heating}}', '411202', 'phone', 'ordinary', 'D' || lpad((hashint4(n::integer) & 2147483647) % 300 || '', 3, '0'), received_at,
        CASE WHEN n > {open} THEN received_at + interval '9 days' * u END,
        CASE WHEN n <= {open} THEN received_at + interval '15 days' END,
        CASE WHEN n <= {open} THEN ((received_at + interval '15 days') AT TIME ZONE 'Asia/Shanghai')::date END,
@@ -157,7 +157,7 @@ def main() -> int:
     parser.add_argument("--closed", type=int, default=1_700_000)
     parser.add_argument("--open", type=int, default=300_000)
     parser.add_argument("--months", type=int, default=6)
-    parser.add_argument("--explain", choices=PANELS)
+    parser.add_argument("--explain", choices=PANELS, action="append")
     args = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="boards-"))
     folder.chmod(0o755)
@@ -167,7 +167,8 @@ def main() -> int:
         bench.fill(args.open, args.closed, args.months)
         if args.explain:
             # The reader may not ask how tables are read.
-            print("\n".join(bench.sql(f"SET search_path = board; EXPLAIN (ANALYZE, BUFFERS) {PANELS[args.explain]}")))
+            for name in args.explain:
+                print("\n".join(bench.sql(f"SET search_path = board; SET work_mem = '16MB'; EXPLAIN (ANALYZE, BUFFERS) {PANELS[name]}")))
             return 0
         began = time.monotonic()
         panels = {name: bench.time(query) for name, query in PANELS.items()}

@@ -21,12 +21,14 @@ const NAME_BYTES_MAX: usize = 63;
 /// Connections of all boards together: a board that is left open must not take those of the roles.
 const CONNECTIONS_MAX: u32 = 20;
 /// What a session of the role begins with. A view of a board answers within a second.
-const SESSION: [(&str, &str); 6] = [
+const SESSION: [(&str, &str); 7] = [
     ("default_transaction_read_only", "on"),
     ("statement_timeout", "5s"),
     ("lock_timeout", "2s"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("work_mem", "16MB"),
+    // Compiling a query takes longer than it saves.
+    ("jit", "off"),
     ("search_path", "board"),
 ];
 

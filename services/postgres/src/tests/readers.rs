@@ -64,7 +64,7 @@ async fn a_readers_session_cannot_last() {
     make(&database, "board_session", Some("secret")).await.unwrap();
     let mut reader = connect(&database.connect, "board_session").await;
     let shown = "SELECT name || '=' || current_setting(name) FROM unnest(ARRAY['default_transaction_read_only',
-                    'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'work_mem', 'search_path'])
+                    'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'work_mem', 'jit', 'search_path'])
                   AS name";
     let expect = [
         "default_transaction_read_only=on",
@@ -72,6 +72,7 @@ async fn a_readers_session_cannot_last() {
         "lock_timeout=2s",
         "idle_in_transaction_session_timeout=10s",
         "work_mem=16MB",
+        "jit=off",
         "search_path=board",
     ];
     assert_eq!(texts(&mut reader, shown).await, expect);
