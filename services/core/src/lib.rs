@@ -25,3 +25,4 @@ pub mod rate;
 pub mod routing;
 pub mod rulebook;
 pub mod score;
+pub mod waiting;

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 use hotline_core::alarm::Alarm;
 use hotline_core::alarm::telling::ladder_hash;
 use hotline_core::case::CaseFacts;
-use hotline_core::fold::{FOLD_VERSION, View};
-use hotline_core::score::Score;
+use hotline_core::fold::{FOLD_VERSION, Verdict, View};
+use hotline_core::score::{NOBODY, Score};
+use hotline_core::waiting::{Waits, backdated_at};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use serde_json::{Map, Value};
 use smol_str::SmolStr;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
@@ -82,6 +84,9 @@ pub struct Columns {
     pub wake_at: Option<Timestamp>,
     pub ladder: i64,
     pub anomalies: Vec<&'static str>,
+    pub waits: Waits,
+    pub backdated_at: Option<Timestamp>,
+    pub reporter_tag: Option<SmolStr>,
 }
 
 impl Columns {
@@ -89,9 +94,8 @@ impl Columns {
         let round = view.last_round();
         let closing = round.and_then(|round| round.closing.as_ref());
         let lead = round.and_then(|round| round.current_lead()).map(|custody| custody.department.clone());
-        let last = view.rounds.len().checked_sub(1);
-        let clock = view.clocks.iter().rfind(|clock| clock.closure && Some(clock.round) == last);
-        let open = clock.filter(|_| closing.is_none());
+        let clock = view.closure_clock();
+        let open = clock.filter(|clock| closing.is_none() && clock.verdict == Verdict::Open);
         let mut anomalies: Vec<_> = view.anomalies.iter().map(|anomaly| anomaly.code.code()).collect();
         anomalies.sort_unstable();
         anomalies.dedup();
@@ -116,6 +120,9 @@ impl Columns {
             wake_at: ladder.iter().map(|alarm| alarm.deliver_at).chain(proposed_at).min(),
             ladder: ladder_hash(ladder),
             anomalies,
+            waits: Waits::of(view),
+            backdated_at: backdated_at(view),
+            reporter_tag: view.reporter_tag.clone(),
         }
     }
 }
@@ -389,10 +396,11 @@ macro_rules! rows {
             " FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::bytea[], $5::text[], $6::bool[], $7::text[],
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
                 $14::timestamptz[], $15::timestamptz[], $16::date[], $17::text[], $18::smallint[],
-                $19::bool[], $20::timestamptz[], $21::text[], $22::timestamptz[], $23::bigint[])
+                $19::bool[], $20::timestamptz[], $21::text[], $22::timestamptz[], $23::bigint[], $24::text[],
+                $25::timestamptz[], $26::text[])
               AS n (case_id, revision, facts, score, hotline, registered, case_type, category, region, channel,
                 class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at,
-                anomalies, proposed_at, ladder) ",
+                anomalies, proposed_at, ladder, waits, backdated_at, reporter_tag) ",
             $after
         )
     };
@@ -401,11 +409,11 @@ macro_rules! rows {
 const INSERT: &str = rows!(
     "/* cases::insert */ INSERT INTO cases (case_id, revision, rulebook_seq, fold_version, facts, score, hotline,
         registered, case_type, category, region, channel, class, department, received_at, closed_at, due_at,
-        due_on, verdict, rounds, clocks_run, wake_at, anomalies, ladder)
-     SELECT n.case_id, 1, $24, $25, n.facts, n.score, n.hotline, n.registered, n.case_type,
+        due_on, verdict, rounds, clocks_run, wake_at, anomalies, ladder, waits, backdated_at, reporter_tag)
+     SELECT n.case_id, 1, $27, $28, n.facts, n.score, n.hotline, n.registered, n.case_type,
         string_to_array(n.category, E'\\x1f'), n.region, n.channel, n.class, n.department, n.received_at,
         n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.clocks_run, n.wake_at,
-        string_to_array(n.anomalies, E'\\x1f'), n.ladder",
+        string_to_array(n.anomalies, E'\\x1f'), n.ladder, n.waits::jsonb, n.backdated_at, n.reporter_tag",
     "ON CONFLICT (case_id) DO NOTHING"
 );
 
@@ -413,14 +421,15 @@ const INSERT: &str = rows!(
 /// soon moves it on. While the ladder is the same, who told it last knows when to wake; of one that changed under
 /// something that was told, that may have to be withdrawn at once.
 pub(crate) const UPDATE: &str = rows!(
-    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $24, fold_version = $25,
+    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $27, fold_version = $28,
         facts = n.facts, score = n.score, hotline = n.hotline, registered = n.registered,
         case_type = n.case_type, category = string_to_array(n.category, E'\\x1f'), region = n.region,
         channel = n.channel, class = n.class, department = n.department, received_at = n.received_at,
         closed_at = n.closed_at, due_at = n.due_at, due_on = n.due_on, verdict = n.verdict, rounds = n.rounds,
         clocks_run = n.clocks_run, anomalies = string_to_array(n.anomalies, E'\\x1f'), ladder = n.ladder,
+        waits = n.waits::jsonb, backdated_at = n.backdated_at, reporter_tag = n.reporter_tag,
         wake_at = CASE WHEN n.ladder = cases.ladder THEN least(cases.wake_at, n.proposed_at)
-                       WHEN cases.told THEN least(cases.wake_at, $26)
+                       WHEN cases.told THEN least(cases.wake_at, $29)
                        ELSE least(cases.wake_at, n.wake_at) END",
     "WHERE cases.case_id = n.case_id AND cases.revision = n.revision"
 );
@@ -474,6 +483,9 @@ pub(crate) async fn write_with(
         .bind(columns().map(|row| row.anomalies.join(SEPARATOR)).collect::<Vec<_>>())
         .bind(ats(columns().map(|row| row.proposed_at)))
         .bind(columns().map(|row| row.ladder).collect::<Vec<_>>())
+        .bind(columns().map(|row| waits(&row.waits)).collect::<Vec<_>>())
+        .bind(ats(columns().map(|row| row.backdated_at)))
+        .bind(columns().map(|row| row.reporter_tag.as_deref()).collect::<Vec<_>>())
         .bind(rulebook_seq)
         .bind(fold_version());
     let query = match now {
@@ -483,6 +495,41 @@ pub(crate) async fn write_with(
     let done = query.execute(tx).await.map_err(Error::database(name))?;
     let (expected, found) = (folded.len() as u64, done.rows_affected());
     if expected == found { Ok(()) } else { Err(Error::Raced { name, expected, found }) }
+}
+
+/// What a case waits for as it is stored; None: nothing. The views of migration 16 read these members.
+fn waits(waits: &Waits) -> Option<String> {
+    if waits.is_empty() {
+        return None;
+    }
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    let at = |at: Option<Timestamp>| at.map_or(Value::Null, |at| at.to_string().into());
+    let mark = |holds: bool| if holds { Value::Bool(true) } else { Value::Null };
+    if let Some(signature) = &waits.signature {
+        put("signature_of", signature.department.as_deref().unwrap_or(NOBODY).into());
+        put("signature_since", at(signature.since));
+        put("signature_due_at", at(signature.due_at));
+    }
+    put("review_since", at(waits.review_since));
+    put("submitted_in_time", mark(waits.submitted_in_time));
+    put("return_asked_since", at(waits.return_asked_since));
+    put("dispatch_since", at(waits.dispatch_since));
+    put("is_returned", mark(waits.is_returned));
+    if let Some(asked) = &waits.extension {
+        put("extension_of", asked.stage.as_str().into());
+        put("extension_since", at(Some(asked.since)));
+    }
+    if let Some(held) = &waits.hold {
+        put("hold_reason", held.reason.as_str().into());
+        put("hold_since", at(Some(held.since)));
+        put("hold_until", at(held.until));
+    }
+    Some(Value::Object(members).to_string())
 }
 
 pub(crate) fn fold_version() -> i32 {

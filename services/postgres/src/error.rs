@@ -52,6 +52,21 @@ pub enum Error {
     MigrationsChanged { changed: Vec<i64> },
     #[error("migration failed: {0}")]
     Migration(#[from] MigrateError),
+    #[error(
+        "\"{name}\" is no name for a reader: small letters, digits and underscores, not beginning with pg_"
+    )]
+    ReaderName { name: String },
+    #[error("the password of a reader is printable ASCII and not empty")]
+    ReaderPassword,
+    #[error("the role {name} cannot be a reader: {why}")]
+    ReaderUnfit { name: String, why: &'static str },
+    #[error("the reader {name} could read {}: revoke that first", readable.join(", "))]
+    ReaderReads { name: String, readable: Vec<String> },
+    /// What an administrator is to run instead.
+    #[error(
+        "this user of the database may not make or change roles; let an administrator run, then try again:\n{statements}"
+    )]
+    ReaderDenied { statements: String },
     #[error("no rulebook is active: run `hotline rulebook activate`")]
     NoRulebook,
     #[error("the stored rulebook {seq} cannot be read: {faults} faults")]
@@ -119,6 +134,11 @@ impl Error {
             Self::OfOthers => "of_others",
             Self::RestoreUnfinished => "restore_unfinished",
             Self::Migration(_) => "migration",
+            Self::ReaderName { .. } => "reader_name",
+            Self::ReaderPassword => "reader_password",
+            Self::ReaderUnfit { .. } => "reader_unfit",
+            Self::ReaderReads { .. } => "reader_reads",
+            Self::ReaderDenied { .. } => "reader_denied",
             Self::NoRulebook => "no_rulebook",
             Self::RulebookUnreadable { .. } => "rulebook_unreadable",
             Self::WouldRestate { .. } => "would_restate",

@@ -105,6 +105,19 @@ pub async fn sum(tx: &mut PgConnection, range: &Range<'_>) -> Result<BTreeMap<Se
     rows.iter().map(|row| Ok((series(row)?, row.get(7)))).collect()
 }
 
+/// The first day on which anything counts.
+pub async fn first_day(tx: &mut PgConnection) -> Result<Option<Date>, Error> {
+    let day: Option<On> = sqlx::query_scalar(
+        "/* tallies::first_day */ SELECT least((SELECT min(first.day) FROM tally_measures CROSS JOIN LATERAL (
+                SELECT day FROM tallies WHERE measure_id = tally_measures.id ORDER BY day LIMIT 1) AS first),
+            (SELECT min(day) FROM tally_deltas))",
+    )
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("tallies::first_day"))?;
+    Ok(day.map(|day| day.0))
+}
+
 /// Every stored integer: tallies and deltas together.
 pub async fn all(tx: &mut PgConnection) -> Result<Tallies, Error> {
     let rows = sqlx::query(

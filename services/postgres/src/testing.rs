@@ -114,7 +114,7 @@ pub(crate) async fn lose<'t>(
 pub async fn empty(pool: &PgPool) {
     sqlx::raw_sql(
         "TRUNCATE positions, ledger, personal, personal_keys, dead_letters, dead_letter_steps, figures, cases,
-            tally_deltas, tallies, restatements, alarms, notices, deliveries, undelivered, refolds, stopped_sources, interventions",
+            tally_deltas, tallies, board_months, board_rates, board_scores, board_times, restatements, alarms, notices, deliveries, undelivered, refolds, stopped_sources, interventions",
     )
     .execute(pool)
     .await
@@ -134,6 +134,11 @@ pub async fn refused(pool: &PgPool) -> std::collections::BTreeSet<Vec<u8>> {
 /// The one integer that a query of a test gives.
 pub async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(connection).await.expect("a test's query is right")
+}
+
+/// Runs a statement of a test.
+pub async fn execute(connection: &mut PgConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(connection).await.expect("a test's statement is right");
 }
 
 /// The texts that a query of a test gives, in its order.

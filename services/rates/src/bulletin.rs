@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use hotline_core::fold::FOLD_VERSION;
 use hotline_core::rate::{Answer, Table};
 use hotline_postgres::tallies::Range;
-use hotline_postgres::{PgConnection, PgPool, Rules, cases, positions, refolds, run_snapshot_tx, tallies};
+use hotline_postgres::{
+    InForce, PgConnection, PgPool, Rules, cases, positions, refolds, run_snapshot_tx, tallies,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
@@ -51,6 +53,24 @@ impl Bulletin {
 }
 
 impl Stamp {
+    /// What the transaction sees, for an instant of the caller's clock; of no definition yet.
+    pub(crate) async fn read(
+        tx: &mut PgConnection,
+        rules: &InForce,
+        as_of: Timestamp,
+    ) -> Result<Self, hotline_postgres::Error> {
+        let positions = positions::list(tx).await?;
+        Ok(Self {
+            rulebook_hash: rules.rulebook.hash.clone(),
+            rulebook_seq: rules.seq,
+            fold_version: FOLD_VERSION,
+            as_of,
+            definitions: BTreeMap::new(),
+            positions: positions.into_iter().map(|one| (one.claim.origin, one.claim.next_offset)).collect(),
+            refold_pending: !refolds::is_done(tx).await?,
+        })
+    }
+
     pub fn to_json(&self) -> Value {
         let definitions = self.definitions.iter().map(|(id, version)| (id.to_string(), json!(version)));
         json!({
@@ -102,16 +122,8 @@ impl Asked<'_> {
         if table.needs_open() {
             cases::open_scores(tx, |_, score| table.add_open(&score, self.as_of)).await?;
         }
-        let positions = positions::list(tx).await?;
-        let stamp = Stamp {
-            rulebook_hash: rules.rulebook.hash.clone(),
-            rulebook_seq: rules.seq,
-            fold_version: FOLD_VERSION,
-            as_of: self.as_of,
-            definitions: table.definitions(&query),
-            positions: positions.into_iter().map(|one| (one.claim.origin, one.claim.next_offset)).collect(),
-            refold_pending: !refolds::is_done(tx).await?,
-        };
+        let mut stamp = Stamp::read(tx, &rules, self.as_of).await?;
+        stamp.definitions = table.definitions(&query);
         Ok(Ok((table.answer(&query, &rules.rulebook), stamp)))
     }
 }

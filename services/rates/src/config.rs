@@ -1,4 +1,4 @@
-//! `[rates]`: how often gauges are refreshed.
+//! `[rates]`: how often gauges and boards are refreshed.
 
 use std::time::Duration;
 
@@ -11,11 +11,14 @@ pub struct RatesConfig {
     /// Each time is a pass over the index of open cases.
     #[serde(with = "units::duration")]
     pub refresh_every: Duration,
+    /// How often rates of record are computed for boards: a pass over the scores of open cases, and writing what changed.
+    #[serde(with = "units::duration")]
+    pub record_every: Duration,
 }
 
 impl Default for RatesConfig {
     fn default() -> Self {
-        Self { refresh_every: Duration::from_secs(15) }
+        Self { refresh_every: Duration::from_secs(15), record_every: Duration::from_mins(1) }
     }
 }
 
@@ -23,7 +26,10 @@ impl Section for RatesConfig {
     const NAME: &'static str = "rates";
 
     fn faults(&self) -> Vec<String> {
-        let is_zero = self.refresh_every.is_zero();
-        is_zero.then(|| "refresh_every must be longer than nothing".to_owned()).into_iter().collect()
+        [("refresh_every", self.refresh_every), ("record_every", self.record_every)]
+            .into_iter()
+            .filter(|(_, every)| every.is_zero())
+            .map(|(name, _)| format!("{name} must be longer than nothing"))
+            .collect()
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! [`bulletin`] adds up stored tallies, deltas not yet merged and the open clocks, all as of one snapshot of the
 //! database, and gives the same rows as a replay of the events known then, to the last integer. [`run`] refreshes
-//! the gauges.
+//! the gauges, and keeps the rows of calendar months where boards read them ([`refresh`]).
 //!
 //! Guarantees: a table carries its stamp, so that it can be made again. It deliberately folds nothing: a case
 //! that a new rulebook judges otherwise counts as stored until casework has folded it, and the stamp says so. It
 //! merges nothing either: casework's compactor does.
 
 mod ask;
+mod boards;
 mod bulletin;
 mod config;
 mod error;
@@ -28,6 +29,7 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 pub use ask::Ask;
+pub use boards::refresh;
 pub use bulletin::{Bulletin, Stamp, bulletin};
 pub use config::RatesConfig;
 pub use error::Error;
@@ -41,15 +43,20 @@ pub struct Parts {
     pub now: fn() -> Timestamp,
 }
 
-/// Refreshes the gauges until the token is cancelled. A database that is away is waited for.
+/// Refreshes gauges and boards until the token is cancelled. A database that is away is waited for.
 pub async fn run(config: RatesConfig, parts: Parts, stop: CancellationToken) -> Result<(), Infallible> {
+    tokio::join!(show_gauges(&config, &parts, &stop), boards::run(config.record_every, &parts, &stop));
+    Ok(())
+}
+
+async fn show_gauges(config: &RatesConfig, parts: &Parts, stop: &CancellationToken) {
     let mut refresh = tokio::time::interval(config.refresh_every);
     refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut gauges = metrics::Gauges::default();
     loop {
         tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            _ = refresh.tick() => show(&parts, &mut gauges).await,
+            () = stop.cancelled() => return,
+            _ = refresh.tick() => show(parts, &mut gauges).await,
         }
     }
 }

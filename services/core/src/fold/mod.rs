@@ -34,9 +34,9 @@ use crate::case::CaseFacts;
 use crate::fact::{Body, Dispatched, EventKey, Fact, PIPELINE_SOURCE, Pin, Precision, Role};
 use crate::rulebook::Rulebook;
 
-/// The version of the fold: raised whenever the same facts and rulebook give another view or score, so that
+/// The version of the fold: raised whenever the same facts and rulebook give another view, score or column, so that
 /// stored cases are folded anew.
-pub const FOLD_VERSION: u32 = 5;
+pub const FOLD_VERSION: u32 = 6;
 
 /// The view of the case `<hotline>:<number>` under a rulebook.
 pub fn fold(case: &str, facts: &CaseFacts, rulebook: &Rulebook) -> View {

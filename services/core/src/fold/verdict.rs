@@ -49,6 +49,7 @@ pub(super) fn judge(walked: Walked<'_>, found: Found, rulebook: &Rulebook) -> Vi
         disputed: receipt.map(|receipt| receipt.amounts.clone()).unwrap_or_default(),
         anonymous: receipt.is_some_and(|receipt| receipt.anonymous),
         reply_wanted: receipt.is_none_or(|receipt| receipt.reply_wanted),
+        reporter_tag: receipt.and_then(|receipt| receipt.reporter_tag.clone()),
         attributes,
         class,
         rounds,

@@ -381,6 +381,8 @@ pub struct View {
     pub disputed: Amounts,
     pub anonymous: bool,
     pub reply_wanted: bool,
+    /// A keyed hash of the caller, where the source sends one.
+    pub reporter_tag: Option<Code>,
     /// The latest.
     pub attributes: Attributes,
     pub class: Code,
@@ -421,6 +423,14 @@ impl View {
     /// The newest round.
     pub fn last_round(&self) -> Option<&Round> {
         self.rounds.last()
+    }
+
+    /// The clock that decides "on time" of the newest round: the lead's, of several the last given.
+    pub fn closure_clock(&self) -> Option<&Clock> {
+        let last = self.rounds.len().checked_sub(1);
+        self.clocks
+            .iter()
+            .rfind(|clock| clock.closure && clock.role == Role::Lead && Some(clock.round) == last)
     }
 
     pub fn is_open(&self) -> bool {

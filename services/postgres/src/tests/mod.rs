@@ -2,11 +2,13 @@
 
 mod activation;
 mod alarms;
+mod boards;
 mod deliveries;
 mod errors;
 mod intake;
 mod privacy;
 mod races;
+mod readers;
 mod schema;
 mod tallies;
 mod ways_back;

@@ -84,6 +84,8 @@ pub struct PostgresConfig {
     pub password: Option<Secret>,
     pub password_file: Option<PathBuf>,
     pub database: String,
+    /// The password of the role that boards read with, for `hotline migrate --reader`.
+    pub reader_password_file: Option<PathBuf>,
     /// Connections of this process. Too few: roles wait for each other; too many: the server refuses some.
     pub pool_max: u32,
 }
@@ -99,6 +101,7 @@ impl Default for PostgresConfig {
             password: None,
             password_file: None,
             database: "hotline".to_owned(),
+            reader_password_file: None,
             pool_max: 8,
         }
     }
