@@ -425,12 +425,12 @@ impl View {
         self.rounds.last()
     }
 
-    /// The clock that decides "on time" of the newest round: the lead's, of several the last given.
+    /// The clock that decides "on time" of the newest round: the lead's, one that is open before one that has ended, of several
+    /// the custody's given last. Clocks stand in the order in which they were found, which is not that of custodies.
     pub fn closure_clock(&self) -> Option<&Clock> {
         let last = self.rounds.len().checked_sub(1);
-        self.clocks
-            .iter()
-            .rfind(|clock| clock.closure && clock.role == Role::Lead && Some(clock.round) == last)
+        let of_lead = |clock: &&Clock| clock.closure && clock.role == Role::Lead && Some(clock.round) == last;
+        self.clocks.iter().filter(of_lead).max_by_key(|clock| (clock.verdict == Verdict::Open, clock.custody))
     }
 
     pub fn is_open(&self) -> bool {
