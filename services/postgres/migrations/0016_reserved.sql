@@ -1,0 +1,1 @@
+-- A place for the views of record, which come with another change.
