@@ -12,6 +12,7 @@ mod tests;
 pub mod alarms;
 pub mod backups;
 pub mod batch;
+pub mod bulletins;
 pub mod cases;
 mod copy;
 pub mod dead_letters;

@@ -2,6 +2,7 @@
 
 mod activation;
 mod alarms;
+mod bulletins;
 mod deliveries;
 mod errors;
 mod intake;
