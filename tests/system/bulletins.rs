@@ -74,8 +74,8 @@ fn april() -> String {
 /// Three of the late ones are opened again in May and answered in time, and other cases come in.
 fn may() -> String {
     let mut events = String::new();
-    for n in 0..3_usize {
-        let (case, department) = (format!("N{n:04}"), DEPARTMENTS[n]);
+    for (n, department) in DEPARTMENTS.iter().enumerate().take(3) {
+        let case = format!("N{n:04}");
         let more = [
             ("reopened", "2022-05-10T09:00:00+08:00", json!({ "reason": "dissatisfied" })),
             ("dispatched", "2022-05-10T09:10:00+08:00", json!({ "department": department, "role": "lead" })),

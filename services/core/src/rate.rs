@@ -263,21 +263,13 @@ impl<'a> Table<'a> {
 
     /// Rows with their ranks, and scores.
     pub fn answer(&self, query: &Query<'_>, rulebook: &Rulebook) -> Answer {
-        self.answer_of(self.rows(), query, rulebook)
+        answer_of(self.rows(), query, rulebook)
     }
 
     /// As [`Table::answer`], with a row for whatever stands in the table, also where nothing stands below the line, and
     /// none over all departments: who adds rows up finds the sums of `answer`.
     pub fn answer_whole(&self, query: &Query<'_>, rulebook: &Rulebook) -> Answer {
-        self.answer_of(self.cells().collect(), query, rulebook)
-    }
-
-    fn answer_of(&self, mut rows: Vec<Row>, query: &Query<'_>, rulebook: &Rulebook) -> Answer {
-        let standings =
-            query.scores.iter().flat_map(|score| rank::standings(score, &rows, rulebook)).collect();
-        rows.retain(|row| query.rates.iter().any(|rate| rate.id == row.rate));
-        rank::set_ranks(&mut rows, query, rulebook);
-        Answer { rows, standings }
+        answer_of(self.cells().collect(), query, rulebook)
     }
 
     /// A row for every combination with a denominator, and for each combination of the other dimensions a row
@@ -359,6 +351,14 @@ impl<'a> Column<'a> {
             rank: None,
         }
     }
+}
+
+/// Rows with their ranks, and the scores made of them.
+fn answer_of(mut rows: Vec<Row>, query: &Query<'_>, rulebook: &Rulebook) -> Answer {
+    let standings = query.scores.iter().flat_map(|score| rank::standings(score, &rows, rulebook)).collect();
+    rows.retain(|row| query.rates.iter().any(|rate| rate.id == row.rate));
+    rank::set_ranks(&mut rows, query, rulebook);
+    Answer { rows, standings }
 }
 
 fn key(by: By, hotline: &Code, case_type: &Code, department: &Code) -> Key {

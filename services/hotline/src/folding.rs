@@ -104,11 +104,7 @@ pub enum Reach<'s> {
     Known(&'s Stamp),
 }
 
-impl<'s> Reach<'s> {
-    pub fn of(stamp: &'s Stamp) -> Self {
-        Self::Known(stamp)
-    }
-
+impl Reach<'_> {
     fn takes(self, row: &Exported) -> bool {
         let Self::Known(stamp) = self else { return true };
         match stamp.ledger_below {

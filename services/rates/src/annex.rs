@@ -112,7 +112,9 @@ pub(crate) async fn read(
             add_case(&mut annexes, &loaded, form, rulebook, period)?;
         }
     }
-    annexes.iter_mut().for_each(|annexed| annexed.rows.sort());
+    for annexed in &mut annexes {
+        annexed.rows.sort();
+    }
     Ok(annexes)
 }
 

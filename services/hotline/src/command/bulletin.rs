@@ -155,8 +155,8 @@ async fn rows(global: &Global, args: &Args, period: &str) -> anyhow::Result<Exit
         }
     };
     anyhow::ensure!(
-        args.to.output.is_none(),
-        "--output goes with --form; rows are printed to standard output"
+        args.to.output.is_none() && !args.to.bom,
+        "--output and --bom go with --form; rows are printed to standard output"
     );
     let ask = Ask { rate: args.rate.clone(), by: args.by.clone(), period: period.to_owned(), format };
     let question = ask.question()?;

@@ -4,6 +4,7 @@
 //! rulebook when a bulletin is made. [`sheet::lay`] puts figures into the form. Neither does any I/O.
 
 pub mod decimal;
+mod definition;
 pub mod period;
 pub mod sheet;
 #[cfg(test)]

@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use hotline_core::bulletin::{Figure, Figures, Place, Sort, Span, Sums};
 use hotline_core::fact::Code;
 use hotline_core::rate::ALL;
-use hotline_core::rulebook::{Basis, Best, Rate, Rulebook, Where};
+use hotline_core::rulebook::{Best, Rulebook};
 use hotline_core::score::NOBODY;
 use hotline_events::Lang;
 
 use super::decimal::Decimal;
 use super::period::Period;
-use super::{Against, Column, Form, Of, Show, Text, Unit};
+use super::{Against, Column, Form, Of, Show, Text, Unit, definition};
 
 /// A bulletin as it is printed.
 #[derive(Clone, Debug)]
@@ -150,7 +150,7 @@ pub fn lay(form: &Form, rulebook: &Rulebook, period: Period, figures: &Figures) 
         lines,
         notes: form.notes.clone(),
         signatures: form.signatures.clone(),
-        definitions: laying.definitions(),
+        definitions: definition::texts(form, rulebook),
         chart: form.chart,
     }
 }
@@ -251,20 +251,15 @@ impl Laying<'_> {
             Some(Against::Before) => Span::Before,
             Some(Against::YearBefore) => Span::YearBefore,
         };
-        if sort != LineSort::Department && self.is_of_one(column) {
+        if sort != LineSort::Department && is_of_one(column) {
             return Cell::BLANK;
         }
         let more = self.change(column, sort, of, against);
         Cell::of(more.map_or(Content::Missing, Content::Change))
     }
 
-    /// Whether the column has a number of one department only.
-    fn is_of_one(&self, column: &Column) -> bool {
-        column.show == Show::Rank || matches!(column.of, Of::Score(_))
-    }
-
     fn plain(&self, column: &Column, sort: LineSort, of: &[&Code]) -> Cell {
-        if sort != LineSort::Department && self.is_of_one(column) {
+        if sort != LineSort::Department && is_of_one(column) {
             return Cell::BLANK;
         }
         let number = |value: Option<f64>| {
@@ -315,20 +310,20 @@ impl Laying<'_> {
         if then == Sums::NOTHING {
             return None;
         }
-        let rest = |sums: Sums| Sums { numerator: sums.denominator - sums.numerator, ..sums };
         let factor = if column.unit == Unit::Percent { 100 } else { 1 };
-        let counted = |count: &dyn Fn(Sums) -> i64| {
-            let (now, then) = (fraction(count(now), now.scale), fraction(count(then), then.scale));
-            let is_whole = now.denominator == 1 && then.denominator == 1;
-            Decimal::difference(now, then, 1, if is_whole { decimals } else { decimals.max(2) })
-        };
+        if let Some((count, before)) = counted(column.show, now).zip(counted(column.show, then)) {
+            let decimals = if (now.scale, then.scale) == (1, 1) { decimals } else { decimals.max(2) };
+            return Decimal::difference(
+                fraction(count, now.scale),
+                fraction(before, then.scale),
+                1,
+                decimals,
+            );
+        }
         match column.show {
             Show::Value => Decimal::difference(now, then, factor, decimals),
             Show::RestValue => Decimal::difference(rest(now), rest(then), factor, decimals),
-            Show::Numerator => counted(&|sums| sums.numerator),
-            Show::Denominator => counted(&|sums| sums.denominator),
-            Show::Rest => counted(&|sums| sums.denominator - sums.numerator),
-            Show::Rank => None,
+            Show::Numerator | Show::Denominator | Show::Rest | Show::Rank => None,
         }
     }
 
@@ -385,30 +380,15 @@ impl Laying<'_> {
                 let sums = |department: &Code| self.sums(Span::Period, id, &[department]);
                 let (ours, theirs) = (sums(a), sums(b));
                 let cross = |a: i64, b: i64| i128::from(a) * i128::from(b);
-                let more = match column.show {
-                    Show::Numerator => {
-                        cross(theirs.numerator, ours.scale).cmp(&cross(ours.numerator, theirs.scale))
-                    }
-                    Show::Denominator => {
-                        cross(theirs.denominator, ours.scale).cmp(&cross(ours.denominator, theirs.scale))
-                    }
-                    Show::Rest => {
-                        let rest = |sums: Sums| sums.denominator - sums.numerator;
-                        cross(rest(theirs), ours.scale).cmp(&cross(rest(ours), theirs.scale))
-                    }
-                    Show::Value | Show::RestValue | Show::Rank => {
-                        let higher = cross(theirs.numerator, ours.denominator)
-                            .cmp(&cross(ours.numerator, theirs.denominator));
-                        let best = self.rulebook.rates.get(id).map(|rate| rate.best).unwrap_or_default();
-                        let better = if best == Best::Lowest { higher.reverse() } else { higher };
-                        let is_empty = |sums: Sums| sums.denominator <= 0;
-                        return without_rank(a)
-                            .cmp(&without_rank(b))
-                            .then(is_empty(ours).cmp(&is_empty(theirs)))
-                            .then(better);
-                    }
-                };
-                more
+                if let Some((count, other)) = counted(column.show, ours).zip(counted(column.show, theirs)) {
+                    return cross(other, ours.scale).cmp(&cross(count, theirs.scale));
+                }
+                let higher =
+                    cross(theirs.numerator, ours.denominator).cmp(&cross(ours.numerator, theirs.denominator));
+                let best = self.rulebook.rates.get(id).map(|rate| rate.best).unwrap_or_default();
+                let better = if best == Best::Lowest { higher.reverse() } else { higher };
+                let is_empty = |sums: Sums| sums.denominator <= 0;
+                without_rank(a).cmp(&without_rank(b)).then(is_empty(ours).cmp(&is_empty(theirs))).then(better)
             }
             Of::Score(_) => without_rank(a)
                 .cmp(&without_rank(b))
@@ -418,118 +398,40 @@ impl Laying<'_> {
             }),
         }
     }
+}
 
-    /// Each definition once, in the order of the columns.
-    fn definitions(&self) -> Vec<Text> {
-        let mut told: Vec<&Of> = Vec::new();
-        for column in &self.form.columns {
-            if !told.contains(&&column.of) {
-                told.push(&column.of);
-            }
-        }
-        told.into_iter().filter_map(|of| self.definition(of)).collect()
-    }
+/// Whether the column has a number of one department only.
+fn is_of_one(column: &Column) -> bool {
+    column.show == Show::Rank || matches!(column.of, Of::Score(_))
+}
 
-    fn definition(&self, of: &Of) -> Option<Text> {
-        Some(match of {
-            Of::Rate(id) => rate_text(self.rulebook.rates.get(id)?),
-            Of::Score(id) => {
-                let score = self.rulebook.scores.get(id)?;
-                let terms = score.terms.iter().map(|term| match term.floor {
-                    0 => format!("{} × {}", term.rate, term.weight),
-                    floor => format!("{} × {} (≥ {floor} %)", term.rate, term.weight),
-                });
-                let terms = terms.collect::<Vec<_>>().join(" + ");
-                Text::of(
-                    format!(
-                        "{}（{} 第{}版）：{terms}，按权重折算为百分制",
-                        score.name_zh, score.id, score.version
-                    ),
-                    format!(
-                        "{} ({} version {}): {terms}, weighted to 100",
-                        score.name_en, score.id, score.version
-                    ),
-                )
-            }
-            Of::Reported(measure) => Text::of(
-                format!("{measure}：来源平台上报数，本系统不作核算"),
-                format!("{measure}: as reported by its source, not computed here"),
-            ),
-        })
+/// What a column of counts shows, in units of 1/`scale`; None of others.
+fn counted(show: Show, sums: Sums) -> Option<i64> {
+    match show {
+        Show::Numerator => Some(sums.numerator),
+        Show::Denominator => Some(sums.denominator),
+        Show::Rest => Some(sums.denominator - sums.numerator),
+        Show::Value | Show::RestValue | Show::Rank => None,
     }
 }
 
+/// What is missing to one.
+fn rest(sums: Sums) -> Sums {
+    Sums { numerator: sums.denominator - sums.numerator, ..sums }
+}
+
 fn content(column: &Column, sums: Sums) -> Content {
-    let count = |sum: i64| Content::Number(Decimal::count(sum, sums.scale, column.decimals));
-    let rest = sums.denominator - sums.numerator;
-    let value = |sums: Sums| match column.unit {
+    if let Some(count) = counted(column.show, sums) {
+        return Content::Number(Decimal::count(count, sums.scale, column.decimals));
+    }
+    let sums = if column.show == Show::RestValue { rest(sums) } else { sums };
+    let value = match column.unit {
         Unit::Percent => Decimal::percent(sums, column.decimals).map(Content::Percent),
         Unit::Number => Decimal::quotient(sums, column.decimals).map(Content::Number),
     };
-    match column.show {
-        Show::Numerator => count(sums.numerator),
-        Show::Denominator => count(sums.denominator),
-        Show::Rest => count(rest),
-        Show::Value => value(sums).unwrap_or(Content::NoData),
-        Show::RestValue => value(Sums { numerator: rest, ..sums }).unwrap_or(Content::NoData),
-        Show::Rank => Content::Missing,
-    }
+    value.unwrap_or(Content::NoData)
 }
 
 fn fraction(numerator: i64, denominator: i64) -> Sums {
     Sums { numerator, denominator, scale: 1 }
-}
-
-fn rate_text(rate: &Rate) -> Text {
-    let terms = |terms: &[hotline_core::rulebook::Term]| {
-        let term = |term: &hotline_core::rulebook::Term| match term.weight {
-            (1, 1) => term.measure.to_string(),
-            (weight, 1) => format!("{weight} × {}", term.measure),
-            (weight, by) => format!("{weight}/{by} × {}", term.measure),
-        };
-        terms.iter().map(term).collect::<Vec<_>>().join(" + ")
-    };
-    let (numerator, denominator) = (terms(&rate.numerator), terms(&rate.denominator));
-    let (day_zh, day_en) = match rate.basis {
-        Basis::Received => ("受理日", "day of receipt"),
-        Basis::Dispatched => ("派单日", "day of dispatch"),
-        Basis::Closed => ("办结日", "day of closing"),
-        Basis::Rated => ("评价日", "day of the rating"),
-        Basis::Due => ("到期日", "day on which it was due"),
-        Basis::Event => ("发生日", "day of the event"),
-    };
-    let filter = filter_text(&rate.filter);
-    let filter = |open: &str, close: &str| match filter.as_str() {
-        "" => String::new(),
-        filter => format!("{open}{filter}{close}"),
-    };
-    Text::of(
-        format!(
-            "{}（{} 第{}版）：按{day_zh}统计{}；分子 {numerator}；分母 {denominator}",
-            rate.name_zh,
-            rate.id,
-            rate.version,
-            filter("（", "）")
-        ),
-        format!(
-            "{} ({} version {}): by the {day_en}{}; numerator {numerator}; denominator {denominator}",
-            rate.name_en,
-            rate.id,
-            rate.version,
-            filter(" (", ")")
-        ),
-    )
-}
-
-fn filter_text(filter: &Where) -> String {
-    let parts = [
-        ("hotline = ", &filter.hotline),
-        ("case_type = ", &filter.case_type),
-        ("case_type ≠ ", &filter.case_type_not),
-        ("class = ", &filter.class),
-        ("class ≠ ", &filter.class_not),
-    ];
-    let listed = |codes: &[Code]| codes.iter().map(Code::as_str).collect::<Vec<_>>().join(", ");
-    let lists = parts.iter().filter(|(_, codes)| !codes.is_empty());
-    lists.map(|(what, codes)| format!("{what}{}", listed(codes))).collect::<Vec<_>>().join("; ")
 }

@@ -109,9 +109,9 @@ fn valued(sort: Sort, id: &str, department: &str, value: f64) -> (Place, Figure)
 }
 
 /// The lines as text, a cell after a bar.
-fn laid(form: &str, figures: Figures) -> Vec<String> {
+fn laid(form: &str, figures: &Figures) -> Vec<String> {
     let form = Form::read("f", form).unwrap_or_else(|error| panic!("{error}"));
-    let sheet = lay(&form, &rulebook(), september(), &figures);
+    let sheet = lay(&form, &rulebook(), september(), figures);
     let line = |line: &super::sheet::Line| {
         let cells: Vec<String> = line.cells.iter().map(|cell| cell.told(Lang::En)).collect();
         format!("{}|{}", line.name.to(Lang::En), cells.join("|"))
@@ -134,7 +134,7 @@ fn groups_have_subtotals_and_all_have_a_total_of_integers() {
         valued(Sort::Reported, "calls", "*", 30.0),
     ];
     assert_eq!(
-        laid(FORM, figures.into()),
+        laid(FORM, &figures.into()),
         [
             "Two|20|1|95.00 %|+95.00|—|1|+1|no data|no data",
             "甲|100|10|90.00 %|+10.00|+10|2|-1|90.0|12",
@@ -149,9 +149,9 @@ fn groups_have_subtotals_and_all_have_a_total_of_integers() {
 
 #[test]
 fn without_data_there_is_no_rate_and_no_line() {
-    assert_eq!(laid(FORM, Figures::new()), ["Total|0|0|no data|—|—||||no data"]);
+    assert_eq!(laid(FORM, &Figures::new()), ["Total|0|0|no data|—|—||||no data"]);
     let all = FORM.replace("subtotals = true", "all_departments = true\nonly_groups = true");
-    let lines = laid(&all, [rate(Span::Period, "-", (1, 1), None)].into());
+    let lines = laid(&all, &[rate(Span::Period, "-", (1, 1), None)].into());
     let names: Vec<&str> = lines.iter().filter_map(|line| line.split('|').next()).collect();
     assert_eq!(names, ["甲", "Two", "Three", "Four", "Total"], "those of the groups, in the order of codes");
     assert_eq!(lines.last().map(String::as_str), Some("Total|0|0|no data|—|—||||no data"));
@@ -165,7 +165,7 @@ fn ties_stand_in_the_order_of_codes_and_share_their_rank() {
         rate(Span::Before, "D", (5, 5), None),
     ];
     let form = FORM.replace("subtotals = true", "subtotals = false");
-    let lines = laid(&form, figures.into());
+    let lines = laid(&form, &figures.into());
     let shown: Vec<&str> = lines.iter().map(|line| &line[..line.find('|').unwrap_or(0)]).collect();
     assert_eq!(shown, ["甲", "Two", "Total"], "who has figures only before has no line");
     assert!(lines[2].starts_with("Total|120|60|50.00 %|-50.00|"), "… and is in the total that is compared");

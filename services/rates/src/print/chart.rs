@@ -7,25 +7,27 @@ use crate::form::sheet::{Content, LineSort};
 
 /// In the units of the drawing.
 const BAR_HEIGHT: u32 = 18;
-const GROUP_HEIGHT: u32 = 26;
+/// For the numbers below the bars.
+const FOOT_HEIGHT: u32 = 24;
 const NAMES_WIDTH: f64 = 300.0;
 const BARS_WIDTH: f64 = 600.0;
 /// For the value behind the longest bar.
 const VALUES_WIDTH: f64 = 120.0;
+/// Bars of one drawing: a printed page holds no more.
+const BARS_MAX: usize = 30;
 
 pub(super) struct Chart {
     pub(super) title: String,
     pub(super) width: f64,
-    pub(super) height: u32,
-    pub(super) groups: Vec<Mark>,
-    pub(super) bars: Vec<Bar>,
+    pub(super) parts: Vec<Part>,
     pub(super) ticks: Vec<Tick>,
 }
 
-/// A heading among the bars.
-pub(super) struct Mark {
-    pub(super) y: u32,
-    pub(super) text: String,
+/// A group, or as much of it as a page holds.
+pub(super) struct Part {
+    pub(super) group: String,
+    pub(super) height: u32,
+    pub(super) bars: Vec<Bar>,
 }
 
 pub(super) struct Bar {
@@ -55,15 +57,17 @@ pub(super) fn chart(page: &Page, lang: Lang) -> Option<Chart> {
     let lines = page.sheet.lines.iter().filter(|line| line.sort == LineSort::Department);
     let shown: Vec<_> = lines.filter_map(|line| Some((line, value(line.cells[place].content)?))).collect();
     let most = shown.iter().map(|(_, value)| *value).fold(100.0, f64::max);
-    let (mut y, mut group) = (4, None);
-    let (mut groups, mut bars) = (Vec::new(), Vec::new());
-    for (line, value) in &shown {
-        if page.sheet.is_grouped && group.replace(&line.group) != Some(&line.group) {
-            groups.push(Mark { y: y + 18, text: line.group.to(lang).to_owned() });
-            y += GROUP_HEIGHT;
+    let mut parts: Vec<Part> = Vec::new();
+    for (line, value) in shown {
+        let group = line.group.to(lang);
+        let is_full = |part: &Part| part.group != group || part.bars.len() == BARS_MAX;
+        if parts.last().is_none_or(is_full) {
+            parts.push(Part { group: group.to_owned(), height: FOOT_HEIGHT, bars: Vec::new() });
         }
+        let Some(part) = parts.last_mut() else { continue };
         let width = (value / most).clamp(0.0, 1.0) * BARS_WIDTH;
-        bars.push(Bar {
+        let y = part.height - FOOT_HEIGHT;
+        part.bars.push(Bar {
             y: y + 3,
             text_y: y + 14,
             name: shortened(line.name.to(lang)),
@@ -74,17 +78,15 @@ pub(super) fn chart(page: &Page, lang: Lang) -> Option<Chart> {
             value: line.cells[place].told(lang),
             is_small: line.cells[place].is_small,
         });
-        y += BAR_HEIGHT;
+        part.height += BAR_HEIGHT;
     }
     let tick = |(share, text)| Tick { x: NAMES_WIDTH + BARS_WIDTH * share * 100.0 / most, text };
     let column = &page.sheet.columns[place];
     let over = column.over.as_ref().map(|over| format!("{} · ", over.to(lang))).unwrap_or_default();
-    (!bars.is_empty()).then(|| Chart {
+    (!parts.is_empty()).then(|| Chart {
         title: format!("{over}{}", column.heading.to(lang)),
         width: NAMES_WIDTH + BARS_WIDTH + VALUES_WIDTH,
-        height: y + 24,
-        groups,
-        bars,
+        parts,
         ticks: [(0.0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1.0, "100")].map(tick).into(),
     })
 }

@@ -153,7 +153,6 @@ fn rows(page: &Page, lang: Lang) -> Vec<Row<'_>> {
                     class: match cell.content {
                         _ if cell.is_small => "small",
                         Content::NoData | Content::Missing => "nothing",
-                        Content::Change(more) if more.units < 0 => "less",
                         _ => "number",
                     },
                     text: cell.told(lang),

@@ -170,16 +170,14 @@ fn write(page: &Page, (format, to): (Format, &To), lang: Lang) -> anyhow::Result
         Format::Xlsx => xlsx::xlsx(page, lang)?,
         Format::Html => html::html(page, lang)?.into_bytes(),
     };
-    match &to.output {
-        Some(path) => std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display())),
-        None => {
-            let mut out = std::io::stdout().lock();
-            anyhow::ensure!(
-                format != Format::Xlsx || !out.is_terminal(),
-                "a workbook is no text: name a file with --output"
-            );
-            out.write_all(&bytes)?;
-            Ok(out.flush()?)
-        }
+    if let Some(path) = &to.output {
+        return std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()));
     }
+    let mut out = std::io::stdout().lock();
+    anyhow::ensure!(
+        format != Format::Xlsx || !out.is_terminal(),
+        "a workbook is no text: name a file with --output"
+    );
+    out.write_all(&bytes)?;
+    Ok(out.flush()?)
 }

@@ -1,7 +1,7 @@
 //! `hotline bulletin --stamp`: the figures of a bulletin made again, from the ledger alone.
 //!
 //! Neither tallies nor stored scores are looked at: the events that were known then are folded under the rulebook of the
-//! stamp, in one snapshot, and every figure is compared.
+//! stamp, and every figure is compared.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,28 +21,26 @@ use serde_json::{Value, json};
 use super::form::by_id;
 use crate::folding::{Cases, Reach, read_ledger};
 use crate::global::Global;
-use crate::store;
+use crate::store::{self, Store};
 
 pub async fn run(global: &Global, stamp: &str) -> anyhow::Result<ExitCode> {
     let config = global.load()?;
-    let (read, again) = store::with(&config, async |store| {
-        let read = match stamp.parse::<i64>() {
+    let (stamp, figures, again) = store::with(&config, async |store| {
+        let (stamp, figures) = match stamp.parse::<i64>() {
             Ok(id) => {
                 let published = by_id(store, id).await?;
                 (published.frozen.stamp, published.frozen.figures)
             }
             Err(_) => of_file(Path::new(stamp))?,
         };
-        let mut making = Making { stamp: &read.0, figures: Figures::new() };
-        run_read_tx(&store.pool, "bulletin::again", &mut making, |tx, making| Box::pin(making.read(tx)))
-            .await??;
-        let again = making.figures;
-        Ok((read, again))
+        let again = make_again(store, &stamp).await?;
+        Ok((stamp, figures, again))
     })
     .await?;
-    let (stamp, figures) = read;
     let differences = changes(&figures, &again);
-    differences.iter().for_each(|change| println!("{}", shown(change)));
+    for change in &differences {
+        println!("{}", shown(change));
+    }
     if stamp.fold_version != FOLD_VERSION {
         eprintln!(
             "it was folded by fold {} of the program; this is fold {FOLD_VERSION}, which may judge otherwise",
@@ -64,43 +62,60 @@ fn of_file(path: &Path) -> anyhow::Result<(Stamp, Figures)> {
     })
 }
 
-struct Making<'s> {
-    stamp: &'s Stamp,
-    figures: Figures,
+/// The figures of a stamp, from the events that were known to it.
+async fn make_again(store: &Store, stamp: &Stamp) -> anyhow::Result<Figures> {
+    let mut hash = stamp.rulebook_hash.as_str();
+    let found = run_read_tx(&store.pool, "bulletin::rulebook", &mut hash, |tx, hash| {
+        Box::pin(async move {
+            let activations = rulebooks::list(tx).await?;
+            match activations.iter().find(|one| one.hash == *hash) {
+                Some(activation) => rulebooks::by_seq(tx, activation.seq).await.map(Some),
+                None => Ok(None),
+            }
+        })
+    });
+    let rulebook = found
+        .await?
+        .with_context(|| {
+            format!("the rulebook {} of the stamp was never active in this database", stamp.rulebook_hash)
+        })?
+        .rulebook;
+    let form = form_of(stamp)?;
+    let asked = form.asked(&rulebook)?;
+    let mut reading = Reading { stamp, form: &form, cases: Cases::new(&rulebook), reported: Figures::new() };
+    run_read_tx(&store.pool, "bulletin::again", &mut reading, |tx, reading| Box::pin(reading.read(tx)))
+        .await??;
+    // The database is not kept waiting while cases are folded.
+    let Reading { mut cases, reported, .. } = reading;
+    let mut spans = Spans::new(&form, &asked, &rulebook, &stamp.spans);
+    // Decisions of ours that were taken stand in the ledger; none is taken here.
+    cases.scores(Timestamp::MIN, |score| {
+        for table in spans.tables() {
+            table.add_score(score, stamp.as_of);
+        }
+    });
+    let mut figures = spans.figures();
+    figures.extend(reported);
+    Ok(figures)
 }
 
-impl Making<'_> {
+struct Reading<'r> {
+    stamp: &'r Stamp,
+    form: &'r Form,
+    cases: Cases<'r>,
+    reported: Figures,
+}
+
+impl Reading<'_> {
+    /// The inner error is a row of the ledger that cannot be read.
     async fn read(&mut self, tx: &mut PgConnection) -> Result<anyhow::Result<()>, hotline_postgres::Error> {
         let stamp = self.stamp;
-        let activations = rulebooks::list(tx).await?;
-        let Some(activation) = activations.iter().find(|one| one.hash == stamp.rulebook_hash.as_str()) else {
-            let hash = &stamp.rulebook_hash;
-            return Ok(Err(anyhow::anyhow!(
-                "the rulebook {hash} of the stamp was never active in this database"
-            )));
-        };
-        let rulebook = rulebooks::by_seq(tx, activation.seq).await?.rulebook;
-        let form = match form_of(stamp) {
-            Ok(form) => form,
-            Err(error) => return Ok(Err(error)),
-        };
-        let asked = match form.asked(&rulebook) {
-            Ok(asked) => asked,
-            Err(error) => return Ok(Err(error.into())),
-        };
-        let mut cases = Cases::new(&rulebook);
-        if let Err(error) = read_ledger(tx, &mut cases, Reach::of(stamp)).await? {
+        if let Err(error) = read_ledger(tx, &mut self.cases, Reach::Known(stamp)).await? {
             return Ok(Err(error));
         }
-        let mut spans = Spans::new(&form, &asked, &rulebook, &stamp.spans);
-        // Decisions of ours that were taken stand in the ledger; none is taken here.
-        cases.scores(Timestamp::MIN, |score| {
-            spans.tables().for_each(|table| table.add_score(score, stamp.as_of));
-        });
-        self.figures = spans.figures();
-        let known =
-            Known { positions: &stamp.positions, ledger_below: stamp.ledger_below.unwrap_or(i64::MAX) };
-        add_reported(tx, &form, &stamp.spans, Some(known), &mut self.figures).await?;
+        let ledger_below = stamp.ledger_below.unwrap_or(i64::MAX);
+        let known = Known { positions: &stamp.positions, ledger_below };
+        add_reported(tx, self.form, &stamp.spans, Some(known), &mut self.reported).await?;
         Ok(Ok(()))
     }
 }
