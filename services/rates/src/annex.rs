@@ -81,6 +81,15 @@ impl Annex {
         }
     }
 
+    /// The place of the column of departments.
+    pub fn department_at(self) -> Option<usize> {
+        match self {
+            Annex::Excluded => Some(6),
+            Annex::Extended => Some(5),
+            Annex::Corrected => None,
+        }
+    }
+
     fn kind(self) -> Kind {
         match self {
             Annex::Excluded => Kind::Ruled,

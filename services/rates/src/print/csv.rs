@@ -2,7 +2,7 @@
 
 use hotline_events::Lang;
 
-use super::{List, Page};
+use super::Page;
 use crate::error::Error;
 use crate::form::sheet::Line;
 
@@ -39,8 +39,8 @@ pub fn csv(page: &Page, lang: Lang, with_bom: bool) -> Result<Vec<u8>, Error> {
         text(vec![String::new()])?;
         text(vec![list.title.to(lang).to_owned()])?;
         text(list.headings.iter().map(|heading| heading.to(lang).to_owned()).collect())?;
-        for row in &list.rows {
-            text(row.iter().map(|cell| List::cell(cell, lang)).collect())?;
+        for row in list.told(page, lang) {
+            text(row)?;
         }
     }
     out.into_inner().map_err(|error| Error::Csv(error.into_error().into()))

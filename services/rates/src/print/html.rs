@@ -3,8 +3,8 @@
 use askama::Template as _;
 use hotline_events::Lang;
 
+use super::Page;
 use super::chart::{self, Chart};
-use super::{List, Page};
 use crate::error::Error;
 use crate::form::Text;
 use crate::form::sheet::{Content, LineSort};
@@ -114,11 +114,7 @@ pub fn html(page: &Page, lang: Lang) -> Result<String, Error> {
             .map(|list| Listed {
                 title: list.title.to(lang),
                 headings: texts(&list.headings, lang),
-                rows: list
-                    .rows
-                    .iter()
-                    .map(|row| row.iter().map(|cell| List::cell(cell, lang)).collect())
-                    .collect(),
+                rows: list.told(page, lang).collect(),
             })
             .collect(),
     };

@@ -12,7 +12,11 @@ pub mod table;
 mod tests;
 pub mod xlsx;
 
-use hotline_core::bulletin::{Change, Figure, Figures, Span, Sums, changes};
+use std::collections::BTreeMap;
+
+use hotline_core::bulletin::{Change, Figure, Figures, Sums, changes};
+use hotline_core::fact::Kind;
+use hotline_core::rulebook::Department;
 use hotline_events::{Lang, words};
 use hotline_postgres::bulletins::{Published, Stamp};
 use jiff::Timestamp;
@@ -33,6 +37,8 @@ pub struct Page {
     pub zone: TimeZone,
     pub published: Option<Notice>,
     pub refold_pending: bool,
+    /// What departments are called, by code.
+    pub names: BTreeMap<String, Text>,
     pub lists: Vec<List>,
 }
 
@@ -54,6 +60,8 @@ pub struct List {
     pub headings: Vec<Text>,
     /// Codes, as they are.
     pub rows: Vec<Vec<String>>,
+    /// The place of the column of departments.
+    pub department_at: Option<usize>,
 }
 
 impl Page {
@@ -67,6 +75,7 @@ impl Page {
             zone: made.rulebook.timezone.clone(),
             published: None,
             refold_pending: made.refold_pending,
+            names: made.rulebook.departments.values().map(named).collect(),
             lists: annexes.map(List::of_annex).collect(),
         }
     }
@@ -144,6 +153,7 @@ impl List {
             title: annex.title(),
             headings: annex.headings(),
             rows: annexed.rows.clone(),
+            department_at: annex.department_at(),
         }
     }
 
@@ -171,6 +181,7 @@ impl List {
                 Text::of("现在", "now"),
             ],
             rows: changes.iter().map(row).collect(),
+            department_at: Some(2),
         }
     }
 
@@ -213,16 +224,39 @@ impl List {
                 Text::of("现值", "is"),
             ],
             rows,
+            department_at: Some(5),
         }
     }
 
-    fn cell(text: &str, lang: Lang) -> String {
-        let span = Span::parse(text).map(|span| match span {
-            Span::Period => lang.of("本期", "period"),
-            Span::Before => lang.of("上期", "period before"),
-            Span::YearBefore => lang.of("上年同期", "year before"),
-        });
-        span.unwrap_or_else(|| words::code(text, lang)).to_owned()
+    /// The rows in words: departments by their names, codes as people call them.
+    fn told<'l>(&'l self, page: &'l Page, lang: Lang) -> impl Iterator<Item = Vec<String>> + 'l {
+        self.rows.iter().map(move |row| {
+            let cells = row.iter().enumerate().map(|(place, code)| {
+                let name = page.names.get(code).filter(|_| self.department_at == Some(place));
+                name.map_or_else(|| word(code, lang), |name| name.to(lang)).to_owned()
+            });
+            cells.collect()
+        })
+    }
+}
+
+fn named(department: &Department) -> (String, Text) {
+    let en = if department.name_en.is_empty() { &department.name_zh } else { &department.name_en };
+    (department.code.to_string(), Text::of(department.name_zh.as_str(), en.as_str()))
+}
+
+/// What people call a code of a list.
+fn word(code: &str, lang: Lang) -> &str {
+    match code {
+        "period" => lang.of("本期", "period"),
+        "before" => lang.of("上期", "period before"),
+        "year_before" => lang.of("上年同期", "year before"),
+        "exclude" => lang.of("剔除", "exclude"),
+        "void" => lang.of("作废", "void"),
+        "data" => lang.of("内容", "data"),
+        "time" => lang.of("时间", "time"),
+        "data + time" => lang.of("内容、时间", "data and time"),
+        _ => Kind::parse(code).map_or_else(|| words::code(code, lang), |kind| words::kind(kind, lang)),
     }
 }
 

@@ -3,8 +3,8 @@
 use hotline_events::Lang;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::Page;
 use super::csv::names;
-use super::{List, Page};
 use crate::form::sheet::LineSort;
 
 /// Lines of text, numbers to the right.
@@ -40,8 +40,10 @@ pub fn table(page: &Page, lang: Lang) -> String {
             continue;
         }
         let heading = list.headings.iter().map(|heading| heading.to(lang).to_owned()).collect();
-        let rows = list.rows.iter().map(|row| row.iter().map(|cell| List::cell(cell, lang)).collect());
-        out.extend(aligned(&std::iter::once(heading).chain(rows).collect::<Vec<_>>(), list.headings.len()));
+        out.extend(aligned(
+            &std::iter::once(heading).chain(list.told(page, lang)).collect::<Vec<_>>(),
+            list.headings.len(),
+        ));
     }
     out.push(String::new());
     out.join("\n")

@@ -85,7 +85,8 @@ fn page() -> Page {
         name: "excluded",
         title: Text::of("附", "Annex"),
         headings: vec![Text::of("工单", "case")],
-        rows: vec![vec!["+1".to_owned()]],
+        rows: vec![vec!["+1".to_owned()], vec!["B".to_owned()]],
+        department_at: Some(0),
     };
     Page {
         sheet: lay(&form, &rulebook, period, &figures),
@@ -94,6 +95,7 @@ fn page() -> Page {
         zone: TimeZone::UTC,
         published: None,
         refold_pending: false,
+        names: rulebook.departments.values().map(super::named).collect(),
         lists: vec![list],
     }
 }
@@ -122,7 +124,9 @@ fn a_page_runs_nothing_and_loads_nothing() {
     for forbidden in ["<script", "<b>Bull", " style=", "onclick", "http:", "https:", "@import", "url("] {
         assert!(!text.contains(forbidden), "{forbidden}: {text}");
     }
-    for wanted in ["size: A4 landscape", "<svg", "99.99 %", "33.33 %*", "Draft, not published", "Annex"] {
+    for wanted in
+        ["size: A4 landscape", "<svg", "99.99 %", "33.33 %*", "Draft, not published", "Annex", "<td>Two</td>"]
+    {
         assert!(text.contains(wanted), "{wanted} is missing: {text}");
     }
 }

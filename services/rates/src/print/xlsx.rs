@@ -25,7 +25,7 @@ pub fn xlsx(page: &Page, lang: Lang) -> Result<Vec<u8>, Error> {
     for list in &page.lists {
         let sheet = workbook.add_worksheet();
         sheet.set_name(sheet_name(list, lang))?;
-        write_list(sheet, list, lang)?;
+        write_list(sheet, list, page, lang)?;
     }
     Ok(workbook.save_to_buffer()?)
 }
@@ -161,15 +161,15 @@ fn definitions(out: &mut Worksheet, page: &Page, lang: Lang) -> Result<(), XlsxE
     Ok(())
 }
 
-fn write_list(out: &mut Worksheet, list: &List, lang: Lang) -> Result<(), XlsxError> {
+fn write_list(out: &mut Worksheet, list: &List, page: &Page, lang: Lang) -> Result<(), XlsxError> {
     out.write_with_format(0, 0, list.title.to(lang), &Format::new().set_bold())?;
     for (column, heading) in (0_u16..).zip(&list.headings) {
         out.write_with_format(1, column, heading.to(lang), &head())?;
     }
-    for (row, cells) in (2..).zip(&list.rows) {
+    for (row, cells) in (2..).zip(list.told(page, lang)) {
         for (column, cell) in (0_u16..).zip(cells) {
             // Text stays text: nothing of it is a formula or a number.
-            out.write_string(row, column, List::cell(cell, lang))?;
+            out.write_string(row, column, cell)?;
         }
     }
     out.set_freeze_panes(2, 0)?;
