@@ -1,5 +1,6 @@
 //! The release binary from outside: what is sent in any order, twice, through a kill, is what replay counts.
 
+mod bulletins;
 mod demo;
 mod ending;
 mod http;

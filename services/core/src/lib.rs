@@ -12,6 +12,7 @@
 
 pub mod alarm;
 pub mod anomaly;
+pub mod bulletin;
 pub mod calendar;
 pub mod case;
 pub mod compare;

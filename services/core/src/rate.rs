@@ -122,6 +122,8 @@ pub struct Table<'a> {
     by: By,
     from: Date,
     to: Date,
+    /// Which cases it takes at all, whatever the rates take.
+    only: Where,
     columns: Vec<Column<'a>>,
 }
 
@@ -136,7 +138,14 @@ impl<'a> Table<'a> {
                 columns.push(Column::new(rate));
             }
         }
-        Self { by: query.by, from: query.from, to: query.to, columns }
+        Self { by: query.by, from: query.from, to: query.to, only: Where::default(), columns }
+    }
+
+    /// Narrows an empty table to the cases that `only` takes; its role is not looked at.
+    #[must_use]
+    pub fn only(mut self, only: Where) -> Self {
+        self.only = only;
+        self
     }
 
     /// Adds a folded case as of an instant.
@@ -155,6 +164,9 @@ impl<'a> Table<'a> {
     }
 
     fn add(&mut self, hotline: &Code, contribution: &Contribution, value: i64) {
+        if !takes(&self.only, hotline, &contribution.case_type, &contribution.class) {
+            return;
+        }
         for column in &mut self.columns {
             let Some(day) = contribution.days[column.rate.basis as usize] else { continue };
             if day < self.from || day >= self.to {
@@ -181,6 +193,9 @@ impl<'a> Table<'a> {
     pub fn add_sum(&mut self, series: &Series, value: i64) {
         let (measure, part, excluded) = parse_tally_name(&series.measure);
         let cell = &series.cell;
+        if !takes(&self.only, &cell.hotline, &cell.case_type, &cell.class) {
+            return;
+        }
         for column in &mut self.columns {
             let filter = &column.rate.filter;
             if column.rate.basis != series.basis
@@ -248,12 +263,13 @@ impl<'a> Table<'a> {
 
     /// Rows with their ranks, and scores.
     pub fn answer(&self, query: &Query<'_>, rulebook: &Rulebook) -> Answer {
-        let mut rows = self.rows();
-        let standings =
-            query.scores.iter().flat_map(|score| rank::standings(score, &rows, rulebook)).collect();
-        rows.retain(|row| query.rates.iter().any(|rate| rate.id == row.rate));
-        rank::set_ranks(&mut rows, query, rulebook);
-        Answer { rows, standings }
+        answer_of(self.rows(), query, rulebook)
+    }
+
+    /// As [`Table::answer`], with a row for whatever stands in the table, also where nothing stands below the line, and
+    /// none over all departments: who adds rows up finds the sums of `answer`.
+    pub fn answer_whole(&self, query: &Query<'_>, rulebook: &Rulebook) -> Answer {
+        answer_of(self.cells().collect(), query, rulebook)
     }
 
     /// A row for every combination with a denominator, and for each combination of the other dimensions a row
@@ -335,6 +351,14 @@ impl<'a> Column<'a> {
             rank: None,
         }
     }
+}
+
+/// Rows with their ranks, and the scores made of them.
+fn answer_of(mut rows: Vec<Row>, query: &Query<'_>, rulebook: &Rulebook) -> Answer {
+    let standings = query.scores.iter().flat_map(|score| rank::standings(score, &rows, rulebook)).collect();
+    rows.retain(|row| query.rates.iter().any(|rate| rate.id == row.rate));
+    rank::set_ranks(&mut rows, query, rulebook);
+    Answer { rows, standings }
 }
 
 fn key(by: By, hotline: &Code, case_type: &Code, department: &Code) -> Key {

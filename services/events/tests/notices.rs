@@ -53,6 +53,7 @@ fn told(telling: Telling) -> Told {
         deliver_at: "2026-03-10T00:30:00Z".parse().unwrap(),
         level: Level::Breach,
         to: Some("D1".into()),
+        is_over: false,
     };
     Told { alarm, n: 1, telling }
 }

@@ -1,4 +1,5 @@
-//! Folding events without a database: what `replay` prints and what `tallies check` compares with.
+//! Folding events anew, whatever is stored of their cases: what `replay` prints, what `tallies check` and
+//! `bulletin --stamp` compare with.
 
 use std::path::PathBuf;
 
@@ -10,10 +11,14 @@ use hotline_core::fold::settle;
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, score};
 use hotline_events::{Event, Keep, Tagger, decode};
+use hotline_postgres::PgConnection;
+use hotline_postgres::bulletins::Stamp;
+use hotline_postgres::ledger::{self, Exported, PIPELINE_ORIGIN};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 
+use crate::command::export::{PAGE, event_of};
 use crate::{files, progress};
 
 /// Cases made of events as they come from files, where `recordedtime` is the receipt.
@@ -87,6 +92,52 @@ impl<'a> Cases<'a> {
             bar.inc(1);
         }
         bar.finish_and_clear();
+    }
+}
+
+/// Which rows of the ledger are read.
+#[derive(Clone, Copy, Debug)]
+pub enum Reach<'s> {
+    All,
+    /// What was known to a bulletin: events below its position vector and, of our own decisions, which have no position,
+    /// those below its number in the ledger, or without one those taken by its instant.
+    Known(&'s Stamp),
+}
+
+impl Reach<'_> {
+    fn takes(self, row: &Exported) -> bool {
+        let Self::Known(stamp) = self else { return true };
+        match stamp.ledger_below {
+            Some(below) if row.seq >= below => false,
+            None if row.origin == PIPELINE_ORIGIN => row.received_at <= stamp.as_of,
+            _ if row.origin == PIPELINE_ORIGIN => true,
+            _ => stamp.positions.get(row.origin.as_str()).is_some_and(|next| row.origin_offset < *next),
+        }
+    }
+}
+
+/// Adds the events of the ledger, as the running transaction sees it. The inner error is a row that is no event, or is
+/// refused.
+pub async fn read_ledger(
+    tx: &mut PgConnection,
+    cases: &mut Cases<'_>,
+    reach: Reach<'_>,
+) -> Result<anyhow::Result<()>, hotline_postgres::Error> {
+    let mut after = 0;
+    loop {
+        let page = ledger::page(tx, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(Ok(())) };
+        after = last.seq;
+        for row in page.iter().filter(|row| reach.takes(row)) {
+            let event = match event_of(row, &cases.rulebook.sources) {
+                Ok(event) => event,
+                Err(error) => return Ok(Err(error)),
+            };
+            let event = Value::Object(event).to_string();
+            if let Err(refusal) = cases.add(event.as_bytes(), Timestamp::MAX) {
+                return Ok(Err(anyhow::anyhow!("the ledger's row {} is refused: {refusal}", row.seq)));
+            }
+        }
     }
 }
 

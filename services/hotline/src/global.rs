@@ -7,6 +7,7 @@ use hotline_casework::CaseworkConfig;
 pub use hotline_events::Lang;
 use hotline_gateway::GatewayConfig;
 use hotline_rates::RatesConfig;
+use hotline_rates::form::BulletinsConfig;
 use hotline_relay::RelayConfig;
 use hotline_runtime::config::{Config, KafkaConfig, Section as _, Sections};
 use hotline_runtime::{Fault, Faults, Place};
@@ -79,6 +80,7 @@ pub fn sections() -> Sections {
         .with::<TimekeeperConfig>()
         .with::<RelayConfig>()
         .with::<RatesConfig>()
+        .with::<BulletinsConfig>()
 }
 
 /// The language of `LC_ALL`, `LC_MESSAGES` or `LANG`, the first that says something, as POSIX orders them.

@@ -1,8 +1,12 @@
 //! Figures that sources report and that are not about a case; shown with their source, never mixed into ours.
 
+use std::collections::BTreeMap;
+
 use hotline_core::fact::EventKey;
 use hotline_events::Figure;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use smol_str::SmolStr;
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::Error;
@@ -35,6 +39,52 @@ pub async fn tags(tx: &mut PgConnection, keys: &[EventKey]) -> Result<Vec<(Event
             Ok((EventKey(key), row.get::<i64, _>(1).cast_unsigned()))
         })
         .collect()
+}
+
+/// Up to where the ledger is read.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'k> {
+    /// By origin, the next offset to read.
+    pub positions: &'k BTreeMap<String, i64>,
+    pub ledger_below: i64,
+}
+
+/// What was reported of some measures for days from `days.0` to before `days.1`, by measure and department, added up; of
+/// one hotline where `hotlines` names any. `known`: only what was known then.
+pub async fn sums(
+    tx: &mut PgConnection,
+    measures: &[SmolStr],
+    hotlines: &[SmolStr],
+    days: (Date, Date),
+    known: Option<Known<'_>>,
+) -> Result<Vec<(SmolStr, Option<SmolStr>, f64)>, Error> {
+    if measures.is_empty() {
+        return Ok(Vec::new());
+    }
+    let texts = |codes: &[SmolStr]| codes.iter().map(SmolStr::to_string).collect::<Vec<_>>();
+    // In one order, since sums of decimals depend on it.
+    let rows = sqlx::query(
+        "/* figures::sums */ SELECT measure, figures.department, sum(value ORDER BY figures.event_key) FROM figures
+          WHERE measure = ANY($1) AND day >= $2 AND day < $3 AND (cardinality($4::text[]) = 0 OR hotline = ANY($4))
+            AND ($5::bigint IS NULL OR ledger_seq < $5 AND EXISTS (
+                SELECT FROM ledger JOIN unnest($6::text[], $7::bigint[]) AS read (origin, next_offset) USING (origin)
+                 WHERE ledger.seq = ledger_seq AND origin_offset < next_offset))
+          GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+    .bind(texts(measures))
+    .bind(On(days.0))
+    .bind(On(days.1))
+    .bind(texts(hotlines))
+    .bind(known.map(|known| known.ledger_below))
+    .bind(known.map(|known| known.positions.keys().cloned().collect::<Vec<_>>()).unwrap_or_default())
+    .bind(known.map(|known| known.positions.values().copied().collect::<Vec<_>>()).unwrap_or_default())
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("figures::sums"))?;
+    let sum = |row: &sqlx::postgres::PgRow| {
+        (row.get::<&str, _>(0).into(), row.get::<Option<&str>, _>(1).map(SmolStr::from), row.get(2))
+    };
+    Ok(rows.iter().map(sum).collect())
 }
 
 /// Stores figures that [`tags`] did not find, sorted by key.

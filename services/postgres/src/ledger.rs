@@ -5,11 +5,16 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{Timestamp, ToSpan as _};
 use smol_str::SmolStr;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _};
 
 use crate::copy::Rows;
 use crate::error::Error;
+use crate::pool::run_tx;
+use crate::rulebooks;
 use crate::sql_types::At;
+
+/// Under which origin our own decisions stand, which have no position.
+pub const PIPELINE_ORIGIN: &str = "pipeline";
 
 /// The SQLSTATE of a lock that was not to be had in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
@@ -39,6 +44,9 @@ pub struct Exported {
     pub seq: i64,
     pub case_id: Option<SmolStr>,
     pub received_at: Timestamp,
+    /// Where it came from; `pipeline` for our own decisions, which have no position.
+    pub origin: SmolStr,
+    pub origin_offset: i64,
     /// Canonical JSON.
     pub event: String,
 }
@@ -83,7 +91,7 @@ pub async fn append(tx: &mut PgConnection, entries: &[Entry<'_>]) -> Result<(), 
 /// Events in the order of the ledger after a number; run it in a snapshot. Start with 0.
 pub async fn page(tx: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<Exported>, Error> {
     let rows = sqlx::query(
-        "/* ledger::page */ SELECT seq, case_id, received_at, event FROM ledger
+        "/* ledger::page */ SELECT seq, case_id, received_at, event, origin, origin_offset FROM ledger
           WHERE seq > $1 ORDER BY seq LIMIT $2",
     )
     .bind(after)
@@ -96,8 +104,51 @@ pub async fn page(tx: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<E
         case_id: row.get::<Option<&str>, _>(1).map(SmolStr::from),
         received_at: row.get::<At, _>(2).0,
         event: row.get(3),
+        origin: row.get::<&str, _>(4).into(),
+        origin_offset: row.get(5),
     };
     Ok(rows.iter().map(exported).collect())
+}
+
+/// Fixes the snapshot of a transaction that has read nothing yet, at an instant at which no batch is under way: the rows
+/// below the number that it returns are in the snapshot, and all that come later are not below it. Batches wait for that
+/// instant only.
+pub async fn cut(pool: &PgPool, snapshot: &mut PgConnection) -> Result<i64, Error> {
+    let mut snapshot = snapshot;
+    run_tx(pool, "ledger::cut", &mut snapshot, |lock, snapshot| {
+        Box::pin(async move {
+            rulebooks::hold_alone(lock).await?;
+            let next: i64 = sqlx::query_scalar(
+                "/* ledger::cut */ SELECT last_value + is_called::integer FROM ledger_blocks",
+            )
+            .fetch_one(&mut **snapshot)
+            .await
+            .map_err(Error::database("ledger::cut"))?;
+            Ok(next * BLOCK)
+        })
+    })
+    .await
+}
+
+/// The cases of which events of these types came in since an instant, in their order.
+pub async fn cases_with(
+    tx: &mut PgConnection,
+    types: &[&str],
+    since: Timestamp,
+) -> Result<Vec<SmolStr>, Error> {
+    let cases: Vec<String> = sqlx::query_scalar(
+        "/* ledger::cases_with */ SELECT DISTINCT case_id FROM ledger
+          WHERE type = ANY($1) AND received_at >= $2 AND case_id IS NOT NULL
+            AND type IN ('hotline.case.ruled.v1', 'hotline.case.extended.v1', 'hotline.case.corrected.v1',
+                         'hotline.case.snapshot.v1')
+          ORDER BY case_id",
+    )
+    .bind(types)
+    .bind(At(since))
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("ledger::cases_with"))?;
+    Ok(cases.into_iter().map(SmolStr::from).collect())
 }
 
 /// Makes the partitions of the month of `now` (UTC) and of the `ahead` months after it, where they are missing.

@@ -13,6 +13,7 @@ pub mod alarms;
 pub mod backups;
 pub mod batch;
 pub mod boards;
+pub mod bulletins;
 pub mod cases;
 mod copy;
 pub mod dead_letters;

@@ -1,15 +1,16 @@
 //! Settled results that another rulebook or another fold changed: what they were, what they are.
 
-use hotline_core::rulebook::Rulebook;
+use hotline_core::rulebook::{Basis, Rulebook};
 use hotline_core::score::{Score, TallyKey};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use smol_str::SmolStr;
 use sqlx::{PgConnection, Row as _};
 
 use crate::cases::{Loaded, fold_version};
 use crate::copy::Rows;
 use crate::error::Error;
-use crate::sql_types::At;
+use crate::sql_types::{At, On};
 use crate::tallies::{Difference, differences};
 
 /// A case with changed settled results.
@@ -99,4 +100,55 @@ pub async fn count(tx: &mut PgConnection, to_rulebook_seq: i64) -> Result<(i64, 
     .await
     .map_err(Error::database("restatements::count"))?;
     Ok((row.get(0), row.get::<Option<At>, _>(1).map(|at| at.0)))
+}
+
+/// A change of a settled result, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    pub restated_at: Timestamp,
+    pub case_id: SmolStr,
+    pub from_rulebook_seq: i64,
+    pub to_rulebook_seq: i64,
+    pub basis: Basis,
+    pub day: Date,
+    pub department: SmolStr,
+    pub measure: SmolStr,
+    pub old_value: i64,
+    pub new_value: i64,
+}
+
+/// What was restated after an instant on days from `days.0` to before `days.1`, in order; at most `limit` rows.
+pub async fn since(
+    tx: &mut PgConnection,
+    since: Timestamp,
+    days: (Date, Date),
+    limit: i64,
+) -> Result<Vec<Listed>, Error> {
+    let rows = sqlx::query(
+        "/* restatements::since */ SELECT restated_at, case_id, from_rulebook_seq, to_rulebook_seq, basis, day,
+            department, measure, old_value, new_value
+           FROM restatements WHERE restated_at > $1 AND day >= $2 AND day < $3 ORDER BY id LIMIT $4",
+    )
+    .bind(At(since))
+    .bind(On(days.0))
+    .bind(On(days.1))
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("restatements::since"))?;
+    let listed = |row: &sqlx::postgres::PgRow| {
+        Ok(Listed {
+            restated_at: row.get::<At, _>(0).0,
+            case_id: row.get::<&str, _>(1).into(),
+            from_rulebook_seq: row.get(2),
+            to_rulebook_seq: row.get(3),
+            basis: Basis::parse(row.get(4)).ok_or(Error::Malformed { what: "the basis of a restatement" })?,
+            day: row.get::<On, _>(5).0,
+            department: row.get::<&str, _>(6).into(),
+            measure: row.get::<&str, _>(7).into(),
+            old_value: row.get(8),
+            new_value: row.get(9),
+        })
+    };
+    rows.iter().map(listed).collect()
 }

@@ -24,6 +24,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (14, "alarms_from", include_str!("../migrations/0014_alarms_from.sql")),
     (15, "rungs", include_str!("../migrations/0015_rungs.sql")),
     (16, "boards", include_str!("../migrations/0016_boards.sql")),
+    (17, "bulletins", include_str!("../migrations/0017_bulletins.sql")),
 ];
 
 /// The migrations by version and file name.

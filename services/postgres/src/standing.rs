@@ -31,10 +31,11 @@ pub async fn by_department(
 ) -> Result<Vec<Standing>, Error> {
     let rows = sqlx::query(
         "/* standing::by_department */
-         SELECT coalesce(department, '-'), count(*), count(*) FILTER (WHERE due_at < $1),
-                count(*) FILTER (WHERE due_at >= $1 AND due_at <= $2),
-                count(*) FILTER (WHERE due_at >= $1 AND due_at < $1 + interval '24 hours')
-           FROM cases WHERE closed_at IS NULL AND registered GROUP BY 1 ORDER BY 1",
+         SELECT coalesce(department, '-'), count(*), count(*) FILTER (WHERE due_at < $1 AND runs),
+                count(*) FILTER (WHERE due_at >= $1 AND due_at <= $2 AND runs),
+                count(*) FILTER (WHERE due_at >= $1 AND due_at < $1 + interval '24 hours' AND runs)
+           FROM (SELECT department, due_at, NOT coalesce(waits ? 'submitted_in_time', false) AS runs
+                   FROM cases WHERE closed_at IS NULL AND registered) AS open GROUP BY 1 ORDER BY 1",
     )
     .bind(At(as_of))
     .bind(At(day_ends))

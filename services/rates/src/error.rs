@@ -1,5 +1,7 @@
 //! Why a table of rates cannot be given.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -12,6 +14,26 @@ pub enum Error {
     By(String),
     #[error("a period is FROM..TO, two days as in 2026-09-01..2026-10-01, TO not included")]
     Period,
+    #[error("\"{text}\" is no period: it is 2026-09, 2026-W40 or 2026-09-01..2026-10-01, TO not included")]
+    FormPeriod { text: String },
+    #[error("the rulebook has no period \"{name}\"; it has: {known}")]
+    UnknownPeriod { name: String, known: String },
+    #[error("the form {name} is no form of a bulletin: {faults}")]
+    Form { name: String, faults: String },
+    #[error("there is no form \"{id}\"; there are: {known}")]
+    UnknownForm { id: String, known: String },
+    #[error("the form {} cannot be read: {source}", path.display())]
+    FormUnreadable { path: PathBuf, source: std::io::Error },
+    #[error("the page cannot be written: {0}")]
+    Page(#[from] askama::Error),
+    #[error("the workbook cannot be written: {0}")]
+    Workbook(#[from] rust_xlsxwriter::XlsxError),
+    #[error(transparent)]
+    Csv(#[from] csv::Error),
+    #[error(
+        "cases are still being folded by the active rulebook: `hotline rulebook status --wait`, then publish again"
+    )]
+    RefoldPending,
     #[error(transparent)]
     Store(#[from] hotline_postgres::Error),
 }
@@ -23,7 +45,13 @@ impl Error {
             Self::UnknownRate { .. } => "unknown_rate",
             Self::NoRate => "no_rate",
             Self::By(_) => "by",
-            Self::Period => "period",
+            Self::Period | Self::FormPeriod { .. } => "period",
+            Self::UnknownPeriod { .. } => "unknown_period",
+            Self::Form { .. } => "form",
+            Self::UnknownForm { .. } => "unknown_form",
+            Self::FormUnreadable { .. } => "form_unreadable",
+            Self::Page(_) | Self::Workbook(_) | Self::Csv(_) => "unwritable",
+            Self::RefoldPending => "refold_pending",
             Self::Store(error) => error.code(),
         }
     }

@@ -8,13 +8,17 @@
 //! that a new rulebook judges otherwise counts as stored until casework has folded it, and the stamp says so. It
 //! merges nothing either: casework's compactor does.
 
+mod annex;
 mod ask;
 mod boards;
 mod bulletin;
 mod config;
 mod error;
+pub mod form;
 mod handler;
+pub mod made;
 pub mod metrics;
+pub mod print;
 pub mod row;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! The question, and how it is refused.
 
+mod published;
+
 use hotline_core::rate::By;
 
 use crate::Ask;

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use hotline_postgres::tallies::{self, Difference, Tallies};
-use hotline_postgres::{PgConnection, Rules, ledger, run_snapshot_tx};
+use hotline_postgres::{PgConnection, Rules, run_snapshot_tx};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::export::{PAGE, event_of};
-use crate::folding::Cases;
+use crate::folding::{Cases, Reach, read_ledger};
 use crate::global::Global;
 use crate::store::{self, Store};
 
@@ -71,21 +70,8 @@ impl Compared<'_> {
         self.scores = tallies::check(tx).await?;
         let rules = self.rules.within(tx).await?;
         let mut cases = Cases::new(&rules.rulebook);
-        let mut after = 0;
-        loop {
-            let page = ledger::page(tx, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.seq;
-            for row in &page {
-                let event = match event_of(row, &rules.rulebook.sources) {
-                    Ok(event) => event,
-                    Err(error) => return Ok(Err(error)),
-                };
-                let event = serde_json::Value::Object(event).to_string();
-                if let Err(refusal) = cases.add(event.as_bytes(), Timestamp::MAX) {
-                    return Ok(Err(anyhow::anyhow!("the ledger's row {} is refused: {refusal}", row.seq)));
-                }
-            }
+        if let Err(error) = read_ledger(tx, &mut cases, Reach::All).await? {
+            return Ok(Err(error));
         }
         let mut folded = Tallies::new();
         // Decisions of ours that were taken stand in the ledger; none is taken here.

@@ -18,7 +18,7 @@ use crate::cases::{self, Folded};
 use crate::dead_letters::{self, NewLetter};
 use crate::error::Error;
 use crate::figures::{self, Reported};
-use crate::ledger::{self, Entry};
+use crate::ledger::{self, Entry, PIPELINE_ORIGIN};
 use crate::notices;
 use crate::personal::{self, Sealed};
 use crate::refolds;
@@ -26,9 +26,6 @@ use crate::restatements;
 use crate::rulebooks::Active;
 use crate::seal::MasterKey;
 use crate::tallies::{self, Names, Tallies};
-
-/// Under which origin the ledger keeps our own decisions, which have no position.
-const PIPELINE_ORIGIN: &str = "pipeline";
 
 /// What was stored of folded cases.
 #[derive(Clone, Copy, Debug, Default)]

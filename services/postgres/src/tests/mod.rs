@@ -3,6 +3,7 @@
 mod activation;
 mod alarms;
 mod boards;
+mod bulletins;
 mod deliveries;
 mod errors;
 mod intake;
