@@ -1,15 +1,39 @@
 #!/usr/bin/env bash
 # Installs what the tests need, then runs all of them: formatting, lints, unit and property tests, tests on a private
 # PostgreSQL (a simulation of ten thousand sequences among them), on a real Kafka, system tests of the release binary,
-# a comparison with an independent oracle, a minute of chaos, and the acceptance checks where they are at hand. Without a
-# Kafka the tests that need one are left out, loudly; in continuous integration that is a failure.
+# a comparison with an independent oracle, boards and alerts on a real Prometheus, a minute of chaos, and the acceptance
+# checks where they are at hand. Without a Kafka the tests that need one are left out, loudly; in continuous integration
+# that is a failure.
+#
+#   tests/run.sh [observe]
+#
+#   observe   only what concerns boards, lists and alerts
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s\n' "$*"; }
 
+# What supervisors see: the lists and rates of the views of record beside an independent script and replay, then every
+# panel, query, rule and alert on real roles.
+observe() {
+  say "lists and rates that boards read, and an independent script"
+  python3 tests/observe/worklists.py run
+  say "boards and alerts on a real Prometheus and Alertmanager"
+  python3 tests/observe/observe.py
+}
+
 say "what the tests need"
-bash deploy/local/install.sh
+bash deploy/local/install.sh --tests
+
+case "${1:-all}" in
+  all) ;;
+  observe)
+    cargo build --release --locked -p hotline
+    observe
+    say "all passed"
+    exit ;;
+  *) sed -n '9,11s/^# \{0,3\}//p' "$0" >&2; exit 64 ;;
+esac
 
 say "formatting"
 cargo fmt --all --check
@@ -57,6 +81,8 @@ python3 tests/chaos/agree.py --seed "${HOTLINE_AGREE_SEED:-1}" --rounds 15
 
 say "alarms in simulated time and the oracle: some days of the demo's year, and made-up ladders"
 python3 tests/chaos/year.py --from 2023-09-20 --days 21 --share 0.12 --step 60 --made-up 3 --cases 60
+
+observe
 
 if [ -n "${HOTLINE_TEST_KAFKA:-}" ]; then
   say "a minute of chaos"

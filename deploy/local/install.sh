@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
 # Installs what building, running and testing Hotline need on Debian or Ubuntu, and only what is missing: a C
 # compiler, OpenSSL headers, PostgreSQL 15 or newer without its default cluster, curl, Python. Rust is asked for.
+#
+#   deploy/local/install.sh [--tests]
+#
+#   --tests   also npm, with which boards are held against Grafana's types
 set -euo pipefail
+
+tests=no
+[ "${1:-}" != --tests ] || tests=yes
 
 say() { printf '\n== %s\n' "$*" >&2; }
 fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
@@ -34,6 +41,7 @@ install_missing() {
     [ -e /usr/share/zoneinfo/Asia/Shanghai ] || missing+=(tzdata)
     [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
     has_postgres || missing+=(postgresql)
+    [ "$tests" = no ] || command -v npm >/dev/null || missing+=(npm)
     [ ${#missing[@]} = 0 ] && return
     command -v apt-get >/dev/null || fail "please install: ${missing[*]} (PostgreSQL 15 or newer)"
     say "installing ${missing[*]}"

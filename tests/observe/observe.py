@@ -175,10 +175,12 @@ def rules(prometheus: Prometheus, text: str, metrics: str) -> list[str]:
     wrong = []
     changed = prometheus.folder / "rules.yml"
     changed.write_text(text)
-    tests = prometheus.folder / "tests.yml"
-    tests.write_text((ROOT / "deploy/prometheus/tests/hotline.yml").read_text().replace("../rules/hotline.yml", str(changed)))
+    tests = []
+    for path in sorted((ROOT / "deploy/prometheus/tests").glob("*.yml")):
+        tests.append(prometheus.folder / f"tests-{path.name}")
+        tests[-1].write_text(path.read_text().replace("../rules/hotline.yml", str(changed)))
     promtool = prometheus.bin / "promtool"
-    for words, more in [(["check", "rules", changed], {}), (["test", "rules", tests], {}), (["check", "config", prometheus.config], {}),
+    for words, more in [(["check", "rules", changed], {}), (["test", "rules", *tests], {}), (["check", "config", prometheus.config], {}),
                         (["check", "metrics"], {"input": metrics})]:
         done = run(promtool, *words, **more)
         if done.returncode:
