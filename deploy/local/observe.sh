@@ -9,8 +9,8 @@
 #   --data DIR     where Prometheus keeps its data (default: target/observe)
 #   tools          only sees to it that Prometheus and Alertmanager are there, and prints their folder
 #
-# Without a Prometheus on the PATH Debian's packages are unpacked under target/observe: nothing is installed and no service
-# is started. Grafana reads the database as grafana_ro: `hotline migrate --reader grafana_ro` makes that role; say where the
+# Without a Prometheus on the PATH Debian's packages are unpacked under target/observe: nothing is installed but
+# Alertmanager's templates, and no service is started. Grafana reads the database as grafana_ro: `hotline migrate --reader grafana_ro` makes that role; say where the
 # database is with HOTLINE_POSTGRES_ADDRESS (host:port), HOTLINE_POSTGRES_DATABASE and HOTLINE_POSTGRES_READER_PASSWORD.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -55,6 +55,14 @@ tools() {
         local package
         for package in "$packages"/*.deb; do dpkg-deb -x "$package" target/observe/tools; done
         rm -rf "$packages"
+    fi
+    # Debian's Alertmanager reads its templates from where the package would have put them.
+    local templates=/usr/share/prometheus/alertmanager
+    if [ ! -e "$templates/default.tmpl" ]; then
+        local as_root=()
+        [ "$(id -u)" = 0 ] || as_root=(sudo)
+        "${as_root[@]}" install -D -m 644 -t "$templates" "target/observe/tools$templates"/*.tmpl ||
+            fail "Alertmanager needs $templates: apt install prometheus-alertmanager"
     fi
     printf '%s\n' "$unpacked"
 }

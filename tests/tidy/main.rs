@@ -27,6 +27,17 @@ const EDGES: &[(&str, &[&str])] = &[
     ("hotline-timekeeper", &["hotline-postgres", "hotline-runtime"]),
     ("hotline-rates", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
     ("hotline-demo", &["hotline-core"]),
+    (
+        "hotline-observe",
+        &[
+            "hotline-casework",
+            "hotline-gateway",
+            "hotline-rates",
+            "hotline-relay",
+            "hotline-runtime",
+            "hotline-timekeeper",
+        ],
+    ),
 ];
 
 /// Where a library may be used at all.

@@ -14,6 +14,10 @@ pub const CPU: Metric =
     Metric::counter("process_cpu_seconds_total", &[], "Seconds of processor time, of user and system");
 pub const MEMORY: Metric =
     Metric::gauge("process_resident_memory_bytes", &[], "Bytes of memory that the process holds");
+pub const VIRTUAL: Metric =
+    Metric::gauge("process_virtual_memory_bytes", &[], "Bytes of addresses that the process has asked for");
+pub const VIRTUAL_MAX: Metric =
+    Metric::gauge("process_virtual_memory_max_bytes", &[], "Bytes of addresses that the process may ask for");
 pub const FILES: Metric = Metric::gauge("process_open_fds", &[], "Open files and sockets");
 pub const FILES_MAX: Metric = Metric::gauge("process_max_fds", &[], "Files and sockets that may be open");
 pub const THREADS: Metric = Metric::gauge("process_threads", &[], "Threads of the process");
@@ -21,7 +25,7 @@ pub const STARTED: Metric =
     Metric::gauge("process_start_time_seconds", &[], "When the process started, in seconds since 1970");
 
 /// What every process measures.
-pub const CATALOGUE: &[Metric] = &[BUILD, CPU, MEMORY, FILES, FILES_MAX, THREADS, STARTED];
+pub const CATALOGUE: &[Metric] = &[BUILD, CPU, MEMORY, VIRTUAL, VIRTUAL_MAX, FILES, FILES_MAX, THREADS, STARTED];
 
 /// Installs the recorder of the process: once. It knows the metrics of these lists.
 pub fn install(version: &'static str, lists: &[&[Metric]]) -> Result<PrometheusHandle, Error> {
