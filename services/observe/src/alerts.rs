@@ -34,7 +34,7 @@ impl Severity {
 
 /// An alert.
 #[derive(Clone, Debug)]
-pub(crate) struct Alert {
+pub(crate) struct AlertingRule {
     pub(crate) name: &'static str,
     pub(crate) expr: String,
     /// How long it must hold, in the words of Prometheus.

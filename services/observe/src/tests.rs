@@ -24,7 +24,7 @@ fn what_is_committed_is_what_is_made() {
 }
 
 #[test]
-fn every_alert_has_a_test_of_its_rule() {
+fn every_alerting_rule_has_a_test() {
     let tests = std::fs::read_to_string(root().join("deploy/prometheus/tests/hotline.yml"))
         .expect("the tests of rules");
     for alert in crate::alerts::alerts() {

@@ -25,7 +25,8 @@ pub const STARTED: Metric =
     Metric::gauge("process_start_time_seconds", &[], "When the process started, in seconds since 1970");
 
 /// What every process measures.
-pub const CATALOGUE: &[Metric] = &[BUILD, CPU, MEMORY, VIRTUAL, VIRTUAL_MAX, FILES, FILES_MAX, THREADS, STARTED];
+pub const CATALOGUE: &[Metric] =
+    &[BUILD, CPU, MEMORY, VIRTUAL, VIRTUAL_MAX, FILES, FILES_MAX, THREADS, STARTED];
 
 /// Installs the recorder of the process: once. It knows the metrics of these lists.
 pub fn install(version: &'static str, lists: &[&[Metric]]) -> Result<PrometheusHandle, Error> {

@@ -5,7 +5,7 @@ use hotline_gateway::metrics as gateway;
 use hotline_rates::metrics as rates;
 use hotline_runtime::metrics as process;
 
-use super::{Alert, Recording, Severity};
+use super::{AlertingRule, Recording, Severity};
 use crate::text::text;
 
 /// The share of requests that may fail by a fault of ours: one of a thousand.
@@ -37,11 +37,11 @@ fn burns(times: &str, long: &str, short: &str) -> String {
 
 /// All alerts, those that call somebody first.
 #[expect(clippy::too_many_lines, reason = "a list")]
-pub(crate) fn alerts() -> Vec<Alert> {
+pub(crate) fn alerts() -> Vec<AlertingRule> {
     let dead = "applied|duplicate|ignored";
     let (events, lag) = (casework::EVENTS.name, casework::LAG_SECONDS.name);
     vec![
-        Alert {
+        AlertingRule {
             name: "HotlineRoleDown",
             expr: "up{job=\"hotline\"} == 0".to_owned(),
             lasts: "2m",
@@ -64,7 +64,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 text!("`hotline doctor` 全绿后结束。", "Done when `hotline doctor` finds nothing wrong."),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineIntakeBudgetBurnFast",
             expr: format!("({}) or ({})", burns("14.4", "1h", "5m"), burns("6", "6h", "30m")),
             lasts: "2m",
@@ -92,7 +92,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineIntakeBudgetBurnSlow",
             expr: format!("({}) or ({})", burns("3", "1d", "2h"), burns("1", "3d", "6h")),
             lasts: "15m",
@@ -104,7 +104,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 "As for HotlineIntakeBudgetBurnFast, within a working day.",
             )],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineFreshnessStale",
             expr: format!(
                 "(time() - max by (partition) ({commit}) > 600) and on (partition) (max by (partition) ({records}) > 0)",
@@ -137,7 +137,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlinePartitionHalted",
             expr: format!("max by (instance) ({}) > 0", casework::PARTITIONS_HALTED.name),
             lasts: "1m",
@@ -159,7 +159,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineLagGrowing",
             expr: format!("max by (partition) ({lag}) > 300 and max by (partition) (deriv({lag}[15m])) > 0"),
             lasts: "10m",
@@ -180,7 +180,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineAlarmsLate",
             expr: format!("max({}) > 120", rates::ALARMS_AGE.name),
             lasts: "3m",
@@ -205,7 +205,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineNoticesStuck",
             expr: format!(
                 "max by (receiver) ({}) > 900 or max({}) > 300",
@@ -230,7 +230,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineSnapshotOld",
             expr: format!("time() - max({}) > 120", rates::SNAPSHOT.name),
             lasts: "1m",
@@ -248,7 +248,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 text!("数据库上有无长时间运行的查询。", "Whether something runs for long on the database."),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineDeadLettersOld",
             expr: format!("max by (reason) ({}) > 14400", rates::DEAD_LETTERS_AGE.name),
             lasts: "5m",
@@ -269,7 +269,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineDeadLettersMany",
             expr: format!(
                 "sum(increase({events}{{outcome!~\"{dead}\"}}[15m])) > 10 and sum(increase({events}{{outcome!~\"{dead}\"}}[15m])) / \
@@ -293,7 +293,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineSourceDiverted",
             expr: format!("max({}{{stop=\"diverted\"}}) > 0", rates::SOURCES_STOPPED.name),
             lasts: "0m",
@@ -311,7 +311,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineClockAhead",
             expr: format!("min by (source) ({}) < -60", casework::SKEW_SECONDS.name),
             lasts: "10m",
@@ -326,7 +326,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 "Have them set their clock; `hotline doctor` lists the skew of each source.",
             )],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineOverdueSurge",
             expr: {
                 let overdue = rates::OVERDUE.name;
@@ -355,7 +355,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 ),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineNoticesUndelivered",
             expr: format!("max by (receiver) ({}) > 0", rates::UNDELIVERED.name),
             lasts: "0m",
@@ -370,7 +370,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 "`hotline notices receivers` for the reason; once mended `hotline notices again`.",
             )],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineRefoldStuck",
             expr: format!(
                 "min({}) == 0 and sum(increase({}[30m])) == 0",
@@ -389,7 +389,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 text!("确认核算进程都是同一版本。", "Whether all casework processes are of one version."),
             ],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineCalendarEnds",
             expr: format!("min by (calendar) ({}) - time() < 60 * 86400", rates::CALENDAR.name),
             lasts: "1h",
@@ -404,7 +404,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 "Add the year to `calendars/` of the rulebook and `hotline rulebook activate`: provisional deadlines are settled.",
             )],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineFilesNearLimit",
             expr: format!("{} / {} > 0.8", process::FILES.name, process::FILES_MAX.name),
             lasts: "10m",
@@ -416,7 +416,7 @@ pub(crate) fn alerts() -> Vec<Alert> {
                 "Raise `LimitNOFILE` (systemd) or the container's ulimit; see whether a client opens connections again and again.",
             )],
         },
-        Alert {
+        AlertingRule {
             name: "HotlineDeadMansSwitch",
             expr: "vector(1)".to_owned(),
             lasts: "0m",
