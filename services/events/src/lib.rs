@@ -14,6 +14,7 @@ mod body;
 mod canonical;
 pub mod contract;
 mod decode;
+mod details;
 mod encode;
 mod envelope;
 mod error;

@@ -3,12 +3,15 @@
 //! Only codes, numbers and instants: a view holds nothing personal. Words for people are added by whoever shows
 //! it, from the codes given here.
 
+use hotline_core::alarm::telling::{Telling, Told};
 use hotline_core::alarm::{Alarm, alarms};
 use hotline_core::anomaly::Anomaly;
 use hotline_core::calendar::Calendar;
 use hotline_core::deadline::{Amount, ExtensionFrom, Piece, Skip, explain};
 use hotline_core::fact::Grant;
-use hotline_core::fold::{Changed, Clock, Correction, Custody, CustodyEnd, Outcome, Round, Verdict, View};
+use hotline_core::fold::{
+    Changed, Clock, Correction, Custody, CustodyEnd, Outcome, Round, Step, Verdict, View,
+};
 use hotline_core::rulebook::{Policy, Rulebook};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -110,6 +113,7 @@ fn round(view: &View, place: usize, round: &Round, rulebook: &Rulebook, as_of: T
             "source": step.source.as_str(),
             "department": step.body.department().map(smol_str::SmolStr::as_str),
             "code": step.body.code(),
+            "details": details(step, rulebook),
             "claimed_at": at(Some(step.claimed_at), rulebook),
             "received_at": at(step.received_at, rulebook),
             "counted_at": at(Some(step.counted_at), rulebook),
@@ -150,6 +154,42 @@ fn custody(custody: &Custody, rulebook: &Rulebook) -> Value {
         }),
         "rule": custody.rule.as_deref(),
     })
+}
+
+/// What a fact says beyond its code; what it says several times is a list.
+fn details(step: &Step, rulebook: &Rulebook) -> Value {
+    let mut members = Map::new();
+    for detail in crate::details::of(&step.body) {
+        let value = detail.json(|instant| at(Some(instant), rulebook));
+        match members.get_mut(detail.name) {
+            Some(Value::Array(list)) => list.push(value),
+            Some(one) => *one = json!([one, value]),
+            None => _ = members.insert(detail.name.to_owned(), value),
+        }
+    }
+    Value::Object(members)
+}
+
+/// What was told of a case's deadlines, and when.
+pub fn told(told: &[(Timestamp, Told)], rulebook: &Rulebook) -> Value {
+    let one = |(told_at, Told { alarm, n, telling }): &(Timestamp, Told)| {
+        let why = match telling {
+            Telling::Withdrawn(why) => Some(why.code()),
+            Telling::Raised | Telling::Missed => None,
+        };
+        json!({
+            "told_at": at(Some(*told_at), rulebook),
+            "telling": telling.name(),
+            "why": why,
+            "n": n,
+            "alarm": alarm.id().as_str(),
+            "level": alarm.level.name(),
+            "stage": alarm.stage.as_str(),
+            "due_at": at(Some(alarm.due_at), rulebook),
+            "department": alarm.to.as_deref(),
+        })
+    };
+    told.iter().map(one).collect()
 }
 
 /// A correction: what it did to which fact, and who said so.

@@ -5,7 +5,8 @@
 
 use std::fmt::{self, Write as _};
 
-use hotline_core::alarm::{Alarm, alarms};
+use hotline_core::alarm::telling::Told;
+use hotline_core::alarm::{self, Alarm, alarms};
 use hotline_core::calendar::Calendar;
 use hotline_core::deadline::{Amount, Deadline, Piece, Skip, explain};
 use hotline_core::fact::{Grant, OwnLimit, Precision};
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::details;
 use crate::words::{self, Count, Lang};
 
 /// The view of a case as lines; `as_of` says what its open clocks are doing.
@@ -23,6 +25,26 @@ pub fn case(view: &View, rulebook: &Rulebook, as_of: Timestamp, lang: Lang) -> S
     // Writing to a string cannot fail.
     let _ = telling.whole();
     telling.text
+}
+
+/// What was told of its deadlines, and when, as lines.
+pub fn tellings(told: &[(Timestamp, Told)], rulebook: &Rulebook, lang: Lang) -> String {
+    let mut text = String::new();
+    for (told_at, Told { alarm, telling, .. }) in told {
+        let what = match telling {
+            alarm::telling::Telling::Raised => lang.of("已提醒", "told").to_owned(),
+            alarm::telling::Telling::Missed => lang.of("补记未发", "noted and not told").to_owned(),
+            alarm::telling::Telling::Withdrawn(why) => {
+                lang.of(format!("撤回（{}）", why.code()), format!("withdrawn ({})", why.code()))
+            }
+        };
+        let to = alarm.to.as_deref().unwrap_or("-");
+        let (at, due_at) = (local(*told_at, &rulebook.timezone), local(alarm.due_at, &rulebook.timezone));
+        let (level, stage) = (words::level(alarm.level, lang), words::code(&alarm.stage, lang));
+        let due = lang.of("期限", "due");
+        let _ = writeln!(text, "{what}  {at}  {level}, {stage}, {to}, {due} {due_at}");
+    }
+    text
 }
 
 struct Telling<'a> {
@@ -237,6 +259,9 @@ impl Telling<'_> {
         }
         if let Some(code) = step.body.code() {
             let _ = write!(text, "  {}", words::code(code, lang));
+        }
+        for detail in details::of(&step.body) {
+            let _ = write!(text, "  {}", detail.told(self.rulebook, lang, |at| self.at(at)));
         }
         // Where all three times are one, one is enough.
         if step.claimed_at != step.counted_at {

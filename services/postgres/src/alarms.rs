@@ -85,6 +85,25 @@ fn read(row: &PgRow) -> Result<Told, Error> {
     Ok(Told { alarm, n: u16::try_from(row.get::<i16, _>(1)).map_err(|_| unknown("an alarm's n"))?, telling })
 }
 
+/// All that was told of a case by an instant, in order, with the instant of each telling.
+pub async fn of_case(
+    tx: &mut PgConnection,
+    case: &str,
+    by: Timestamp,
+) -> Result<Vec<(Timestamp, Told)>, Error> {
+    let rows = sqlx::query(
+        "/* alarms::of_case */ SELECT case_id, n, telling, why, round, stage, tier, custody,
+                coalesce(rung_name, rung::text), due_at, fell_due_at, deliver_at, level, department, told_at
+           FROM alarms WHERE case_id = $1 AND told_at <= $2 ORDER BY told_at, fell_due_at, alarm, n",
+    )
+    .bind(case)
+    .bind(At(by))
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("alarms::of_case"))?;
+    rows.iter().map(|row| Ok((row.get::<At, _>(14).0, read(row)?))).collect()
+}
+
 /// An alarm of an open case that was raised and not withdrawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {

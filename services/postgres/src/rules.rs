@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hotline_core::alarm::telling::Told;
 use hotline_core::case::CaseFacts;
 use hotline_core::fold::{View, fold, settle};
 use hotline_core::rulebook::{Files, Rulebook};
@@ -12,10 +13,10 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgPool};
 use tokio::time::timeout;
 
-use crate::cases;
 use crate::error::{Error, Sort};
 use crate::pool::{run_snapshot_tx, run_tx};
 use crate::rulebooks;
+use crate::{alarms, cases};
 
 /// A rulebook and the jq programs that came with it.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Viewed {
     pub view: View,
     pub in_force: Arc<InForce>,
     pub revision: i64,
+    /// What was told of its deadlines, and when.
+    pub tellings: Vec<(Timestamp, Told)>,
     /// Tallies still hold the case by an older rulebook.
     pub refold_pending: bool,
 }
@@ -40,6 +43,7 @@ impl Viewed {
     /// As JSON, its open clocks as of an instant. Facts hold codes and values only, so there is nothing to hide.
     pub fn shown(&self, as_of: Timestamp) -> Value {
         let mut shown = show::view(&self.view, &self.in_force.rulebook, as_of);
+        shown["told"] = show::told(&self.tellings, &self.in_force.rulebook);
         shown["revision"] = self.revision.into();
         shown["refold_pending"] = self.refold_pending.into();
         shown
@@ -47,7 +51,8 @@ impl Viewed {
 
     /// … and as text for people.
     pub fn told(&self, as_of: Timestamp, lang: Lang) -> String {
-        tell::case(&self.view, &self.in_force.rulebook, as_of, lang)
+        let rulebook = &self.in_force.rulebook;
+        tell::case(&self.view, rulebook, as_of, lang) + &tell::tellings(&self.tellings, rulebook, lang)
     }
 }
 
@@ -86,14 +91,15 @@ impl Rules {
 
     /// One case in one snapshot, as it is or as it was `seen_by` an instant; None if there is no such case.
     pub async fn view(&self, case_id: &str, seen_by: Option<Timestamp>) -> Result<Option<Viewed>, Error> {
-        let mut asked = (self, case_id);
-        let read = run_snapshot_tx(&self.pool, "rules::view", &mut asked, |tx, (rules, case_id)| {
+        let mut asked = (self, case_id, seen_by.unwrap_or(Timestamp::MAX));
+        let read = run_snapshot_tx(&self.pool, "rules::view", &mut asked, |tx, (rules, case_id, by)| {
             Box::pin(async move {
                 let in_force = rules.within(tx).await?;
-                Ok(cases::load(tx, &[case_id]).await?.pop().map(|loaded| (loaded, in_force)))
+                let tellings = alarms::of_case(tx, case_id, *by).await?;
+                Ok(cases::load(tx, &[case_id]).await?.pop().map(|loaded| (loaded, in_force, tellings)))
             })
         });
-        let Some((loaded, in_force)) = read.await? else { return Ok(None) };
+        let Some((loaded, in_force, tellings)) = read.await? else { return Ok(None) };
         let mut facts = CaseFacts::decode(&loaded.facts)
             .map_err(|source| Error::Facts { case: loaded.case_id.clone(), source })?;
         let view = match seen_by {
@@ -105,7 +111,7 @@ impl Rules {
             None => fold(&loaded.case_id, &facts, &in_force.rulebook),
         };
         let refold_pending = loaded.rulebook_seq < in_force.seq;
-        Ok(Some(Viewed { view, in_force, revision: loaded.revision, refold_pending }))
+        Ok(Some(Viewed { view, in_force, revision: loaded.revision, tellings, refold_pending }))
     }
 
     /// As [`Rules::current`], as the caller's transaction sees it.

@@ -58,6 +58,51 @@ fn told(lang: Lang) -> String {
 }
 
 #[test]
+fn what_decides_is_said_of_each_event() {
+    let rulebook = shipped();
+    let mut facts = CaseFacts::default();
+    for (n, (kind, data)) in [
+        ("received", json!({ "case_type": "complaint", "region": "411200" })),
+        ("dispatched", json!({ "department": "FGW" })),
+        ("linked", json!({ "kind": "repeat", "case": "12345:411200202609230002" })),
+        ("extended", json!({ "stage": "close", "limit": 2, "unit": "working_day", "by": "HL" })),
+        ("acknowledged", json!({ "alarm": "1.close.statutory.9f0c21d84be77a35.b+0h.1760284800" })),
+        ("closed", json!({ "department": "FGW", "outcome": "resolved" })),
+        ("rated", json!({ "reached": false, "attempt": 1 })),
+        ("rated", json!({ "reached": true, "method": "call", "satisfaction": 2, "solved": "partly", "attempt": 2 })),
+        ("ruled", json!({ "indicator": "close", "effect": "exclude", "reason": "unreasonable", "document": "2026-7", "by": "HL" })),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let event = json!({
+            "specversion": "1.0", "type": format!("hotline.case.{kind}.v1"), "source": "/hotline/12345/411200",
+            "id": n.to_string(), "subject": CASE, "time": format!("2026-09-24T16:0{n}:00+08:00"), "data": data,
+        });
+        let decoded = decode(event.to_string().as_bytes(), &Tagger::unkeyed(), Keep::Fact);
+        let Ok(Event::Case(decoded)) = decoded else { panic!("{event} is an event: {decoded:?}") };
+        facts.add(decoded.fact, &rulebook);
+    }
+    let as_of = "2026-10-20T00:00:00+08:00".parse().expect("an instant");
+    let view = fold(CASE, &facts, &rulebook);
+    let text = case(&view, &rulebook, as_of, Lang::En);
+    for said in [
+        "repeat  case 12345:411200202609230002",
+        "for 2 working days  by ",
+        "alarm 1.close.statutory.9f0c21d84be77a35.b+0h.1760284800",
+        "not reached  attempt 1",
+        "grade 2  solved partly  by call  attempt 2",
+        "indicator close  reason unreasonable  document 2026-7",
+    ] {
+        assert!(text.contains(said), "{said}:\n{text}");
+    }
+    let shown = crate::show::view(&view, &rulebook, as_of);
+    let facts = shown["rounds"][0]["facts"].as_array().expect("facts");
+    let ruled = facts.iter().find(|fact| fact["type"] == "ruled").expect("it is there");
+    assert_eq!(ruled["details"]["document"], "2026-7");
+}
+
+#[test]
 fn what_was_corrected_is_said() {
     let closed = |id: &str| {
         json!({ "specversion": "1.0", "source": "/hotline/12345/411200", "id": id, "subject": CASE,

@@ -88,6 +88,14 @@ async fn a_deadline_is_told_once_and_withdrawn_when_it_moves() {
         ]
     );
     assert_eq!(bench.count("SELECT count(*) FROM alarms WHERE why = 'deadline_moved'").await, 2);
+    let rules = crate::Rules::new(bench.database.pool.clone());
+    let viewed = rules.view("12345:1", None).await.unwrap().expect("the case");
+    let text = viewed.told(at("2026-03-10T00:00:00Z"), hotline_events::Lang::En);
+    assert_eq!(text.matches("\ntold  ").count(), 3, "{text}");
+    assert_eq!(text.matches("\nwithdrawn (deadline_moved)  ").count(), 2, "{text}");
+    let before = rules.view("12345:1", Some(at(HALF))).await.unwrap().expect("the case");
+    let tellings = before.shown(at(HALF))["told"].clone();
+    assert_eq!(tellings.as_array().map(Vec::len), Some(1), "what was told by then: {tellings}");
 }
 
 #[tokio::test]
