@@ -55,9 +55,9 @@ pub struct Args {
     /// What is known at this instant; by default now.
     #[arg(long, value_name = "T")]
     as_of: Option<Timestamp>,
-    /// List at most so many cases; they are counted all the same.
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    cases: usize,
+    /// List at most so many cases, by default 100; they are counted all the same. CSV has the rates alone.
+    #[arg(long, value_name = "N")]
+    cases: Option<usize>,
     /// Also the rows that stay as they are.
     #[arg(long)]
     all: bool,
@@ -68,7 +68,13 @@ pub struct Args {
     files: Vec<PathBuf>,
 }
 
+/// Cases that are listed.
+const CASES: usize = 100;
+
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
+    if args.format == Format::Csv && args.cases.is_some() {
+        bail!("CSV has the rates alone: take --format json, or the table, for cases and routing");
+    }
     let draft = files::rulebook(&args.rulebook)?.rulebook;
     let as_of = args.as_of.unwrap_or_else(clock::now);
     if let Some(against) = &args.against {
@@ -78,7 +84,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             Asked { query: &live_query, rulebook: &live },
             Asked { query: &draft_query, rulebook: &draft },
             as_of,
-            args.cases,
+            args.cases.unwrap_or(CASES),
         );
         over_files(&args.files, (&live, &draft), as_of, &mut comparison)?;
         return print(&comparison, (&live, &draft), as_of, args, global.lang());
@@ -91,7 +97,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             Asked { query: &live_query, rulebook: &live.rulebook },
             Asked { query: &draft_query, rulebook: &draft },
             as_of,
-            args.cases,
+            args.cases.unwrap_or(CASES),
         );
         let both = (&*live.rulebook, &draft);
         let comparison = over_database(store, live.seq, both, args.as_of, as_of, comparison).await?;
@@ -227,6 +233,7 @@ fn print(
     lang: Lang,
 ) -> anyhow::Result<ExitCode> {
     let mut pairs = compared.pairs();
+    warn(&pairs, (live, draft), lang);
     if !args.all && args.format != Format::Json {
         pairs.retain(|pair| pair.is_changed() || pair.department() == ALL);
     }
@@ -236,6 +243,28 @@ fn print(
         Format::Table => for_people(compared, &pairs, draft, lang)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What makes the comparison say less than it seems to.
+fn warn(pairs: &[Pair], (live, draft): (&Rulebook, &Rulebook), lang: Lang) {
+    let has_data = |row: &Option<Row>| row.as_ref().is_some_and(|row| row.denominator != 0);
+    if !pairs.iter().any(|pair| has_data(&pair.live) || has_data(&pair.draft)) {
+        let (zh, en) =
+            ("此期间没有任何数据：请核对 --period", "nothing counts in this period: look at --period");
+        eprintln!("{}", lang.of(zh, en));
+    }
+    let dropped: Vec<&str> =
+        live.sources.keys().filter(|id| !draft.sources.contains_key(*id)).map(SmolStr::as_str).collect();
+    if !dropped.is_empty() {
+        let dropped = dropped.join(", ");
+        eprintln!(
+            "{}",
+            lang.of(
+                format!("草案没有列出来源 {dropped}：其事件不再计入，有事件时草案不能启用"),
+                format!("the draft does not list {dropped}: their events count no longer, and where there are some it cannot be activated"),
+            )
+        );
+    }
 }
 
 fn whole(
