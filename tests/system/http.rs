@@ -190,3 +190,24 @@ fn neither_many_tiny_events_nor_half_sent_ones_keep_others_out() {
     assert_eq!(server.request("GET", far, &[], b"").0, 200, "far days are days");
     drop(half_sent);
 }
+
+#[test]
+fn whoever_is_on_duty_sees_each_source_without_any_grafana() {
+    let server = Server::start("duty", &root().join("deploy/rulebook"));
+    let good =
+        event("1", "received", TIME, &json!({ "case_type": "complaint", "title": "<script>x</script>" }));
+    assert_eq!(server.post(&good.to_string()).0, 200);
+    let source = good["source"].as_str().expect("a source");
+    let (status, page) = server.request("GET", "/duty", &[], b"");
+    assert_eq!(status, 200, "{page}");
+    for said in ["<html lang=\"zh-CN\">", "是他们还是我们", source, "hotline sources pause", "<td>http</td>"]
+    {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let row = page.lines().find(|line| line.contains(&format!("<td>{source}</td>"))).expect("its row");
+    assert!(row.contains("<td>运行</td>") && !row.contains("<td>-</td><td>-</td>"), "{row}");
+    assert!(!page.contains("script"), "nothing of what people wrote");
+    let (status, page) = server.request("GET", "/duty?lang=en", &[], b"");
+    assert!(status == 200 && page.contains("Us or them"), "{page}");
+    assert_eq!(server.request("GET", "/duty?lang=de", &[], b"").0, 400);
+}

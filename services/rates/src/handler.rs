@@ -1,4 +1,4 @@
-//! `GET /v1/rates?rate=a,b&by=department,hotline&period=FROM..TO`.
+//! `GET /v1/rates?rate=a,b&by=department,hotline&period=FROM..TO`, and `GET /duty`: the page of whoever is on duty.
 
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
@@ -19,7 +19,7 @@ const RETRY_SECONDS: u64 = 5;
 
 /// The questions that this role answers, for the listener of the gateway, which knows who may read.
 pub fn router(parts: Parts) -> Router {
-    Router::new().route("/v1/rates", get(rates)).with_state(parts)
+    Router::new().route("/v1/rates", get(rates)).route("/duty", get(crate::duty::page)).with_state(parts)
 }
 
 #[derive(Debug, Deserialize)]
@@ -50,7 +50,7 @@ async fn rates(State(parts): State<Parts>, uri: Uri) -> Response {
     }
 }
 
-fn problem(error: &Error) -> Problem {
+pub(crate) fn problem(error: &Error) -> Problem {
     let Error::Store(store) = error else {
         return Problem::new(StatusCode::BAD_REQUEST, error.code(), "The question cannot be answered")
             .with("detail", error.to_string().into());

@@ -13,6 +13,7 @@ mod ask;
 mod boards;
 mod bulletin;
 mod config;
+mod duty;
 mod error;
 pub mod form;
 mod handler;

@@ -487,19 +487,19 @@ async fn refused(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
 }
 
 async fn skews(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
-    let skews = run_tx(&store.pool, "health::skew", &mut (), |tx, ()| Box::pin(health::skew(tx))).await?;
-    for skew in skews {
+    let heard = run_tx(&store.pool, "health::heard", &mut (), |tx, ()| Box::pin(health::heard(tx))).await?;
+    for one in heard {
+        let (Some(least), Some(median)) = (one.least, one.median) else { continue };
+        let (source, events) = (one.source, one.events);
         findings.test(
-            skew.least >= -AHEAD_MAX,
+            least >= -AHEAD_MAX,
             Grade::Look,
             "skew",
             format!(
-                "来源 {} 近 {} 条：到达比所称时间晚 {:.0} 秒（中位数），最早 {:.0} 秒",
-                skew.source, skew.events, skew.median, skew.least
+                "来源 {source} 近 {events} 条：到达比所称时间晚 {median:.0} 秒（中位数），最早 {least:.0} 秒"
             ),
             format!(
-                "{}: of its latest {} events half came {:.0} s after the time they claim, the earliest {:.0} s",
-                skew.source, skew.events, skew.median, skew.least
+                "{source}: of its latest {events} events half came {median:.0} s after the time they claim, the earliest {least:.0} s"
             ),
         );
     }
