@@ -25,8 +25,10 @@ fn what_is_committed_is_what_is_made() {
 
 #[test]
 fn every_alerting_rule_has_a_test() {
-    let tests = std::fs::read_to_string(root().join("deploy/prometheus/tests/hotline.yml"))
-        .expect("the tests of rules");
+    let read = |name| {
+        std::fs::read_to_string(root().join("deploy/prometheus/tests").join(name)).expect("tests of rules")
+    };
+    let tests: String = ["hotline.yml", "weeks.yml"].map(read).concat();
     for alert in crate::alerts::alerts() {
         assert!(tests.contains(&format!("  - name: {}\n", alert.name)), "{} has no test", alert.name);
     }
