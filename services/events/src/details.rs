@@ -18,8 +18,12 @@ pub(crate) struct Detail {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
-    /// A code, or the name of something.
+    /// A code of the rulebook.
     Code(String),
+    /// A department's.
+    Department(String),
+    /// As it stands: a number, the name of a case, a document, an alarm.
+    Text(String),
     Amount(u32, Unit),
     Instant(Timestamp),
     /// Speaks for itself.
@@ -40,10 +44,18 @@ impl Detail {
     ) -> String {
         let label = lang.of(self.zh, self.en);
         let value = match &self.value {
-            Value::Code(code) => match rulebook.departments.get(code.as_str()) {
-                Some(known) => lang.of(&known.name_zh, &known.name_en).clone(),
-                None => words::code(code, lang).to_owned(),
-            },
+            Value::Code(code) => words::code(code, lang).to_owned(),
+            Value::Department(code) => {
+                let name = rulebook
+                    .departments
+                    .get(code.as_str())
+                    .map(|known| lang.of(&known.name_zh, &known.name_en));
+                match name {
+                    Some(name) if !name.is_empty() => format!("{code} {name}"),
+                    _ => code.clone(),
+                }
+            }
+            Value::Text(text) => text.clone(),
             Value::Amount(count, unit) => Count((*count).into(), *unit, lang).to_string(),
             Value::Instant(at) => local(*at),
             Value::Holds => return label.to_owned(),
@@ -54,7 +66,7 @@ impl Detail {
     /// For programs.
     pub(crate) fn json(&self, local: impl Fn(Timestamp) -> serde_json::Value) -> serde_json::Value {
         match &self.value {
-            Value::Code(code) => code.as_str().into(),
+            Value::Code(text) | Value::Department(text) | Value::Text(text) => text.as_str().into(),
             Value::Amount(count, unit) => format!("{count} {}", unit.name()).into(),
             Value::Instant(at) => local(*at),
             Value::Holds => true.into(),
@@ -66,13 +78,15 @@ impl Detail {
 pub(crate) fn of(body: &Body) -> Vec<Detail> {
     const BY: (&str, &str) = ("由", "by");
     let code = |name, label, code: &str| Detail::new(name, label, Value::Code(code.to_owned()));
-    let by = |by: &Option<_>| by.as_ref().map(|by: &smol_str::SmolStr| code("by", BY, by));
+    let text = |name, label, text: &str| Detail::new(name, label, Value::Text(text.to_owned()));
+    let department = |name, label, of: &str| Detail::new(name, label, Value::Department(of.to_owned()));
+    let by = |by: &Option<_>| by.as_ref().map(|by: &smol_str::SmolStr| department("by", BY, by));
     match body {
-        Body::Linked { case, .. } => vec![code("case", ("关联", "case"), case)],
-        Body::Merged { into, .. } => vec![code("into", ("并入", "into"), into)],
-        Body::Split { into } => into.iter().map(|case| code("into", ("拆出", "into"), case)).collect(),
+        Body::Linked { case, .. } => vec![text("case", ("关联", "case"), case)],
+        Body::Merged { into, .. } => vec![text("into", ("并入", "into"), into)],
+        Body::Split { into } => into.iter().map(|case| text("into", ("拆出", "into"), case)).collect(),
         Body::Dispatched(dispatched) => {
-            let rule = dispatched.pin.as_ref().map(|pin| code("rule", ("按规则", "by rule"), &pin.rule));
+            let rule = dispatched.pin.as_ref().map(|pin| text("rule", ("按规则", "by rule"), &pin.rule));
             rule.into_iter().chain(own_limit(dispatched.own_limit)).collect()
         }
         Body::Received(received) => own_limit(received.own_limit).into_iter().collect(),
@@ -99,20 +113,20 @@ pub(crate) fn of(body: &Body) -> Vec<Detail> {
             let missed =
                 (!rated.reached).then(|| Detail::new("unreached", ("未联系上", "not reached"), Value::Holds));
             let said =
-                rated.satisfaction.map(|grade| code("satisfaction", ("满意度", "grade"), &grade.to_string()));
+                rated.satisfaction.map(|grade| text("satisfaction", ("满意度", "grade"), &grade.to_string()));
             let solved = rated.solved.map(|solved| code("solved", ("是否解决", "solved"), solved.name()));
             let method = rated.method.as_ref().map(|method| code("method", ("方式", "by"), method));
-            let attempt = code("attempt", ("第几次", "attempt"), &rated.attempt.to_string());
+            let attempt = text("attempt", ("第几次", "attempt"), &rated.attempt.to_string());
             missed.into_iter().chain(said).chain(solved).chain(method).chain([attempt]).collect()
         }
-        Body::Acknowledged { alarm } => vec![code("alarm", ("提醒", "alarm"), alarm)],
+        Body::Acknowledged { alarm } => vec![text("alarm", ("提醒", "alarm"), alarm)],
         Body::Appealed { indicator } => vec![code("indicator", ("指标", "indicator"), indicator)],
         Body::Ruled(ruled) => {
             let indicator = code("indicator", ("指标", "indicator"), &ruled.indicator);
             let reason = code("reason", ("理由", "reason"), &ruled.reason);
-            let document = code("document", ("文号", "document"), &ruled.document);
-            let round = ruled.round.map(|round| code("round", ("第几轮", "round"), &round.to_string()));
-            let of = ruled.department.as_ref().map(|of| code("department", ("部门", "department"), of));
+            let document = text("document", ("文号", "document"), &ruled.document);
+            let round = ruled.round.map(|round| text("round", ("第几轮", "round"), &round.to_string()));
+            let of = ruled.department.as_ref().map(|of| department("department", ("部门", "department"), of));
             [indicator, reason, document].into_iter().chain(by(&ruled.by)).chain(round).chain(of).collect()
         }
         Body::Milestone { result: Some(result), .. } => vec![code("result", ("结果", "result"), result)],

@@ -2,7 +2,8 @@
 //!
 //! Guarantees: a rung is raised once for a given deadline as long as it stays true; one that is true no longer is
 //! withdrawn once, with its reason; what fell due more than [`LATE_MAX`] before its cause was known is noted and not
-//! told, so that old events that come in late are quiet, and so is a warning of work that is done by then, unless the rung was told before: who heard of it hears the rest. Telling twice in a row tells nothing the second time.
+//! told, so that old events that come in late are quiet, and so is a warning of work that is done by then, unless the rung
+//! was told before: who heard of it hears the rest. Telling twice in a row tells nothing the second time.
 
 use jiff::{SignedDuration, Timestamp};
 use smol_str::SmolStr;

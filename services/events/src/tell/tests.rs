@@ -88,7 +88,7 @@ fn what_decides_is_said_of_each_event() {
     let text = case(&view, &rulebook, as_of, Lang::En);
     for said in [
         "repeat  case 12345:411200202609230002",
-        "for 2 working days  by ",
+        "for 2 working days  by HL",
         "alarm 1.close.statutory.9f0c21d84be77a35.b+0h.1760284800",
         "not reached  attempt 1",
         "grade 2  solved partly  by call  attempt 2",

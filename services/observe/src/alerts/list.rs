@@ -171,7 +171,7 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
             ),
             steps: &[
                 text!(
-                    "运行监控板“各阶段耗时”：`commit`、`events`、`cases` 高是数据库慢；`fold` 高是某个案件事实太多。",
+                    "运行监控板“各阶段耗时”：`events`、`cases` 高是数据库慢；`fold` 高是某个案件事实太多。",
                     "Board Pipeline, seconds by stage: `events` and `cases` high is a slow database, `fold` a case with very many facts.",
                 ),
                 text!(
@@ -288,8 +288,8 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
                     "`hotline dead-letters groups`: source and place of the fault.",
                 ),
                 text!(
-                    "联系来源；必要时 `hotline sources stop`，事件保留为死信。",
-                    "Talk to the source; if need be `hotline sources stop`: its events are kept as dead letters.",
+                    "联系来源；必要时 `hotline sources pause`，事件保留为死信。",
+                    "Talk to the source; if need be `hotline sources pause`: its events are kept as dead letters.",
                 ),
             ],
         },
