@@ -26,10 +26,15 @@ const EDGES: &[(&str, &[&str])] = &[
     ("hotline-relay", &["hotline-events", "hotline-kafka", "hotline-postgres", "hotline-runtime"]),
     ("hotline-timekeeper", &["hotline-postgres", "hotline-runtime"]),
     ("hotline-rates", &["hotline-core", "hotline-events", "hotline-postgres", "hotline-runtime"]),
+    (
+        "hotline-audit",
+        &["hotline-core", "hotline-events", "hotline-postgres", "hotline-rates", "hotline-runtime"],
+    ),
     ("hotline-demo", &["hotline-core"]),
     (
         "hotline-observe",
         &[
+            "hotline-audit",
             "hotline-casework",
             "hotline-gateway",
             "hotline-rates",
@@ -44,7 +49,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("sqlx", &["hotline-postgres"]),
     ("rdkafka", &["hotline-kafka"]),
-    ("axum", &["hotline-runtime", "hotline-gateway", "hotline-rates", "hotline-relay"]),
+    ("axum", &["hotline-runtime", "hotline-gateway", "hotline-rates", "hotline-relay", "hotline-audit"]),
     ("anyhow", &["hotline"]),
 ];
 

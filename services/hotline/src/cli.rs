@@ -38,6 +38,7 @@ enum Command {
     /// Run rates: merge tallies, serve gauges.
     #[command(after_help = "Example:\n  hotline rates --config /etc/hotline/hotline.toml")]
     Rates,
+    Audit(command::audit::Args),
     Alarms(command::alarms::Args),
     Config(command::config::Args),
     Demo(command::demo::Args),
@@ -70,6 +71,7 @@ impl Cli {
             Command::Timekeeper => roles::run(&self.global, &[Role::Timekeeper]),
             Command::Relay => roles::run(&self.global, &[Role::Relay]),
             Command::Rates => roles::run(&self.global, &[Role::Rates]),
+            Command::Audit(args) => command::audit::run(&self.global, args),
             Command::Alarms(args) => wait(command::alarms::run(&self.global, args)),
             Command::Config(args) => command::config::run(&self.global, args),
             Command::Demo(args) => command::demo::run(&self.global, args),

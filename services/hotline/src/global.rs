@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use hotline_audit::AuditConfig;
 use hotline_casework::CaseworkConfig;
 pub use hotline_events::Lang;
 use hotline_gateway::GatewayConfig;
@@ -80,6 +81,7 @@ pub fn sections() -> Sections {
         .with::<TimekeeperConfig>()
         .with::<RelayConfig>()
         .with::<RatesConfig>()
+        .with::<AuditConfig>()
         .with::<BulletinsConfig>()
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use hotline_audit::AuditConfig;
 use hotline_casework::{CaseworkConfig, Intake, Told};
 use hotline_core::rulebook::{Files, load};
 use hotline_events::Tagger;
@@ -35,10 +36,12 @@ pub enum Role {
     Timekeeper,
     Relay,
     Rates,
+    Audit,
 }
 
 impl Role {
-    pub const ALL: &[Self] = &[Self::Gateway, Self::Casework, Self::Timekeeper, Self::Relay, Self::Rates];
+    pub const ALL: &[Self] =
+        &[Self::Gateway, Self::Casework, Self::Timekeeper, Self::Relay, Self::Rates, Self::Audit];
 
     /// Whether it reads from a broker, or writes to one.
     fn meets_broker(self) -> bool {
@@ -52,6 +55,7 @@ impl Role {
             Self::Timekeeper => "timekeeper",
             Self::Relay => "relay",
             Self::Rates => "rates",
+            Self::Audit => "audit",
         }
     }
 }
@@ -333,6 +337,13 @@ fn start(
         let run = hotline_rates::run(config.section::<RatesConfig>(), rates, lifecycle.token());
         lifecycle.spawn(Role::Rates.name(), run);
     }
+    if roles.contains(&Role::Audit) {
+        let parts = hotline_audit::Parts { pool: store.pool.clone(), now: clock::now };
+        lifecycle.spawn(
+            Role::Audit.name(),
+            hotline_audit::run(config.section::<AuditConfig>(), parts, lifecycle.token()),
+        );
+    }
     Ok(listens)
 }
 
@@ -374,7 +385,7 @@ impl Beginning<'_> {
         schema::check(&self.store.pool).await?;
         let Ground { writer, in_force } = self.ground;
         let folds = self.roles.contains(&Role::Casework);
-        let opens = self.roles.iter().any(|role| !matches!(role, Role::Rates | Role::Relay));
+        let opens = self.roles.iter().any(|role| !matches!(role, Role::Rates | Role::Relay | Role::Audit));
         if opens || self.rulebook.is_some() {
             // Sealed with another master key than the database's, nothing could ever be read again.
             writer.prepare(clock::now()).await?;

@@ -20,6 +20,7 @@ pub const LISTS: &[&[Metric]] = &[
     hotline_gateway::metrics::CATALOGUE,
     hotline_casework::metrics::CATALOGUE,
     hotline_timekeeper::metrics::CATALOGUE,
+    hotline_audit::metrics::CATALOGUE,
     hotline_relay::metrics::CATALOGUE,
     hotline_rates::metrics::CATALOGUE,
 ];

@@ -1,6 +1,7 @@
 //! One module a command, each with `Args` and `run`.
 
 pub mod alarms;
+pub mod audit;
 pub mod backup;
 pub mod bulletin;
 pub mod config;

@@ -1,0 +1,6 @@
+//! What audit counts.
+
+use hotline_runtime::catalogue::Metric;
+
+/// All of them.
+pub const CATALOGUE: &[Metric] = &[];
