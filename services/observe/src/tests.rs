@@ -90,3 +90,38 @@ fn every_panel_says_what_it_shows() {
         }
     }
 }
+
+#[test]
+fn columns_and_series_have_names_that_people_read() {
+    let boards = files().into_iter().filter(|file| file.path.starts_with("deploy/grafana/dashboards/"));
+    for file in boards {
+        let board: serde_json::Value = serde_json::from_str(&file.text).expect("JSON");
+        for panel in board["panels"].as_array().expect("panels") {
+            let named = format!("{}: {}", file.path, panel["title"]);
+            let overrides = panel["fieldConfig"]["overrides"].as_array().expect("a list");
+            let is_called = |column: &str| {
+                overrides.iter().any(|one| {
+                    one["matcher"]["options"] == column && one["properties"][0]["id"] == "displayName"
+                })
+            };
+            for target in panel["targets"].as_array().expect("targets") {
+                let sql = target["rawSql"].as_str().unwrap_or_default();
+                let is_series = target["format"] == "time_series";
+                for column in crate::words::columns(sql) {
+                    let is_grafanas = is_series || sql.is_empty();
+                    assert!(is_grafanas || is_called(&column), "{named}: {column} has no heading");
+                }
+                let legend = target["legendFormat"].as_str().unwrap_or_default();
+                let is_percentile = |word: &str| ["p50", "p99", "p90"].contains(&word);
+                let words = legend.split(['{', '}', ' ']).filter(|word| !word.is_empty());
+                let labels: Vec<&str> = legend.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()).collect();
+                let is_english = |word: &str| word.chars().all(|c| c.is_ascii_alphabetic()) && !labels.contains(&word);
+                if file.path.contains("/zh/") {
+                    for word in words {
+                        assert!(is_percentile(word) || !is_english(word), "{named}: {legend}");
+                    }
+                }
+            }
+        }
+    }
+}

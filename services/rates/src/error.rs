@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::civil::Date;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -14,7 +15,7 @@ pub enum Error {
     By(String),
     #[error("a period is FROM..TO, two days as in 2026-09-01..2026-10-01, TO not included")]
     Period,
-    #[error("\"{text}\" is no period: it is 2026-09, 2026-W40 or 2026-09-01..2026-10-01, TO not included")]
+    #[error("\"{text}\" is no period: it is 2026-09, 2026-W40 or 2026-09-01..2026-10-01, TO not included, or the first two after the name of a period of the rulebook, month-26:2026-09")]
     FormPeriod { text: String },
     #[error("the rulebook has no period \"{name}\"; it has: {known}")]
     UnknownPeriod { name: String, known: String },
@@ -34,6 +35,14 @@ pub enum Error {
         "cases are still being folded by the active rulebook: `hotline rulebook status --wait`, then publish again"
     )]
     RefoldPending,
+    #[error("the period ends with {last}, which is not over; publish afterwards, or with --unfinished")]
+    PeriodUnfinished { last: Date },
+    #[error("nothing counts in this period: there is nothing to publish")]
+    NothingToPublish,
+    #[error(
+        "bulletin {id} says the same form of the same days; a correction is published with --again, and both stay"
+    )]
+    AlreadyPublished { id: i64 },
     #[error(transparent)]
     Store(#[from] hotline_postgres::Error),
 }
@@ -52,6 +61,9 @@ impl Error {
             Self::FormUnreadable { .. } => "form_unreadable",
             Self::Page(_) | Self::Workbook(_) | Self::Csv(_) => "unwritable",
             Self::RefoldPending => "refold_pending",
+            Self::PeriodUnfinished { .. } => "period_unfinished",
+            Self::NothingToPublish => "nothing_to_publish",
+            Self::AlreadyPublished { .. } => "already_published",
             Self::Store(error) => error.code(),
         }
     }

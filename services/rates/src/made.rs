@@ -239,18 +239,49 @@ impl Made {
     }
 }
 
+/// What is published only where somebody says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// A period that is not over.
+    pub unfinished: bool,
+    /// The same form of the same days once more.
+    pub again: bool,
+}
+
+impl Allowed {
+    fn check(self, made: &Made, published: &[bulletins::Listed]) -> Result<(), Error> {
+        let stamp = &made.stamp;
+        let today = made.rulebook.timezone.to_datetime(stamp.as_of).date();
+        if made.period.to > today && !self.unfinished {
+            return Err(Error::PeriodUnfinished { last: made.period.to.yesterday().unwrap_or(Date::MIN) });
+        }
+        if made.figures.is_empty() {
+            return Err(Error::NothingToPublish);
+        }
+        let days = (made.period.from, made.period.to);
+        let same = |one: &&bulletins::Listed| one.form == stamp.form.id && one.days == Some(days);
+        match published.iter().filter(same).map(|one| one.id).max() {
+            Some(id) if !self.again => Err(Error::AlreadyPublished { id }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Makes a bulletin and publishes it; its number. Refused with [`Error::RefoldPending`] while some cases count as an older
-/// rulebook judged them.
+/// rulebook judged them, and where it is not [`Allowed`].
 pub async fn publish(
     pool: &PgPool,
     rules: &Rules,
     (form, period): (&Form, &str),
+    allowed: Allowed,
     by: By<'_>,
 ) -> Result<(i64, Made), Error> {
     let made = make(pool, rules, (form, period), For::Publication, by.at).await?;
     if made.refold_pending {
         return Err(Error::RefoldPending);
     }
+    let published = run_tx(pool, "bulletins::list", &mut (), |tx, ()| Box::pin(bulletins::list(tx))).await?;
+    allowed.check(&made, &published)?;
     let annexes = annex::to_json(&made.annexes);
     let frozen = Frozen { stamp: made.stamp.clone(), figures: made.figures.clone(), annexes };
     let mut publishing = (frozen, by);

@@ -33,9 +33,10 @@ const COLUMNS_MAX: usize = 60;
 const DECIMALS_MAX: u8 = 6;
 
 /// The forms that come with the program.
-const SHIPPED: [&str; 3] = [
+const SHIPPED: [&str; 4] = [
     include_str!("../../../../deploy/bulletins/12315-monthly.toml"),
     include_str!("../../../../deploy/bulletins/12345-monthly.toml"),
+    include_str!("../../../../deploy/bulletins/12345-weekly.toml"),
     include_str!("../../../../deploy/bulletins/petition-monthly.toml"),
 ];
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::form::tests::shipped;
 use crate::form::{Annex, Form, forms};
-use crate::made::{For, Made, make, publish, since};
+use crate::made::{Allowed, For, Made, make, publish, since};
 
 const NOW: &str = "2026-10-08T09:00:00+08:00";
 const MONTH: &str = "2026-09";
@@ -86,8 +86,9 @@ impl Bench {
     }
 
     async fn publish(&self) -> Result<(i64, Made), Error> {
+        let allowed = Allowed::default();
         let by = By { operator: "tests", why: "a test", at: at(NOW) };
-        publish(&self.database.pool, &self.rules, (&self.form, MONTH), by).await
+        publish(&self.database.pool, &self.rules, (&self.form, MONTH), allowed, by).await
     }
 }
 
@@ -109,12 +110,15 @@ fn borrowed<'e>(events: &'e [(&'static str, String, Value)]) -> Vec<(&'static st
 
 #[tokio::test]
 async fn nothing_is_published_before_every_case_is_folded_by_the_rulebook() {
-    let bench = Bench::new().await;
+    let mut bench = Bench::new().await;
+    bench.send("A", &borrowed(&consultation(1, "2026-09-01T12:00:00+08:00"))).await;
     let refused = bench.publish().await.expect_err("casework has not said that it is through");
     assert_eq!(refused.code(), "refold_pending");
     bench.refold().await;
     let (id, made) = bench.publish().await.expect("now it may be");
     assert_eq!(id, 1);
+    let twice = bench.publish().await.expect_err("the same once more");
+    assert_eq!(twice.code(), "already_published");
     assert!(made.stamp.ledger_below.is_some());
 }
 

@@ -9,7 +9,7 @@ pub(super) fn audit() -> Board {
     Board {
         id: "audit",
         title: text!("留痕核验", "Audit"),
-        says: text!("倒填、口径变化、重算状态：哪里该核对。", "Back-dating, definitions, refolds: where to look twice."),
+        says: text!("补录、口径变化、重算状态：哪里该核对。", "Back-dating, definitions, refolds: where to look twice."),
         from: "now-90d",
         refresh: "5m",
         variables: Vec::new(),
@@ -42,15 +42,15 @@ pub(super) fn audit() -> Board {
                 See::Definition(MEASURES),
             ),
             list(
-                text!("倒填", "Back-dated"),
+                text!("补录", "Back-dated"),
                 text!("近九十天内，声称时间远早于接收时间的案件。", "Cases with facts that claim to be much older than their receipt, of the last 90 days."),
                 "since, is_open, closed_at", "backdated", "since DESC, case_id",
             ),
             table(
                 text!("可疑操作指标", "Signs of gaming"),
-                text!("压哨办结、办结后重开、末日延期、倒填办结等；不排名。", "Closed in the last hour, reopened soon after, extended on the last day, back-dated; not ranked."),
+                text!("压哨办结、办结后重开、末日延期、补录办结等；不排名。", "Closed in the last hour, reopened soon after, extended on the last day, back-dated; not ranked."),
                 record(
-                    "SELECT to_char(month, 'YYYY-MM') AS month, rate, name_zh, name_en, numerator, denominator, value FROM rates_of_record
+                    "SELECT to_char(month, 'YYYY-MM') AS month, rate, {name} AS name, numerator, denominator, value FROM rates_of_record
                       WHERE hotline = '*' AND department = '*' AND rate LIKE 'gaming.%' AND $__timeFilter(time) ORDER BY month DESC, rate",
                 ),
                 See::Definition(MEASURES),
@@ -58,13 +58,13 @@ pub(super) fn audit() -> Board {
             table(
                 text!("全部口径", "All definitions"),
                 text!("当前规则库的指标定义与版本。", "The rates of the active rulebook, with their versions."),
-                record("SELECT rate, version, name_zh, name_en, basis, numerator, denominator, best FROM rate_definitions ORDER BY rate"),
+                record("SELECT rate, version, {name} AS name, basis, numerator, denominator, best FROM rate_definitions ORDER BY rate"),
                 See::Definition(RULEBOOK),
             ),
             table(
                 text!("综合得分定义", "Definitions of scores"),
                 text!("权重、底线与分组。", "Weights, floors, groups."),
-                record("SELECT score, version, name_zh, name_en, terms, groups FROM score_definitions ORDER BY score"),
+                record("SELECT score, version, {name} AS name, terms, groups FROM score_definitions ORDER BY score"),
                 See::Definition(RULEBOOK),
             ),
         ],
