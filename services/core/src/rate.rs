@@ -14,7 +14,7 @@ use crate::fact::Code;
 use crate::measure::{Measure, Part, Population, State, parse_tally_name, parse_term, tally_name};
 use crate::rank::{self, Standing};
 use crate::rulebook::{Basis, Composite, Rate, Rulebook, Term, Where};
-use crate::score::{Contribution, Score, Series};
+use crate::score::{Cell, Contribution, NOBODY, Score, Series};
 
 /// By what a table is broken down, besides the department.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -189,19 +189,28 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Whether anything of a series counts in the table.
+    pub fn takes(&self, series: &Series) -> bool {
+        let (measure, part, excluded) = parse_tally_name(&series.measure);
+        self.takes_cell(&series.cell)
+            && self.columns.iter().any(|column| {
+                column.takes(series) && column.weigh(&measure, part, excluded, 1) != (0, 0)
+            })
+    }
+
+    fn takes_cell(&self, cell: &Cell) -> bool {
+        takes(&self.only, &cell.hotline, &cell.case_type, &cell.class)
+    }
+
     /// Adds the sum of a series over the days of the query.
     pub fn add_sum(&mut self, series: &Series, value: i64) {
         let (measure, part, excluded) = parse_tally_name(&series.measure);
         let cell = &series.cell;
-        if !takes(&self.only, &cell.hotline, &cell.case_type, &cell.class) {
+        if !self.takes_cell(cell) {
             return;
         }
         for column in &mut self.columns {
-            let filter = &column.rate.filter;
-            if column.rate.basis != series.basis
-                || filter.role != cell.role
-                || !takes(filter, &cell.hotline, &cell.case_type, &cell.class)
-            {
+            if !column.takes(series) {
                 continue;
             }
             let (numerator, denominator) = column.weigh(&measure, part, excluded, value);
@@ -316,6 +325,14 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// Whether it counts by this basis, and cases like these.
+    fn takes(&self, series: &Series) -> bool {
+        let (filter, cell) = (&self.rate.filter, &series.cell);
+        self.rate.basis == series.basis
+            && filter.role == cell.role
+            && takes(filter, &cell.hotline, &cell.case_type, &cell.class)
+    }
+
     /// What a value of a measure adds to numerator and denominator.
     fn weigh(&self, measure: &Measure, part: Part, excluded: bool, value: i64) -> (i64, i64) {
         let sum = |sides: &[Side]| {
@@ -362,7 +379,9 @@ fn answer_of(mut rows: Vec<Row>, query: &Query<'_>, rulebook: &Rulebook) -> Answ
 }
 
 fn key(by: By, hotline: &Code, case_type: &Code, department: &Code) -> Key {
-    (department.clone(), by.hotline.then(|| hotline.clone()), by.case_type.then(|| case_type.clone()))
+    // A fact that was kept before codes were held against it must not pass for the sum over all.
+    let department = if department == ALL { NOBODY.into() } else { department.clone() };
+    (department, by.hotline.then(|| hotline.clone()), by.case_type.then(|| case_type.clone()))
 }
 
 fn takes(filter: &Where, hotline: &Code, case_type: &Code, class: &Code) -> bool {

@@ -55,6 +55,7 @@ pub(crate) fn heading(column: &str) -> Option<Text> {
         "rulebook_seq" => text!("规则库序号", "Rulebook no."),
         "score" => text!("综合得分", "Score"),
         "sign_due_at" => text!("签收时限", "Sign by"),
+        "share" => text!("比率", "Rate"),
         "since" => text!("自", "Since"),
         "stage" => text!("环节", "Stage"),
         "state" => text!("状态", "State"),
@@ -144,7 +145,12 @@ fn literal(text: &str, lang: Lang) -> String {
     format!("{}{said}{}", if left { " " } else { "" }, if right { " " } else { "" })
 }
 
-/// A query in a language: `{name}` is the name of a rate or score, `{department}` or another column in braces the name of
+/// A rate in words: a share in per cent, 100 only where both are equal, as a bulletin prints it; else a number.
+const SHARE: &str = "CASE WHEN denominator = 0 THEN NULL WHEN numerator = denominator THEN '100.00 %' \
+    WHEN numerator BETWEEN 0 AND denominator THEN to_char(least(trunc(100.0 * numerator / denominator, 4), 99.99), 'FM990.00') || ' %' \
+    ELSE to_char(numerator::numeric / denominator, 'FM999999990.00') END";
+
+/// A query in a language: `{numerator}`, `{denominator}` and `{share}` are those of a row of rates, `{name}` is the name of a rate or score, `{department}` or another column in braces the name of
 /// the department whose code stands there.
 pub(crate) fn sql(sql: &str, lang: Lang) -> String {
     let mut told = String::new();
@@ -153,6 +159,8 @@ pub(crate) fn sql(sql: &str, lang: Lang) -> String {
         let (column, after) = after.split_once('}').expect("a column of a query ends");
         told += before;
         told += &match (column, lang) {
+            ("numerator" | "denominator", _) => format!("{column} / scale::double precision"),
+            ("share", _) => SHARE.to_owned(),
             ("name", Lang::Zh) => "name_zh".to_owned(),
             ("name", Lang::En) => "name_en".to_owned(),
             ("department", Lang::Zh) => "department_zh".to_owned(),

@@ -16,6 +16,7 @@ use sqlx::{PgConnection, Row as _};
 use crate::cases::fold_version;
 use crate::error::Error;
 use crate::sql_types::{At, On};
+use crate::turns::Turn;
 
 /// A month that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +49,7 @@ pub struct Month<'m> {
 
 /// Whether it is this transaction's turn to write: one does at a time, the others go on without.
 pub async fn turn(tx: &mut PgConnection) -> Result<bool, Error> {
-    sqlx::query_scalar("/* boards::turn */ SELECT pg_try_advisory_xact_lock(hashtext('boards'))")
-        .fetch_one(tx)
-        .await
-        .map_err(Error::database("boards::turn"))
+    Turn::Boards.is_free(tx).await
 }
 
 /// The months that are kept, in order.

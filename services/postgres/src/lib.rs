@@ -41,6 +41,7 @@ pub mod sources;
 mod sql_types;
 pub mod standing;
 pub mod tallies;
+mod turns;
 
 pub use batch::{Applied, CaseWriter, Commit, DryRun};
 pub use error::{Error, Sort};

@@ -29,7 +29,7 @@ pub struct Activation {
 
 /// Keeps the active rulebook as it is until the end of the transaction.
 pub async fn hold(tx: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query("/* rulebooks::hold */ SELECT pg_advisory_xact_lock_shared(hashtext('rulebook activation'))")
+    sqlx::query("/* rulebooks::hold */ LOCK TABLE activation_turn IN SHARE MODE")
         .execute(tx)
         .await
         .map_err(Error::database("rulebooks::hold"))?;
@@ -38,7 +38,7 @@ pub async fn hold(tx: &mut PgConnection) -> Result<(), Error> {
 
 /// … for a change of what all batches go by: after those under way, before those that follow.
 pub async fn hold_alone(tx: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query("/* rulebooks::hold_alone */ SELECT pg_advisory_xact_lock(hashtext('rulebook activation'))")
+    sqlx::query("/* rulebooks::hold_alone */ LOCK TABLE activation_turn IN SHARE ROW EXCLUSIVE MODE")
         .execute(tx)
         .await
         .map_err(Error::database("rulebooks::hold_alone"))?;

@@ -21,6 +21,7 @@ use crate::copy::Rows;
 use crate::error::{Error, expect_rows};
 use crate::pool::run_tx;
 use crate::sql_types::On;
+use crate::turns::Turn;
 
 pub use names::Names;
 
@@ -170,13 +171,7 @@ pub async fn repair(tx: &mut PgConnection) -> Result<Vec<Difference>, Error> {
 /// The rows moved are those that this one statement sees and deletes, so a writer under way is no concern.
 pub async fn compact(tx: &mut PgConnection, limit: i64) -> Result<Option<u64>, Error> {
     let name = "tallies::compact";
-    let alone: bool = sqlx::query_scalar(
-        "/* tallies::compact */ SELECT pg_try_advisory_xact_lock(hashtext('tally compactor'))",
-    )
-    .fetch_one(&mut *tx)
-    .await
-    .map_err(Error::database(name))?;
-    if !alone {
+    if !Turn::Tallies.is_free(tx).await? {
         return Ok(None);
     }
     let row = sqlx::query(

@@ -167,6 +167,18 @@ impl Found {
         ]
     }
 
+    /// What is said of a source that has none of the events that were looked at.
+    fn unheard(&self, lang: Lang) -> String {
+        let looked_at: i64 = self.heard.iter().map(|heard| heard.events).sum();
+        if looked_at < health::LATEST {
+            return lang.of("从未", "never").to_owned();
+        }
+        lang.of(
+            format!("不在最近 {looked_at} 个事件中"),
+            format!("none of the newest {looked_at} events"),
+        )
+    }
+
     fn source(&self, id: &str, rulebook: &Rulebook, as_of: Timestamp, lang: Lang) -> Row {
         let heard = self.heard.iter().find(|heard| heard.source == id);
         let stopped = self.stopped.iter().find(|stopped| stopped.source == id);
@@ -181,6 +193,8 @@ impl Found {
                 format!("{how} {} · {}", local(stopped.since, rulebook), stopped.why)
             },
         );
+        let kept = self.refused.iter().filter(|group| group.source.as_deref() == Some(id));
+        let last = heard.map(|heard| heard.last_at).into_iter().chain(kept.map(|group| group.last_received_at)).max();
         let skew = heard.and_then(|heard| Some((heard.least?, heard.median?)));
         let refused = self.refused.iter().filter(|group| group.source.as_deref() == Some(id));
         let refused: i64 = refused.map(|group| group.letters).sum();
@@ -194,9 +208,8 @@ impl Found {
             name: known.map(|source| source.name.clone()).unwrap_or_default(),
             is_stopped: stopped.is_some(),
             state,
-            last: heard.map_or_else(|| "-".to_owned(), |heard| local(heard.last_at, rulebook)),
-            silent: heard
-                .map_or_else(|| "-".to_owned(), |heard| lasted(as_of.duration_since(heard.last_at), lang)),
+            last: last.map_or_else(|| self.unheard(lang), |at| local(at, rulebook)),
+            silent: last.map_or_else(|| "-".to_owned(), |at| lasted(as_of.duration_since(at), lang)),
             skew: skew
                 .map_or_else(|| "-".to_owned(), |(least, median)| format!("{} / {}", ahead(least, lang), ahead(median, lang))),
             refused,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use hotline_core::bulletin::{Figure, Figures, Place, Sort, Span, add_answer};
 use hotline_core::fold::FOLD_VERSION;
 use hotline_core::rate::{ALL, Query, Table};
-use hotline_core::rulebook::{Basis, Rulebook};
+use hotline_core::rulebook::Rulebook;
+use hotline_core::score::Series;
 use hotline_postgres::bulletins::{self, FormStamp, Frozen, Published, Stamp};
 use hotline_postgres::figures::{self, Known};
 use hotline_postgres::interventions::By;
@@ -81,10 +82,8 @@ impl<'r> Spans<'r> {
         self.tables.first().map(|(_, query, table)| table.definitions(query)).unwrap_or_default()
     }
 
-    fn needs(&self, basis: Basis, measure: &SmolStr) -> bool {
-        self.tables.first().is_some_and(|(_, _, table)| {
-            table.needs().get(&basis).is_some_and(|measures| measures.contains(measure))
-        })
+    fn takes(&self, series: &Series) -> bool {
+        self.tables.first().is_some_and(|(_, _, table)| table.takes(series))
     }
 
     /// Adds what is stored, as of an instant.
@@ -331,10 +330,10 @@ impl Comparing<'_> {
         add_reported(tx, form, &stamp.spans, None, &mut figures).await?;
         let (mut restatements, mut is_cut) = (Vec::new(), false);
         for days in stamp.spans.values() {
-            let limit = i64::try_from(RESTATEMENTS_MAX).unwrap_or(i64::MAX);
-            let listed = restatements::since(tx, stamp.as_of, *days, limit).await?;
+            let takes = |series: &Series| spans.takes(series);
+            let listed = restatements::since(tx, stamp.as_of, *days, RESTATEMENTS_MAX, takes).await?;
             is_cut |= listed.len() == RESTATEMENTS_MAX;
-            restatements.extend(listed.into_iter().filter(|row| spans.needs(row.basis, &row.measure)));
+            restatements.extend(listed);
         }
         Ok(Since { figures, definitions: spans.definitions(), restatements, is_cut })
     }

@@ -166,7 +166,10 @@ impl Panel {
     fn options(&self) -> Value {
         match self.shape {
             Shape::Stat => json!({
-                "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": false },
+                // Without a pattern only numbers are shown.
+                "reduceOptions": {
+                    "calcs": ["lastNotNull"], "fields": if self.unit == "string" { "/.*/" } else { "" }, "values": false,
+                },
                 "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "textMode": "auto",
                 "orientation": "auto", "wideLayout": true, "showPercentChange": false, "percentChangeColorMode": "standard",
             }),

@@ -273,6 +273,12 @@ impl CaseWriter {
         active.as_ref().is_some_and(|active| active.rulebook.sources.contains_key(source))
     }
 
+    /// Whether the rulebook that was used last has a hotline.
+    pub fn knows_hotline(&self, hotline: &str) -> bool {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.as_ref().is_some_and(|active| active.rulebook.hotlines.contains_key(hotline))
+    }
+
     /// The active rulebook, which stays so until the end of the transaction.
     pub async fn active(&self, tx: &mut PgConnection) -> Result<Active, Error> {
         rulebooks::hold(tx).await?;

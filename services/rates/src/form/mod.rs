@@ -361,6 +361,9 @@ impl Raw {
                 faults.push(format!("two columns have the id \"{id}\""));
             }
         }
+        if (1..self.annexes.len()).any(|at| self.annexes[..at].contains(&self.annexes[at])) {
+            faults.push("annexes names one twice".to_owned());
+        }
         if self.only_groups && self.groups.is_empty() {
             faults.push("only_groups needs groups".to_owned());
         }

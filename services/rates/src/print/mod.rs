@@ -194,10 +194,10 @@ impl List {
                     zone.to_datetime(row.restated_at).strftime("%Y-%m-%d %H:%M:%S").to_string(),
                     row.case_id.to_string(),
                     format!("{} → {}", row.from_rulebook_seq, row.to_rulebook_seq),
-                    row.basis.name().to_owned(),
+                    row.series.basis.name().to_owned(),
                     row.day.to_string(),
-                    row.department.to_string(),
-                    row.measure.to_string(),
+                    row.series.cell.department.to_string(),
+                    row.series.measure.to_string(),
                     row.old_value.to_string(),
                     row.new_value.to_string(),
                 ]

@@ -50,7 +50,7 @@ pub(super) fn audit() -> Board {
                 text!("可疑操作指标", "Signs of gaming"),
                 text!("压哨办结、办结后重开、末日延期、补录办结等；不排名。", "Closed in the last hour, reopened soon after, extended on the last day, back-dated; not ranked."),
                 record(
-                    "SELECT to_char(month, 'YYYY-MM') AS month, rate, {name} AS name, numerator, denominator, value FROM rates_of_record
+                    "SELECT to_char(month, 'YYYY-MM') AS month, rate, {name} AS name, {numerator} AS numerator, {denominator} AS denominator, {share} AS share FROM rates_of_record
                       WHERE hotline = '*' AND department = '*' AND rate LIKE 'gaming.%' AND $__timeFilter(time) ORDER BY month DESC, rate",
                 ),
                 See::Definition(MEASURES),

@@ -15,7 +15,8 @@ pub(super) fn bulletin() -> Board {
              Equal to hotline bulletin and hotline replay.",
         ),
         record(
-            "SELECT rank, {department} AS department, department_group, numerator, denominator, value, low, high
+            "SELECT rank, {department} AS department, department_group, {numerator} AS numerator, {denominator} AS denominator,
+                    {share} AS share, low, high
                FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department <> '*'
               ORDER BY rank NULLS LAST, value DESC NULLS LAST, department",
         ),
@@ -24,16 +25,16 @@ pub(super) fn bulletin() -> Board {
     .wide(16);
     let all = stat(
         text!("全市", "All"),
-        text!("所选指标全部部门合计。", "The rate of all departments."),
-        "percentunit",
+        text!("所选指标全部部门合计；相等才写 100 %。", "The rate of all departments; 100 % only where both are equal."),
+        "string",
         record(
-            "SELECT value FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department = '*'",
+            "SELECT {share} AS share FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department = '*'",
         ),
         See::Definition(RULEBOOK),
     );
     let parts = |title: Text, says: Text, column: &str| {
         let sql = format!(
-            "SELECT {column} FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department = '*'"
+            "SELECT {column} AS cases FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department = '*'"
         );
         stat(title, says, "short", record(&sql), See::Definition(RULEBOOK))
     };
@@ -44,7 +45,7 @@ pub(super) fn bulletin() -> Board {
             "All rates of the month, of all departments together."
         ),
         record(
-            "SELECT rate, {name} AS name, version, numerator, denominator, value FROM rates_of_record
+            "SELECT rate, {name} AS name, version, {numerator} AS numerator, {denominator} AS denominator, {share} AS share FROM rates_of_record
               WHERE month = '$month'::date AND hotline = '$hotline' AND department = '*' ORDER BY rate",
         ),
         See::Definition(RULEBOOK),
@@ -86,8 +87,8 @@ pub(super) fn bulletin() -> Board {
         ],
         panels: vec![
             all,
-            parts(text!("分子", "Numerator"), text!("所选指标的分子。", "The numerator of the rate."), "numerator"),
-            parts(text!("分母", "Denominator"), text!("所选指标的分母。", "The denominator of the rate."), "denominator"),
+            parts(text!("分子", "Numerator"), text!("所选指标的分子。", "The numerator of the rate."), "{numerator}"),
+            parts(text!("分母", "Denominator"), text!("所选指标的分母。", "The denominator of the rate."), "{denominator}"),
             stat(
                 text!("数据截止", "As of"),
                 text!("本页数字截至的时刻。", "The instant as of which the numbers here are."),
