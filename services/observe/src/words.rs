@@ -147,7 +147,7 @@ fn literal(text: &str, lang: Lang) -> String {
 
 /// A rate in words: a share in per cent, 100 only where both are equal, as a bulletin prints it; else a number.
 const SHARE: &str = "CASE WHEN denominator = 0 THEN NULL WHEN numerator = denominator THEN '100.00 %' \
-    WHEN numerator BETWEEN 0 AND denominator THEN to_char(least(trunc(100.0 * numerator / denominator, 4), 99.99), 'FM990.00') || ' %' \
+    WHEN numerator BETWEEN 0 AND denominator THEN to_char(least(round(100.0 * numerator / denominator, 2), 99.99), 'FM990.00') || ' %' \
     ELSE to_char(numerator::numeric / denominator, 'FM999999990.00') END";
 
 /// A query in a language: `{numerator}`, `{denominator}` and `{share}` are those of a row of rates, `{name}` is the name of a rate or score, `{department}` or another column in braces the name of
