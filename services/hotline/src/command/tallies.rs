@@ -36,13 +36,8 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             let mended =
                 run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(tallies::repair(tx))).await?;
             let name = "tallies::repair_months";
-            let months: Vec<Date> = run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| {
-                Box::pin(async move {
-                    let off = months::off(tx).await?;
-                    months::forget(tx, &off).await.map(|()| off)
-                })
-            })
-            .await?;
+            let months =
+                run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(months::repair(tx))).await?;
             print("scores", &mended);
             print_months(&months);
             eprintln!("{} tallies mended, {} months to be summed anew", mended.len(), months.len());

@@ -109,8 +109,9 @@ pub async fn off(tx: &mut PgConnection) -> Result<Vec<Date>, Error> {
     Ok(rows.iter().map(|row| row.get::<On, _>(0).0).collect())
 }
 
-/// Forgets the sums of these months: they are summed anew.
-pub async fn forget(tx: &mut PgConnection, months: &[Date]) -> Result<(), Error> {
+/// Forgets the sums of months that are [`off`]: they are summed anew. Which ones. Run it in a snapshot.
+pub async fn repair(tx: &mut PgConnection) -> Result<Vec<Date>, Error> {
+    let months = off(tx).await?;
     for sql in [
         "/* tallies::forget_months */ DELETE FROM tally_months WHERE month = ANY ($1)",
         "/* tallies::forget_months */ DELETE FROM summed_months WHERE month = ANY ($1)",
@@ -121,7 +122,7 @@ pub async fn forget(tx: &mut PgConnection, months: &[Date]) -> Result<(), Error>
             .await
             .map_err(Error::database("tallies::forget_months"))?;
     }
-    Ok(())
+    Ok(months)
 }
 
 #[cfg(test)]

@@ -138,8 +138,8 @@ async fn a_month_that_was_summed_stays_the_sum_of_its_days() {
     assert_ne!(bench.count("SELECT count(*) FROM tally_months").await, 0);
     bench.execute("UPDATE tally_months SET value = value + 1").await;
     assert_eq!(months_off(&bench).await, [february]);
-    let forget = run_tx(pool, "test", &mut (), |tx, ()| Box::pin(months::forget(tx, &[date(2026, 2, 1)])));
-    forget.await.unwrap();
+    let mended = run_snapshot_tx(pool, "test", &mut (), |tx, ()| Box::pin(months::repair(tx))).await.unwrap();
+    assert_eq!(mended, [february]);
     assert_eq!(months_off(&bench).await, []);
     assert_eq!(months::sum_next(pool, date(2026, 3, 1)).await.unwrap(), Some(february), "it is summed anew");
     assert_eq!(months_off(&bench).await, []);
