@@ -14,7 +14,7 @@ use crate::fact::Code;
 use crate::measure::{Measure, Part, Population, State, parse_tally_name, parse_term, tally_name};
 use crate::rank::{self, Standing};
 use crate::rulebook::{Basis, Composite, Rate, Rulebook, Term, Where};
-use crate::score::{Cell, Contribution, NOBODY, Score, Series};
+use crate::score::{Cell, Contribution, NOBODY, OpenClock, OpenClocks, Score, Series};
 
 /// By what a table is broken down, besides the department.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +125,29 @@ pub struct Table<'a> {
     /// Which cases it takes at all, whatever the rates take.
     only: Where,
     columns: Vec<Column<'a>>,
+    open: OpenAsked,
+}
+
+/// Which open clocks a question needs to look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OpenAsked {
+    #[default]
+    None,
+    /// Those past their deadline: few.
+    Overdue,
+    /// All of them, since it asks for what runs, is held or in review, too.
+    All,
+}
+
+/// What a value of a measure adds to the rates of a table: places of columns, and how often it counts above and below.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weights(Vec<(usize, i64, i64)>);
+
+impl Weights {
+    /// No rate of the table asks for the measure.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl<'a> Table<'a> {
@@ -138,7 +161,8 @@ impl<'a> Table<'a> {
                 columns.push(Column::new(rate));
             }
         }
-        Self { by: query.by, from: query.from, to: query.to, only: Where::default(), columns }
+        let open = columns.iter().map(Column::open).max().unwrap_or_default();
+        Self { by: query.by, from: query.from, to: query.to, only: Where::default(), columns, open }
     }
 
     /// Narrows an empty table to the cases that `only` takes; its role is not looked at.
@@ -153,13 +177,24 @@ impl<'a> Table<'a> {
         for (contribution, value) in &score.contributions {
             self.add(&score.hotline, contribution, *value);
         }
-        self.add_open(score, as_of);
+        self.add_clocks(&score.hotline, &score.open_clocks, as_of);
     }
 
     /// Adds what the open clocks of a case are doing at an instant.
-    pub fn add_open(&mut self, score: &Score, as_of: Timestamp) {
-        for clock in &score.open_clocks {
-            self.add(&score.hotline, &clock.at(as_of), 1);
+    pub fn add_open(&mut self, open: &OpenClocks, as_of: Timestamp) {
+        self.add_clocks(&open.hotline, &open.clocks, as_of);
+    }
+
+    fn add_clocks(&mut self, hotline: &Code, clocks: &[OpenClock], as_of: Timestamp) {
+        for clock in clocks {
+            let is_asked = match self.open {
+                OpenAsked::None => false,
+                OpenAsked::Overdue => clock.state(as_of) == State::OpenOverdue,
+                OpenAsked::All => true,
+            };
+            if is_asked {
+                self.add(hotline, &clock.at(as_of), 1);
+            }
         }
     }
 
@@ -204,19 +239,32 @@ impl<'a> Table<'a> {
 
     /// Adds the sum of a series over the days of the query.
     pub fn add_sum(&mut self, series: &Series, value: i64) {
-        let (measure, part, excluded) = parse_tally_name(&series.measure);
-        let cell = &series.cell;
+        let weights = self.weights(series.basis, &series.measure);
+        self.add_weighed(&weights, &series.cell, value);
+    }
+
+    /// What a tally of that name counts for. Asked once for the sums of many cells.
+    pub fn weights(&self, basis: Basis, tally: &str) -> Weights {
+        let (measure, part, excluded) = parse_tally_name(tally);
+        let columns = self.columns.iter().enumerate().filter(|(_, column)| column.rate.basis == basis);
+        let weighed = columns.map(|(place, column)| {
+            let (numerator, denominator) = column.weigh(&measure, part, excluded, 1);
+            (place, numerator, denominator)
+        });
+        Weights(weighed.filter(|(_, numerator, denominator)| (*numerator, *denominator) != (0, 0)).collect())
+    }
+
+    /// Adds the sum of a cell over the days of the query.
+    pub fn add_weighed(&mut self, weights: &Weights, cell: &Cell, value: i64) {
         if !self.takes_cell(cell) {
             return;
         }
-        for column in &mut self.columns {
-            if !column.takes(series) {
-                continue;
-            }
-            let (numerator, denominator) = column.weigh(&measure, part, excluded, value);
-            if (numerator, denominator) != (0, 0) {
+        for (place, numerator, denominator) in &weights.0 {
+            let column = &mut self.columns[*place];
+            let filter = &column.rate.filter;
+            if filter.role == cell.role && takes(filter, &cell.hotline, &cell.case_type, &cell.class) {
                 let key = key(self.by, &cell.hotline, &cell.case_type, &cell.department);
-                column.add(key, numerator, denominator);
+                column.add(key, numerator * value, denominator * value);
             }
         }
     }
@@ -240,18 +288,9 @@ impl<'a> Table<'a> {
         needs
     }
 
-    /// Whether the query asks what open clocks are doing.
-    pub fn needs_open(&self) -> bool {
-        let open = |side: &Side| {
-            matches!(
-                side.measure,
-                Measure::Clock {
-                    state: State::OpenOverdue | State::OpenRunning | State::OpenHeld | State::OpenInReview,
-                    ..
-                }
-            )
-        };
-        self.columns.iter().any(|column| column.numerator.iter().chain(&column.denominator).any(open))
+    /// What it takes to tell what open clocks are doing.
+    pub fn needs_open(&self) -> OpenAsked {
+        self.open
     }
 
     /// What stands in the table, the sums over all departments apart, whatever the denominators.
@@ -331,6 +370,18 @@ impl<'a> Column<'a> {
         self.rate.basis == series.basis
             && filter.role == cell.role
             && takes(filter, &cell.hotline, &cell.case_type, &cell.class)
+    }
+
+    /// Which open clocks it asks for.
+    fn open(&self) -> OpenAsked {
+        let of = |side: &Side| match side.measure {
+            Measure::Clock { state: State::OpenRunning | State::OpenHeld | State::OpenInReview, .. } => {
+                OpenAsked::All
+            }
+            Measure::Clock { state: State::OpenOverdue, .. } => OpenAsked::Overdue,
+            _ => OpenAsked::None,
+        };
+        self.numerator.iter().chain(&self.denominator).map(of).max().unwrap_or_default()
     }
 
     /// What a value of a measure adds to numerator and denominator.

@@ -84,7 +84,9 @@ pub fn run_around<T>(
     work: impl AsyncFnOnce(&Store, Addresses) -> T,
 ) -> anyhow::Result<(ExitCode, Option<T>)> {
     let log = logging::install(&config.section::<LogConfig>())?;
-    let metrics = metrics::install(env!("CARGO_PKG_VERSION"), hotline_observe::LISTS)?;
+    let ops = config.section::<OpsConfig>();
+    let install = || metrics::install(env!("CARGO_PKG_VERSION"), hotline_observe::LISTS);
+    let metrics = ops.metrics.then(install).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -93,7 +95,7 @@ pub fn run_around<T>(
         let readiness = Readiness::default();
         let ready = readiness.condition("started");
         let mut lifecycle = Lifecycle::new(&readiness)?;
-        let ops = OpsServer::bind(&config.section::<OpsConfig>(), readiness.clone(), metrics, log).await?;
+        let ops = OpsServer::bind(&ops, readiness.clone(), metrics, log).await?;
         let ops_address = ops.address();
         let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
         tracing::info!(

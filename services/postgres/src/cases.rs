@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::TryStreamExt as _;
 use hotline_core::alarm::Alarm;
 use hotline_core::alarm::telling::ladder_hash;
 use hotline_core::case::CaseFacts;
 use hotline_core::fold::{FOLD_VERSION, Verdict, View};
-use hotline_core::score::{NOBODY, Score};
+use hotline_core::rate::OpenAsked;
+use hotline_core::score::{NOBODY, OpenClocks, Score};
 use hotline_core::waiting::{Waits, backdated_at};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -47,6 +49,8 @@ pub struct Sleep {
     pub told: bool,
     /// The ladder by which this was decided; None: the case was not looked at.
     pub ladder: Option<i64>,
+    /// An open clock of its stored score may be past its deadline; if not, the case is woken before one is.
+    pub overdue: bool,
 }
 
 /// A case as it is written after a fold.
@@ -82,6 +86,8 @@ pub struct Columns {
     pub proposed_at: Option<Timestamp>,
     /// When anything falls due, if nothing of it was told.
     pub wake_at: Option<Timestamp>,
+    /// The first deadline of its open clocks.
+    pub falls_at: Option<Timestamp>,
     pub ladder: i64,
     pub anomalies: Vec<&'static str>,
     pub waits: Waits,
@@ -118,6 +124,7 @@ impl Columns {
             clocks_run: !score.open_clocks.is_empty(),
             proposed_at,
             wake_at: ladder.iter().map(|alarm| alarm.deliver_at).chain(proposed_at).min(),
+            falls_at: score.falls_at(),
             ladder: ladder_hash(ladder),
             anomalies,
             waits: Waits::of(view),
@@ -246,13 +253,16 @@ pub async fn wakes(tx: &mut PgConnection, ids: &[&str]) -> Result<BTreeMap<SmolS
     Ok(rows.iter().map(|row| (row.get::<&str, _>(0).into(), row.get::<At, _>(1).0)).collect())
 }
 
-/// Lets a case sleep that cannot be looked at; one that was written since it was read may be sound by now.
+/// Lets a case sleep that cannot be looked at; one that was written since it was read may be sound by now. Nobody knows when
+/// its clocks fall due.
 pub async fn set_aside(
     tx: &mut PgConnection,
     (case, revision): (&str, i64),
     until: Option<Timestamp>,
 ) -> Result<(), Error> {
-    sqlx::query("/* cases::set_aside */ UPDATE cases SET wake_at = $3 WHERE case_id = $1 AND revision = $2")
+    let sql = "/* cases::set_aside */ UPDATE cases SET wake_at = $3, overdue = clocks_run
+        WHERE case_id = $1 AND revision = $2";
+    sqlx::query(sql)
         .bind(case)
         .bind(revision)
         .bind(until.map(At))
@@ -277,57 +287,79 @@ pub async fn overslept(tx: &mut PgConnection, by: Timestamp) -> Result<(i64, Opt
 pub async fn sleep(tx: &mut PgConnection, sleeps: &[Sleep]) -> Result<(), Error> {
     let done = sqlx::query(
         "/* cases::sleep */ UPDATE cases SET wake_at = n.wake_at, told = n.told,
-                ladder = coalesce(n.ladder, cases.ladder)
-           FROM unnest($1::text[], $2::timestamptz[], $3::bool[], $4::bigint[]) AS n (case_id, wake_at, told, ladder)
+                ladder = coalesce(n.ladder, cases.ladder), overdue = n.overdue
+           FROM unnest($1::text[], $2::timestamptz[], $3::bool[], $4::bigint[], $5::bool[])
+                AS n (case_id, wake_at, told, ladder, overdue)
           WHERE cases.case_id = n.case_id",
     )
     .bind(sleeps.iter().map(|sleep| sleep.case_id.as_str()).collect::<Vec<_>>())
     .bind(ats(sleeps.iter().map(|sleep| sleep.wake_at)))
     .bind(sleeps.iter().map(|sleep| sleep.told).collect::<Vec<_>>())
     .bind(sleeps.iter().map(|sleep| sleep.ladder).collect::<Vec<_>>())
+    .bind(sleeps.iter().map(|sleep| sleep.overdue).collect::<Vec<_>>())
     .execute(tx)
     .await
     .map_err(Error::database("cases::sleep"))?;
     expect_rows("cases::sleep", sleeps.len(), done.rows_affected())
 }
 
-/// The stored scores after a key, in key order: of all cases, or of those with open clocks.
+/// The stored scores after a key, in key order.
 pub async fn scores(
     tx: &mut PgConnection,
-    only_open: bool,
     after: &str,
     limit: i64,
 ) -> Result<Vec<(SmolStr, Vec<u8>)>, Error> {
-    let sql = if only_open {
-        "/* cases::scores */ SELECT case_id, score FROM cases
-          WHERE clocks_run AND case_id > $1 ORDER BY case_id LIMIT $2"
-    } else {
-        "/* cases::scores */ SELECT case_id, score FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2"
-    };
-    let rows = sqlx::query(sql)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(tx)
-        .await
-        .map_err(Error::database("cases::scores"))?;
+    let rows = sqlx::query(
+        "/* cases::scores */ SELECT case_id, score FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::scores"))?;
     Ok(rows.iter().map(|row| (row.get::<&str, _>(0).into(), row.get(1))).collect())
 }
 
-/// Calls `each` with the stored score of every case that has open clocks, in key order; run it in a snapshot.
-pub async fn open_scores(tx: &mut PgConnection, mut each: impl FnMut(&str, Score)) -> Result<(), Error> {
-    walk_scores(tx, true, |case, score| each(case, score)).await
+/// Calls `each` with the open clocks of stored scores: of `Overdue` those of every case that may have one past its deadline
+/// at an instant, few of all that are open; of `All` those of every case. In no order.
+///
+/// A case that has such a clock is marked, or is to be woken by then, whether or not anybody woke it: see `overdue` in
+/// [migration 24](../migrations/0024_months.sql).
+pub async fn open_clocks(
+    tx: &mut PgConnection,
+    asked: OpenAsked,
+    as_of: Timestamp,
+    mut each: impl FnMut(&OpenClocks),
+) -> Result<(), Error> {
+    let name = "cases::open_clocks";
+    let sql = match asked {
+        OpenAsked::None => return Ok(()),
+        OpenAsked::Overdue => {
+            "/* cases::open_clocks */ SELECT case_id, score FROM cases WHERE overdue
+             UNION ALL SELECT case_id, score FROM cases WHERE wake_at <= $1 AND clocks_run AND NOT overdue"
+        }
+        OpenAsked::All => {
+            "/* cases::open_clocks */ SELECT case_id, score FROM cases WHERE clocks_run AND $1::timestamptz IS NOT NULL"
+        }
+    };
+    let mut rows = sqlx::query(sql).bind(At(as_of)).fetch(tx);
+    while let Some(row) = rows.try_next().await.map_err(Error::database(name))? {
+        let clocks = OpenClocks::decode(row.get(1))
+            .map_err(|_| Error::Score { case: row.get::<&str, _>(0).into() })?;
+        each(&clocks);
+    }
+    Ok(())
 }
 
 pub(crate) async fn walk_scores(
     tx: &mut PgConnection,
-    only_open: bool,
     mut each: impl FnMut(&str, Score),
 ) -> Result<(), Error> {
     /// Scores read at a time: some megabytes.
     const PAGE: i64 = 10_000;
     let mut after = SmolStr::default();
     loop {
-        let page = scores(tx, only_open, &after, PAGE).await?;
+        let page = scores(tx, &after, PAGE).await?;
         for (case, bytes) in &page {
             each(case, Score::decode(bytes).map_err(|_| Error::Score { case: case.clone() })?);
         }
@@ -397,10 +429,10 @@ macro_rules! rows {
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
                 $14::timestamptz[], $15::timestamptz[], $16::date[], $17::text[], $18::smallint[],
                 $19::bool[], $20::timestamptz[], $21::text[], $22::timestamptz[], $23::bigint[], $24::text[],
-                $25::timestamptz[], $26::text[])
+                $25::timestamptz[], $26::text[], $27::timestamptz[])
               AS n (case_id, revision, facts, score, hotline, registered, case_type, category, region, channel,
                 class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at,
-                anomalies, proposed_at, ladder, waits, backdated_at, reporter_tag) ",
+                anomalies, proposed_at, ladder, waits, backdated_at, reporter_tag, falls_at) ",
             $after
         )
     };
@@ -409,28 +441,33 @@ macro_rules! rows {
 const INSERT: &str = rows!(
     "/* cases::insert */ INSERT INTO cases (case_id, revision, rulebook_seq, fold_version, facts, score, hotline,
         registered, case_type, category, region, channel, class, department, received_at, closed_at, due_at,
-        due_on, verdict, rounds, clocks_run, wake_at, anomalies, ladder, waits, backdated_at, reporter_tag)
-     SELECT n.case_id, 1, $27, $28, n.facts, n.score, n.hotline, n.registered, n.case_type,
+        due_on, verdict, rounds, clocks_run, wake_at, anomalies, ladder, waits, backdated_at, reporter_tag, overdue)
+     SELECT n.case_id, 1, $28, $29, n.facts, n.score, n.hotline, n.registered, n.case_type,
         string_to_array(n.category, E'\\x1f'), n.region, n.channel, n.class, n.department, n.received_at,
-        n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.clocks_run, n.wake_at,
-        string_to_array(n.anomalies, E'\\x1f'), n.ladder, n.waits::jsonb, n.backdated_at, n.reporter_tag",
+        n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.clocks_run,
+        least(n.wake_at, CASE WHEN n.falls_at > $30 THEN n.falls_at END),
+        string_to_array(n.anomalies, E'\\x1f'), n.ladder, n.waits::jsonb, n.backdated_at, n.reporter_tag,
+        coalesce(n.falls_at <= $30, false)",
     "ON CONFLICT (case_id) DO NOTHING"
 );
 
 /// The revision at its end is what keeps two writers of one case apart. `wake_at` only moves earlier: who is woken too
 /// soon moves it on. While the ladder is the same, who told it last knows when to wake; of one that changed under
-/// something that was told, that may have to be withdrawn at once.
+/// something that was told, that may have to be withdrawn at once. A case whose clocks have not fallen due is woken when
+/// the first of them does, so that it is marked.
 pub(crate) const UPDATE: &str = rows!(
-    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $27, fold_version = $28,
+    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $28, fold_version = $29,
         facts = n.facts, score = n.score, hotline = n.hotline, registered = n.registered,
         case_type = n.case_type, category = string_to_array(n.category, E'\\x1f'), region = n.region,
         channel = n.channel, class = n.class, department = n.department, received_at = n.received_at,
         closed_at = n.closed_at, due_at = n.due_at, due_on = n.due_on, verdict = n.verdict, rounds = n.rounds,
         clocks_run = n.clocks_run, anomalies = string_to_array(n.anomalies, E'\\x1f'), ladder = n.ladder,
         waits = n.waits::jsonb, backdated_at = n.backdated_at, reporter_tag = n.reporter_tag,
-        wake_at = CASE WHEN n.ladder = cases.ladder THEN least(cases.wake_at, n.proposed_at)
-                       WHEN cases.told THEN least(cases.wake_at, $29)
-                       ELSE least(cases.wake_at, n.wake_at) END",
+        overdue = coalesce(n.falls_at <= $30, false),
+        wake_at = least(CASE WHEN n.falls_at > $30 THEN n.falls_at END,
+                        CASE WHEN n.ladder = cases.ladder THEN least(cases.wake_at, n.proposed_at)
+                             WHEN cases.told THEN least(cases.wake_at, $30)
+                             ELSE least(cases.wake_at, n.wake_at) END)",
     "WHERE cases.case_id = n.case_id AND cases.revision = n.revision"
 );
 
@@ -443,8 +480,8 @@ pub async fn write(
     now: Timestamp,
 ) -> Result<(), Error> {
     let (known, new): (Vec<&Folded>, Vec<&Folded>) = folded.iter().partition(|case| case.revision.is_some());
-    write_with(tx, "cases::insert", INSERT, &new, rulebook_seq, None).await?;
-    write_with(tx, "cases::update", UPDATE, &known, rulebook_seq, Some(now)).await
+    write_with(tx, "cases::insert", INSERT, &new, rulebook_seq, now).await?;
+    write_with(tx, "cases::update", UPDATE, &known, rulebook_seq, now).await
 }
 
 pub(crate) async fn write_with(
@@ -453,7 +490,7 @@ pub(crate) async fn write_with(
     sql: &'static str,
     folded: &[&Folded],
     rulebook_seq: i64,
-    now: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<(), Error> {
     if folded.is_empty() {
         return Ok(());
@@ -486,12 +523,10 @@ pub(crate) async fn write_with(
         .bind(columns().map(|row| waits(&row.waits)).collect::<Vec<_>>())
         .bind(ats(columns().map(|row| row.backdated_at)))
         .bind(columns().map(|row| row.reporter_tag.as_deref()).collect::<Vec<_>>())
+        .bind(ats(columns().map(|row| row.falls_at)))
         .bind(rulebook_seq)
-        .bind(fold_version());
-    let query = match now {
-        Some(now) => query.bind(At(now)),
-        None => query,
-    };
+        .bind(fold_version())
+        .bind(At(now));
     let done = query.execute(tx).await.map_err(Error::database(name))?;
     let (expected, found) = (folded.len() as u64, done.rows_affected());
     if expected == found { Ok(()) } else { Err(Error::Raced { name, expected, found }) }

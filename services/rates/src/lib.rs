@@ -21,6 +21,7 @@ pub mod made;
 pub mod metrics;
 pub mod print;
 pub mod row;
+mod sums;
 #[cfg(test)]
 mod tests;
 

@@ -15,10 +15,8 @@ use hotline_postgres::bulletins::{self, FormStamp, Frozen, Published, Stamp};
 use hotline_postgres::figures::{self, Known};
 use hotline_postgres::interventions::By;
 use hotline_postgres::restatements::{self, Listed};
-use hotline_postgres::tallies::Range;
 use hotline_postgres::{
-    PgConnection, PgPool, Rules, cases, ledger, positions, refolds, rulebooks, run_snapshot_tx, run_tx,
-    tallies,
+    PgConnection, PgPool, Rules, ledger, positions, refolds, rulebooks, run_snapshot_tx, run_tx,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -29,6 +27,7 @@ use crate::error::Error;
 use crate::form::period::Period;
 use crate::form::sheet::{Sheet, lay};
 use crate::form::{Asked, Form};
+use crate::sums;
 
 /// A bulletin with what it was made of.
 #[derive(Clone, Debug)]
@@ -88,22 +87,8 @@ impl<'r> Spans<'r> {
 
     /// Adds what is stored, as of an instant.
     async fn read(&mut self, tx: &mut PgConnection, as_of: Timestamp) -> Result<(), hotline_postgres::Error> {
-        for (_, query, table) in &mut self.tables {
-            for (basis, names) in table.needs() {
-                let names: Vec<SmolStr> = names.into_iter().collect();
-                let range = Range { basis, from: query.from, to: query.to, measures: Some(&names) };
-                for (series, value) in tallies::sum(tx, &range).await? {
-                    table.add_sum(&series, value);
-                }
-            }
-        }
-        if self.tables.iter().any(|(_, _, table)| table.needs_open()) {
-            cases::open_scores(tx, |_, score| {
-                self.tables().for_each(|table| table.add_open(&score, as_of));
-            })
-            .await?;
-        }
-        Ok(())
+        let tables = self.tables.iter_mut().map(|(_, query, table)| ((query.from, query.to), table));
+        sums::read(tx, &mut tables.collect::<Vec<_>>(), as_of).await
     }
 }
 

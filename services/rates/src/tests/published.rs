@@ -163,3 +163,34 @@ async fn annexes_list_what_was_excluded_and_extended_and_since_says_what_changed
     let shown = Made::of_published(&bench.database.pool, &published).await.expect("shown");
     assert_eq!((shown.figures, shown.stamp, shown.annexes), (before.figures, before.stamp, before.annexes));
 }
+
+#[tokio::test]
+async fn the_annex_of_corrections_lists_those_that_act() {
+    let mut bench = Bench::new().await;
+    bench.refold().await;
+    for case in ["A", "B"] {
+        bench.send(case, &borrowed(&consultation(1, "2026-09-01T12:00:00+08:00"))).await;
+    }
+    let corrects = |id: &str, kind: &str| {
+        let of =
+            json!({ "source": "/hotline/sample/12345", "id": id, "type": format!("hotline.case.{kind}.v1") });
+        json!({ "corrects": of, "void": true })
+    };
+    let urged = |day: u8| ("urged", format!("2026-09-{day:02}T09:00:00+08:00"), json!({ "by": "caller" }));
+    let correction = |day: u8, what: Value| ("corrected", format!("2026-09-{day:02}T09:00:00+08:00"), what);
+    // What was taken back corrects nothing.
+    let taken_back = [
+        urged(2),
+        correction(3, corrects("A-0-urged", "urged")),
+        correction(4, corrects("A-1-corrected", "corrected")),
+    ];
+    bench.send("A", &borrowed(&taken_back)).await;
+    bench.send("B", &borrowed(&[urged(5), correction(6, corrects("B-0-urged", "urged"))])).await;
+    let made = bench.look().await;
+    let annexed = made.annexes.iter().find(|annexed| annexed.annex == Annex::Corrected).expect("listed");
+    let rows: Vec<[&str; 4]> =
+        annexed.rows.iter().map(|row| [row[0].as_str(), &row[1], &row[2], &row[3]]).collect();
+    let (voided, back) =
+        (["12345:B", "2026-09-06", "urged", "void"], ["12345:A", "2026-09-04", "corrected", "void"]);
+    assert_eq!(rows, [back, voided]);
+}
