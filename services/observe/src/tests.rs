@@ -28,7 +28,8 @@ fn every_alerting_rule_has_a_test() {
     let read = |name| {
         std::fs::read_to_string(root().join("deploy/prometheus/tests").join(name)).expect("tests of rules")
     };
-    let tests: String = ["seconds.yml", "hotline.yml", "days.yml", "week.yml", "weeks.yml"].map(read).concat();
+    let tests: String =
+        ["seconds.yml", "hotline.yml", "days.yml", "week.yml", "weeks.yml"].map(read).concat();
     for alert in crate::alerts::alerts() {
         assert!(tests.contains(&format!("  - name: {}, ", alert.name)), "{} has no test", alert.name);
     }
