@@ -13,11 +13,13 @@ cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s\n' "$*"; }
 
-# What supervisors see: the lists and rates of the views of record beside an independent script and replay, then every
-# panel, query, rule and alert on real roles.
+# What supervisors see: the lists and rates of the views of record beside an independent script and replay, whether the
+# rules' tests notice a changed rule, then every panel, query, rule and alert on real roles.
 observe() {
   say "lists and rates that boards read, and an independent script"
   python3 tests/observe/worklists.py run
+  say "tests of the rules, and rules that are not quite right"
+  python3 tests/observe/mutants.py
   say "boards and alerts on a real Prometheus and Alertmanager"
   python3 tests/observe/observe.py
 }

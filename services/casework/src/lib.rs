@@ -58,6 +58,7 @@ pub async fn run(
     intake: Intake,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
+    metrics::begin();
     let serve = async {
         match intake {
             Intake::Handovers(handovers) => {

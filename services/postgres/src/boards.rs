@@ -73,6 +73,16 @@ pub async fn kept(tx: &mut PgConnection) -> Result<Vec<Kept>, Error> {
     Ok(rows.iter().map(kept).collect())
 }
 
+/// As of when the newest month is: it is computed every time. None: no month is kept.
+pub async fn as_of(tx: &mut PgConnection) -> Result<Option<Timestamp>, Error> {
+    let as_of: Option<At> =
+        sqlx::query_scalar("/* boards::as_of */ SELECT as_of FROM board_months ORDER BY month DESC LIMIT 1")
+            .fetch_optional(tx)
+            .await
+            .map_err(Error::database("boards::as_of"))?;
+    Ok(as_of.map(|at| at.0))
+}
+
 /// Whether a month was judged by this program and that activation.
 pub fn is_current(kept: &Kept, rulebook_seq: i64) -> bool {
     (kept.rulebook_seq, kept.fold_version) == (rulebook_seq, fold_version())

@@ -33,7 +33,7 @@ pub(super) fn audit() -> Board {
                 text!("月度统计最近一次计算至今。", "Since the monthly figures were computed last."),
                 "s",
                 record("SELECT rates_age_seconds AS age FROM record_stamp"),
-                See::Runbook("HotlineSnapshotOld"),
+                See::Runbook("HotlineMonthsOld"),
             ),
             table(
                 text!("依据", "Stamp"),

@@ -94,7 +94,7 @@ pub(super) fn bulletin() -> Board {
                 text!("本页数字截至的时刻。", "The instant as of which the numbers here are."),
                 "dateTimeAsIso",
                 record("SELECT extract(epoch FROM rates_as_of) * 1000 AS at FROM record_stamp"),
-                See::Runbook("HotlineSnapshotOld"),
+                See::Runbook("HotlineMonthsOld"),
             ),
             stat(
                 text!("重算未完", "Fold pending"),
