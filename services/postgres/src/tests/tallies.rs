@@ -38,9 +38,9 @@ async fn sum(bench: &Bench, basis: Basis) -> BTreeMap<Series, i64> {
     for key in all(bench).await.into_keys().filter(|key| key.series.basis == basis) {
         measures.entry(basis).or_default().insert(key.series.measure);
     }
-    let days = (date(2026, 1, 1), date(2027, 1, 1));
-    run_snapshot_tx(&bench.database.pool, "test", &mut measures, |tx, measures| {
-        Box::pin(async move { Ok(tallies::sums(tx, days, measures).await?.by_series()) })
+    let mut asked = ((date(2026, 1, 1), date(2027, 1, 1)), measures);
+    run_snapshot_tx(&bench.database.pool, "test", &mut asked, |tx, (days, measures)| {
+        Box::pin(async move { Ok(tallies::sums(tx, *days, measures).await?.by_series()) })
     })
     .await
     .unwrap()
