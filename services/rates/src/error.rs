@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use hotline_core::fold::FOLD_VERSION;
+use smol_str::SmolStr;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -34,6 +36,14 @@ pub enum Error {
         "cases are still being folded by the active rulebook: `hotline rulebook status --wait`, then publish again"
     )]
     RefoldPending,
+    #[error("it was counted by the rulebook {wanted}, and this is {found}")]
+    OtherRulebook { wanted: SmolStr, found: SmolStr },
+    #[error(
+        "it was counted by fold {wanted} of the program, and this is fold {FOLD_VERSION}: take that program"
+    )]
+    OtherFold { wanted: u32 },
+    #[error("the form's text is not the one that was published: its hash is {found}, not {wanted}")]
+    OtherForm { wanted: String, found: String },
     #[error(transparent)]
     Store(#[from] hotline_postgres::Error),
 }
@@ -52,6 +62,9 @@ impl Error {
             Self::FormUnreadable { .. } => "form_unreadable",
             Self::Page(_) | Self::Workbook(_) | Self::Csv(_) => "unwritable",
             Self::RefoldPending => "refold_pending",
+            Self::OtherRulebook { .. } => "other_rulebook",
+            Self::OtherFold { .. } => "other_fold",
+            Self::OtherForm { .. } => "other_form",
             Self::Store(error) => error.code(),
         }
     }
