@@ -302,8 +302,13 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// Whether nothing that was added counts.
+    pub fn is_empty(&self) -> bool {
+        self.columns.iter().all(|column| column.cells.is_empty())
+    }
+
     /// Takes everything out of the table.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         for column in &mut self.columns {
             column.cells.clear();
         }

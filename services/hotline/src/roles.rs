@@ -15,7 +15,7 @@ use hotline_kafka::admin;
 use hotline_postgres::{CaseWriter, Error, Rules, Sort, handover, schema};
 use hotline_rates::RatesConfig;
 use hotline_relay::RelayConfig;
-use hotline_runtime::config::{Config, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
+use hotline_runtime::config::{Config, DataConfig, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
 use hotline_runtime::database::Database;
 use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, Lifecycle};
 use hotline_runtime::ops::{Condition, OpsServer, Readiness};
@@ -340,11 +340,10 @@ fn start(
         lifecycle.spawn(Role::Rates.name(), run);
     }
     if roles.contains(&Role::Audit) {
-        let parts = hotline_audit::Parts { pool: store.pool.clone(), now: clock::now };
-        lifecycle.spawn(
-            Role::Audit.name(),
-            hotline_audit::run(config.section::<AuditConfig>(), parts, lifecycle.token()),
-        );
+        let audit = config.section::<AuditConfig>();
+        let places = audit.places(&config.section::<DataConfig>());
+        let parts = hotline_audit::Parts { pool: store.pool.clone(), places, now: clock::now };
+        lifecycle.spawn(Role::Audit.name(), hotline_audit::run(audit, parts, lifecycle.token()));
     }
     Ok(listens)
 }

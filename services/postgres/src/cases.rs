@@ -13,6 +13,7 @@ use hotline_core::fold::{FOLD_VERSION, Verdict, View};
 use hotline_core::rate::OpenAsked;
 use hotline_core::score::{NOBODY, OpenClocks, Score};
 use hotline_core::waiting::{Waits, backdated_at};
+use hotline_events::closure::Commitments;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
@@ -37,6 +38,19 @@ pub struct Loaded {
     pub score: Vec<u8>,
     /// An alarm that was raised stands.
     pub told: bool,
+    pub recorded: Recorded,
+}
+
+/// What stands in closure records of a case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its records, standing ones apart: the last has this number.
+    pub records: i32,
+    /// The fingerprint of what the last one says was decided.
+    pub judged: Option<i64>,
+    /// Some record holds all facts of the case.
+    pub whole: bool,
+    pub personal: Commitments,
 }
 
 /// Until when a case sleeps.
@@ -62,6 +76,7 @@ pub struct Folded {
     pub facts: Vec<u8>,
     pub score: Vec<u8>,
     pub columns: Columns,
+    pub recorded: Recorded,
 }
 
 /// What people query cases by.
@@ -148,13 +163,25 @@ fn loaded(row: &PgRow) -> Loaded {
         facts: row.get(4),
         score: row.get(5),
         told: row.get(6),
+        recorded: Recorded {
+            records: row.get(7),
+            judged: row.get(8),
+            whole: row.get(9),
+            personal: Commitments {
+                count: row.get::<i32, _>(10).unsigned_abs(),
+                chain: row
+                    .get::<Option<&[u8]>, _>(11)
+                    .map_or([0; 32], |chain| chain.try_into().expect("the table checks its length")),
+            },
+        },
     }
 }
 
 /// The cases of these ids that exist, in key order.
 pub async fn load(tx: &mut PgConnection, ids: &[&str]) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
-        "/* cases::load */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+        "/* cases::load */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records, judged,
+                recorded_whole, personal_count, personal_chain
            FROM cases WHERE case_id = ANY($1) ORDER BY case_id",
     )
     .bind(ids)
@@ -167,7 +194,8 @@ pub async fn load(tx: &mut PgConnection, ids: &[&str]) -> Result<Vec<Loaded>, Er
 /// Cases in key order after a key, for walks over all of them. Start with `""`.
 pub async fn page(tx: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
-        "/* cases::page */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+        "/* cases::page */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records, judged,
+                recorded_whole, personal_count, personal_chain
            FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2",
     )
     .bind(after)
@@ -189,7 +217,8 @@ pub async fn stale(
     let rows = sqlx::query(
         "/* cases::stale */ SELECT case_id, revision, rulebook_seq, fold_version,
                 CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN facts END,
-                CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN score END, told
+                CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN score END, told,
+                records, judged, recorded_whole, personal_count, personal_chain
            FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $4",
     )
     .bind(after)
@@ -224,11 +253,13 @@ pub async fn claim_waking(
 ) -> Result<Vec<Loaded>, Error> {
     let sql = match first {
         First::Oldest => {
-            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records,
+                    judged, recorded_whole, personal_count, personal_chain
                FROM cases WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
         }
         First::Newest => {
-            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records,
+                    judged, recorded_whole, personal_count, personal_chain
                FROM cases WHERE wake_at <= $1 ORDER BY wake_at DESC LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
         }
     };
@@ -270,6 +301,36 @@ pub async fn set_aside(
         .await
         .map_err(Error::database("cases::set_aside"))?;
     Ok(())
+}
+
+/// Cases in key order after a key of which no record holds all facts. Start with `""`.
+pub async fn not_whole(tx: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<Loaded>, Error> {
+    let rows = sqlx::query(
+        "/* cases::not_whole */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records,
+                judged, recorded_whole, personal_count, personal_chain
+           FROM cases WHERE case_id > $1 AND NOT recorded_whole ORDER BY case_id LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::not_whole"))?;
+    Ok(rows.iter().map(loaded).collect())
+}
+
+/// Says of cases that all their facts stand in a record, unless they were written since they were read.
+pub async fn note_whole(tx: &mut PgConnection, read: &[(SmolStr, i64)]) -> Result<(), Error> {
+    sqlx::query(
+        "/* cases::note_whole */ UPDATE cases SET recorded_whole = true
+           FROM unnest($1::text[], $2::bigint[]) AS n (case_id, revision)
+          WHERE cases.case_id = n.case_id AND cases.revision = n.revision",
+    )
+    .bind(read.iter().map(|(case, _)| case.as_str()).collect::<Vec<_>>())
+    .bind(read.iter().map(|(_, revision)| *revision).collect::<Vec<_>>())
+    .execute(tx)
+    .await
+    .map_err(Error::database("cases::note_whole"))
+    .map(drop)
 }
 
 /// How many cases should have been looked at by an instant, and since when the first of them waits.
@@ -429,10 +490,12 @@ macro_rules! rows {
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
                 $14::timestamptz[], $15::timestamptz[], $16::date[], $17::text[], $18::smallint[],
                 $19::bool[], $20::timestamptz[], $21::text[], $22::timestamptz[], $23::bigint[], $24::text[],
-                $25::timestamptz[], $26::text[], $27::timestamptz[])
+                $25::timestamptz[], $26::text[], $27::timestamptz[], $28::integer[], $29::bigint[], $30::bool[],
+                $31::integer[], $32::bytea[])
               AS n (case_id, revision, facts, score, hotline, registered, case_type, category, region, channel,
                 class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at,
-                anomalies, proposed_at, ladder, waits, backdated_at, reporter_tag, falls_at) ",
+                anomalies, proposed_at, ladder, waits, backdated_at, reporter_tag, falls_at,
+                records, judged, recorded_whole, personal_count, personal_chain) ",
             $after
         )
     };
@@ -441,13 +504,15 @@ macro_rules! rows {
 const INSERT: &str = rows!(
     "/* cases::insert */ INSERT INTO cases (case_id, revision, rulebook_seq, fold_version, facts, score, hotline,
         registered, case_type, category, region, channel, class, department, received_at, closed_at, due_at,
-        due_on, verdict, rounds, clocks_run, wake_at, anomalies, ladder, waits, backdated_at, reporter_tag, overdue)
-     SELECT n.case_id, 1, $28, $29, n.facts, n.score, n.hotline, n.registered, n.case_type,
+        due_on, verdict, rounds, clocks_run, wake_at, anomalies, ladder, waits, backdated_at, reporter_tag, overdue,
+        records, judged, recorded_whole, personal_count, personal_chain)
+     SELECT n.case_id, 1, $33, $34, n.facts, n.score, n.hotline, n.registered, n.case_type,
         string_to_array(n.category, E'\\x1f'), n.region, n.channel, n.class, n.department, n.received_at,
         n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.clocks_run,
-        least(n.wake_at, CASE WHEN n.falls_at > $30 THEN n.falls_at END),
+        least(n.wake_at, CASE WHEN n.falls_at > $35 THEN n.falls_at END),
         string_to_array(n.anomalies, E'\\x1f'), n.ladder, n.waits::jsonb, n.backdated_at, n.reporter_tag,
-        coalesce(n.falls_at <= $30, false)",
+        coalesce(n.falls_at <= $35, false),
+        n.records, n.judged, n.recorded_whole, n.personal_count, n.personal_chain",
     "ON CONFLICT (case_id) DO NOTHING"
 );
 
@@ -456,17 +521,19 @@ const INSERT: &str = rows!(
 /// something that was told, that may have to be withdrawn at once. A case whose clocks have not fallen due is woken when
 /// the first of them does, so that it is marked.
 pub(crate) const UPDATE: &str = rows!(
-    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $28, fold_version = $29,
+    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $33, fold_version = $34,
         facts = n.facts, score = n.score, hotline = n.hotline, registered = n.registered,
         case_type = n.case_type, category = string_to_array(n.category, E'\\x1f'), region = n.region,
         channel = n.channel, class = n.class, department = n.department, received_at = n.received_at,
         closed_at = n.closed_at, due_at = n.due_at, due_on = n.due_on, verdict = n.verdict, rounds = n.rounds,
         clocks_run = n.clocks_run, anomalies = string_to_array(n.anomalies, E'\\x1f'), ladder = n.ladder,
         waits = n.waits::jsonb, backdated_at = n.backdated_at, reporter_tag = n.reporter_tag,
-        overdue = coalesce(n.falls_at <= $30, false),
-        wake_at = least(CASE WHEN n.falls_at > $30 THEN n.falls_at END,
+        overdue = coalesce(n.falls_at <= $35, false),
+        records = n.records, judged = n.judged, recorded_whole = n.recorded_whole,
+        personal_count = n.personal_count, personal_chain = n.personal_chain,
+        wake_at = least(CASE WHEN n.falls_at > $35 THEN n.falls_at END,
                         CASE WHEN n.ladder = cases.ladder THEN least(cases.wake_at, n.proposed_at)
-                             WHEN cases.told THEN least(cases.wake_at, $30)
+                             WHEN cases.told THEN least(cases.wake_at, $35)
                              ELSE least(cases.wake_at, n.wake_at) END)",
     "WHERE cases.case_id = n.case_id AND cases.revision = n.revision"
 );
@@ -496,6 +563,7 @@ pub(crate) async fn write_with(
         return Ok(());
     }
     let columns = || folded.iter().map(|case| &case.columns);
+    let recorded = || folded.iter().map(|case| &case.recorded);
     let query = sqlx::query(sql)
         .bind(folded.iter().map(|case| case.case_id.as_str()).collect::<Vec<_>>())
         .bind(folded.iter().map(|case| case.revision.unwrap_or_default()).collect::<Vec<_>>())
@@ -524,12 +592,22 @@ pub(crate) async fn write_with(
         .bind(ats(columns().map(|row| row.backdated_at)))
         .bind(columns().map(|row| row.reporter_tag.as_deref()).collect::<Vec<_>>())
         .bind(ats(columns().map(|row| row.falls_at)))
+        .bind(recorded().map(|row| row.records).collect::<Vec<_>>())
+        .bind(recorded().map(|row| row.judged).collect::<Vec<_>>())
+        .bind(recorded().map(|row| row.whole).collect::<Vec<_>>())
+        .bind(recorded().map(|row| row.personal.count.cast_signed()).collect::<Vec<_>>())
+        .bind(recorded().map(|row| chain(&row.personal)).collect::<Vec<_>>())
         .bind(rulebook_seq)
         .bind(fold_version())
         .bind(At(now));
     let done = query.execute(tx).await.map_err(Error::database(name))?;
     let (expected, found) = (folded.len() as u64, done.rows_affected());
     if expected == found { Ok(()) } else { Err(Error::Raced { name, expected, found }) }
+}
+
+/// The chain as it is stored; None: nothing of the case is personal.
+fn chain(personal: &Commitments) -> Option<&[u8]> {
+    (personal.count > 0).then_some(personal.chain.as_slice())
 }
 
 /// What a case waits for as it is stored; None: nothing. The views of migration 16 read these members.

@@ -15,6 +15,7 @@ pub mod batch;
 pub mod boards;
 pub mod bulletins;
 pub mod cases;
+pub mod closure_log;
 pub mod closure_records;
 mod copy;
 pub mod dead_letters;

@@ -26,6 +26,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (16, "boards", include_str!("../migrations/0016_boards.sql")),
     (17, "bulletins", include_str!("../migrations/0017_bulletins.sql")),
     (18, "closure_records", include_str!("../migrations/0018_closure_records.sql")),
+    (19, "closure_log", include_str!("../migrations/0019_closure_log.sql")),
     (24, "months", include_str!("../migrations/0024_months.sql")),
     (25, "turns", include_str!("../migrations/0025_turns.sql")),
 ];

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use hotline_core::fold::FOLD_VERSION;
 use jiff::civil::Date;
+use smol_str::SmolStr;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -43,6 +45,14 @@ pub enum Error {
         "bulletin {id} says the same form of the same days; a correction is published with --again, and both stay"
     )]
     AlreadyPublished { id: i64 },
+    #[error("it was counted by the rulebook {wanted}, and this is {found}")]
+    OtherRulebook { wanted: SmolStr, found: SmolStr },
+    #[error(
+        "it was counted by fold {wanted} of the program, and this is fold {FOLD_VERSION}: take that program"
+    )]
+    OtherFold { wanted: u32 },
+    #[error("the form's text is not the one that was published: its hash is {found}, not {wanted}")]
+    OtherForm { wanted: String, found: String },
     #[error(transparent)]
     Store(#[from] hotline_postgres::Error),
 }
@@ -64,6 +74,9 @@ impl Error {
             Self::PeriodUnfinished { .. } => "period_unfinished",
             Self::NothingToPublish => "nothing_to_publish",
             Self::AlreadyPublished { .. } => "already_published",
+            Self::OtherRulebook { .. } => "other_rulebook",
+            Self::OtherFold { .. } => "other_fold",
+            Self::OtherForm { .. } => "other_form",
             Self::Store(error) => error.code(),
         }
     }

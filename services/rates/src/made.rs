@@ -11,7 +11,9 @@ use hotline_core::fold::FOLD_VERSION;
 use hotline_core::rate::{ALL, Query, Table};
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::Series;
+use hotline_events::closure::{self, FormOf, NewBulletin, RecordKind};
 use hotline_postgres::bulletins::{self, FormStamp, Frozen, Published, Stamp};
+use hotline_postgres::closure_records::{self, Leaf};
 use hotline_postgres::figures::{self, Known};
 use hotline_postgres::interventions::By;
 use hotline_postgres::restatements::{self, Listed};
@@ -27,6 +29,7 @@ use crate::error::Error;
 use crate::form::period::Period;
 use crate::form::sheet::{Sheet, lay};
 use crate::form::{Asked, Form};
+use crate::stand::Stand;
 use crate::sums;
 
 /// A bulletin with what it was made of.
@@ -162,6 +165,12 @@ impl Making<'_> {
         spans.read(tx, self.as_of).await?;
         let mut figures = spans.figures();
         add_reported(tx, self.form, &days, None, &mut figures).await?;
+        let refold_pending = !refolds::is_done(tx).await?;
+        if self.purpose == For::Publication && !refold_pending {
+            let stand = Stand { seq: rules.seq, rulebook, as_of: self.as_of };
+            let mut empty = Spans::new(self.form, &asked, rulebook, &days);
+            stand.write(self.pool, tx, &mut empty).await?;
+        }
         let annexes = match self.purpose {
             For::Looking => Vec::new(),
             For::LookingClosely | For::Publication => annex::read(tx, self.form, rulebook, period).await?,
@@ -191,7 +200,7 @@ impl Making<'_> {
             rulebook: Arc::clone(rulebook),
             figures,
             stamp,
-            refold_pending: !refolds::is_done(tx).await?,
+            refold_pending,
             annexes,
         }))
     }
@@ -270,10 +279,42 @@ pub async fn publish(
     let frozen = Frozen { stamp: made.stamp.clone(), figures: made.figures.clone(), annexes };
     let mut publishing = (frozen, by);
     let id = run_tx(pool, "rates::publish", &mut publishing, |tx, (frozen, by)| {
-        Box::pin(bulletins::publish(tx, frozen, by))
+        Box::pin(async move {
+            let id = bulletins::publish(tx, frozen, by).await?;
+            record(tx, id, frozen, by.at).await?;
+            Ok(id)
+        })
     })
     .await?;
     Ok((id, made))
+}
+
+/// Writes the closure record of a bulletin.
+async fn record(
+    tx: &mut PgConnection,
+    id: i64,
+    frozen: &Frozen,
+    at: Timestamp,
+) -> Result<(), hotline_postgres::Error> {
+    let stamp = &frozen.stamp;
+    let form = &stamp.form;
+    let bulletin = NewBulletin {
+        id,
+        written_at: at,
+        form: FormOf { id: &form.id, version: form.version, hash: &form.hash, text: &form.text },
+        period: &stamp.period,
+        spans: &stamp.spans,
+        rules: closure::Rules { seq: stamp.rulebook_seq, hash: &stamp.rulebook_hash },
+        definitions: &stamp.definitions,
+        positions: &stamp.positions,
+        ledger_below: stamp.ledger_below.expect("what is published has a cut"),
+        as_of: stamp.as_of,
+        figures: &frozen.figures,
+    };
+    let kind = RecordKind::Bulletin.name();
+    let leaf = |bytes| Leaf { case_id: None, kind, bytes };
+    let leaves: Vec<Leaf> = bulletin.leaves().into_iter().map(leaf).collect();
+    closure_records::append(tx, &leaves, at).await
 }
 
 /// What has changed since a bulletin was published.

@@ -149,6 +149,7 @@ impl CaseWriter {
             Box::pin(async move {
                 let installation = installation::ensure(tx, &prepare.0.master, prepare.1).await?;
                 ledger::create_partitions(tx, prepare.1, MONTHS_AHEAD).await?;
+                rulebooks::record_all(tx, prepare.1).await?;
                 Ok(installation)
             })
         })
@@ -318,8 +319,7 @@ impl Attempt<'_> {
         let fold = clock.lap();
         let written = write::events(tx, &self.writer.master, &self.plan, &mut folding, &active).await?;
         let events = clock.lap();
-        let stored =
-            write::cases(tx, &self.writer.names, &folding.cases, active.seq, self.plan.as_of).await?;
+        let stored = write::cases(tx, &self.writer.names, &folding.cases, &active, self.plan.as_of).await?;
         let cases = clock.lap();
         let counts = self.plan.counts(&folding.outcomes);
         let next_offset = match self.plan.last() {

@@ -79,6 +79,7 @@ fn with_fact(bench: &Bench, loaded: &Loaded, id: &str) -> Folded {
         facts: facts.encode(),
         score: score.encode(),
         columns: cases::Columns::of(&view, &score, &[]),
+        recorded: loaded.recorded,
     }
 }
 

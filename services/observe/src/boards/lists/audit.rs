@@ -1,11 +1,15 @@
 //! What auditors look at twice.
 
-use super::{MEASURES, RULEBOOK, list, record, stat, table};
+use hotline_audit::metrics as audit;
+
+use super::{MEASURES, RULEBOOK, lines, list, metrics, record, stat, table};
 use crate::boards::Board;
 use crate::boards::panel::See;
 use crate::text::text;
 
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub(super) fn audit() -> Board {
+    let one = |expr: String| metrics(&[(expr, "")]);
     Board {
         id: "audit",
         title: text!("留痕核验", "Audit"),
@@ -14,6 +18,67 @@ pub(super) fn audit() -> Board {
         refresh: "5m",
         variables: Vec::new(),
         panels: vec![
+            stat(
+                text!("留痕日志条数", "Size of the closure log"),
+                text!("已签名的办结记录数。", "Closure records that were signed."),
+                "short",
+                one(format!("max({})", audit::LOG_SIZE.name)),
+                See::Runbook("HotlineSealingBehind"),
+            ),
+            stat(
+                text!("等待封存", "Waiting to be sealed"),
+                text!("已写入、尚未进入日志的办结记录。", "Closure records that are written and not in the log yet."),
+                "short",
+                one(format!("max({})", audit::WAITING.name)),
+                See::Runbook("HotlineSealingBehind"),
+            ),
+            stat(
+                text!("距上次签名", "Since the last checkpoint"),
+                text!(
+                    "最近一次签名到现在；没有新记录时也会变大。",
+                    "Since the log was signed last; it grows, too, where nothing is closed."
+                ),
+                "s",
+                one(format!("time() - max({})", audit::CHECKPOINT.name)),
+                See::Runbook("HotlineSealingBehind"),
+            ),
+            stat(
+                text!("封存已停", "Sealing stands still"),
+                text!("1：数据库与已签名的不一致，等人处理。", "1: the database is not what was signed; somebody must look."),
+                "short",
+                one(format!("max({})", audit::HALTED.name)),
+                See::Runbook("HotlineLogRollback"),
+            )
+            .limits(1.0, 1.0),
+            stat(
+                text!("见证拒签", "Witnesses that refuse"),
+                text!("看到过另一份日志的见证方数。", "Witnesses that have seen another log."),
+                "short",
+                one(format!("sum({}) or vector(0)", audit::REFUSED.name)),
+                See::Runbook("HotlineLogRollback"),
+            )
+            .limits(1.0, 1.0),
+            stat(
+                text!("距上次见证", "Since the last cosignature"),
+                text!("最久没有签名的见证方。", "Of the witness that has been silent longest."),
+                "s",
+                one(format!("time() - min({})", audit::COSIGNED.name)),
+                See::Runbook("HotlineWitnessSilent"),
+            ),
+            lines(
+                text!("封存速度", "Records sealed a second"),
+                text!("每秒进入日志的办结记录。", "Closure records taken into the log."),
+                "short",
+                one(format!("sum(rate({}[$__rate_interval]))", audit::SEALED.name)),
+                See::Runbook("HotlineSealingBehind"),
+            ),
+            lines(
+                text!("见证落后", "Witnesses behind"),
+                text!("各见证方尚未签名的条数。", "Leaves that each witness has not cosigned."),
+                "short",
+                metrics(&[(format!("max by (witness) ({})", audit::BEHIND.name), "{{witness}}")]),
+                See::Runbook("HotlineWitnessSilent"),
+            ),
             stat(
                 text!("已读记录", "Records read"),
                 text!("各来源位置之和：统计的依据。", "The sum of all positions: what the figures rest on."),
