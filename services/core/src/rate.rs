@@ -228,9 +228,10 @@ impl<'a> Table<'a> {
     pub fn takes(&self, series: &Series) -> bool {
         let (measure, part, excluded) = parse_tally_name(&series.measure);
         self.takes_cell(&series.cell)
-            && self.columns.iter().any(|column| {
-                column.takes(series) && column.weigh(&measure, part, excluded, 1) != (0, 0)
-            })
+            && self
+                .columns
+                .iter()
+                .any(|column| column.takes(series) && column.weigh(&measure, part, excluded, 1) != (0, 0))
     }
 
     fn takes_cell(&self, cell: &Cell) -> bool {

@@ -116,7 +116,9 @@ mod tests {
 
     #[test]
     fn a_token_comes_as_a_bearer_or_as_the_password_that_a_browser_asks_for() {
-        let of = |given: &str| token_of(given.as_bytes()).map(|token| String::from_utf8_lossy(&token).into_owned());
+        let of = |given: &str| {
+            token_of(given.as_bytes()).map(|token| String::from_utf8_lossy(&token).into_owned())
+        };
         assert_eq!(of("Bearer secret").as_deref(), Some("secret"));
         assert_eq!(of("bearer secret").as_deref(), Some("secret"));
         assert_eq!(of("Basic ZHV0eTpzZWM6cmV0").as_deref(), Some("sec:ret"));

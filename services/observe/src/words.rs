@@ -83,8 +83,12 @@ pub(crate) fn codes(column: &str, lang: Lang) -> Vec<(&'static str, String)> {
         codes.iter().map(|one| (*one, code(one, words).to_owned())).collect()
     };
     match column {
-        "in_time" | "is_open" | "fold_pending" => own(&[("true", text!("是", "yes")), ("false", text!("否", "no"))]),
-        "state" => own(&[("asked", text!("已申请", "asked")), ("to_dispatch", text!("待重派", "to dispatch"))]),
+        "in_time" | "is_open" | "fold_pending" => {
+            own(&[("true", text!("是", "yes")), ("false", text!("否", "no"))])
+        }
+        "state" => {
+            own(&[("asked", text!("已申请", "asked")), ("to_dispatch", text!("待重派", "to dispatch"))])
+        }
         "best" => own(&[("highest", text!("高", "highest")), ("lowest", text!("低", "lowest"))]),
         "basis" => own(&[
             ("received", text!("登记", "received")),
@@ -94,7 +98,17 @@ pub(crate) fn codes(column: &str, lang: Lang) -> Vec<(&'static str, String)> {
             ("due", text!("到期", "due")),
             ("event", text!("发生", "event")),
         ]),
-        "stage" => of_events(&["sign", "contact", "reply", "accept", "verify", "close", "review", "dispatch", "follow_up"]),
+        "stage" => of_events(&[
+            "sign",
+            "contact",
+            "reply",
+            "accept",
+            "verify",
+            "close",
+            "review",
+            "dispatch",
+            "follow_up",
+        ]),
         "reason" => of_events(&["inspection", "parked", "recusal", "force_majeure"]),
         _ => Vec::new(),
     }
@@ -165,7 +179,10 @@ pub(crate) fn sql(sql: &str, lang: Lang) -> String {
             ("name", Lang::En) => "name_en".to_owned(),
             ("department", Lang::Zh) => "department_zh".to_owned(),
             (column, lang) => {
-                format!("coalesce((SELECT name_{} FROM departments WHERE code = {column}), {column})", lang.code())
+                format!(
+                    "coalesce((SELECT name_{} FROM departments WHERE code = {column}), {column})",
+                    lang.code()
+                )
             }
         };
         rest = after;
@@ -217,6 +234,8 @@ mod tests {
         let asked = "SELECT {department} AS department, {name} AS name FROM t";
         assert_eq!(sql(asked, Lang::Zh), "SELECT department_zh AS department, name_zh AS name FROM t");
         let english = sql(asked, Lang::En);
-        assert!(english.contains("name_en FROM departments WHERE code = department), department) AS department, name_en AS name"));
+        assert!(english.contains(
+            "name_en FROM departments WHERE code = department), department) AS department, name_en AS name"
+        ));
     }
 }

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Row as _};
 
 use crate::copy::Rows;
 use crate::error::Error;
+use crate::sql_types::At;
 
 /// A closure record to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,18 +38,6 @@ pub async fn of_case(tx: &mut PgConnection, case: &str) -> Result<Vec<Vec<u8>>, 
     .fetch_all(tx)
     .await
     .map_err(Error::database("closure_records::of_case"))
-}
-
-/// Records in the order in which they were written, with their ids, after one of them. Start with 0.
-pub async fn page(tx: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<(i64, Vec<u8>)>, Error> {
-    sqlx::query_as(
-        "/* closure_records::page */ SELECT id, leaf FROM closure_records WHERE id > $1 ORDER BY id LIMIT $2",
-    )
-    .bind(after)
-    .bind(limit)
-    .fetch_all(tx)
-    .await
-    .map_err(Error::database("closure_records::page"))
 }
 
 /// Appends one record and says its id.

@@ -1,7 +1,7 @@
 //! Settled results that another rulebook or another fold changed: what they were, what they are.
 
-use hotline_core::rulebook::{Basis, Rulebook};
 use hotline_core::fact::Role;
+use hotline_core::rulebook::{Basis, Rulebook};
 use hotline_core::score::{Cell, Score, Series, TallyKey};
 use jiff::Timestamp;
 use jiff::civil::Date;

@@ -81,7 +81,8 @@ struct Words {
 
 pub(crate) async fn page(State(parts): State<Parts>, headers: HeaderMap, uri: Uri) -> Response {
     let asked = Query::<Asked>::try_from_uri(&uri).ok();
-    let lang = asked.and_then(|Query(asked)| asked.lang.as_deref().map_or(Some(preferred(&headers)), Lang::parse));
+    let lang =
+        asked.and_then(|Query(asked)| asked.lang.as_deref().map_or(Some(preferred(&headers)), Lang::parse));
     let Some(lang) = lang else {
         return Problem::new(StatusCode::BAD_REQUEST, "query", "The query takes lang, zh or en")
             .into_response();
@@ -101,8 +102,13 @@ pub(crate) async fn page(State(parts): State<Parts>, headers: HeaderMap, uri: Ur
 
 /// What the reader's browser asks for first, of the two languages there are.
 fn preferred(headers: &HeaderMap) -> Lang {
-    let first = headers.get(header::ACCEPT_LANGUAGE).and_then(|asked| asked.to_str().ok()).unwrap_or_default();
-    if first.trim_start().get(..2).is_some_and(|code| code.eq_ignore_ascii_case("en")) { Lang::En } else { Lang::Zh }
+    let first =
+        headers.get(header::ACCEPT_LANGUAGE).and_then(|asked| asked.to_str().ok()).unwrap_or_default();
+    if first.trim_start().get(..2).is_some_and(|code| code.eq_ignore_ascii_case("en")) {
+        Lang::En
+    } else {
+        Lang::Zh
+    }
 }
 
 async fn made(parts: &Parts, lang: Lang) -> Result<String, hotline_postgres::Error> {
@@ -173,10 +179,7 @@ impl Found {
         if looked_at < health::LATEST {
             return lang.of("从未", "never").to_owned();
         }
-        lang.of(
-            format!("不在最近 {looked_at} 个事件中"),
-            format!("none of the newest {looked_at} events"),
-        )
+        lang.of(format!("不在最近 {looked_at} 个事件中"), format!("none of the newest {looked_at} events"))
     }
 
     fn source(&self, id: &str, rulebook: &Rulebook, as_of: Timestamp, lang: Lang) -> Row {
@@ -194,7 +197,11 @@ impl Found {
             },
         );
         let kept = self.refused.iter().filter(|group| group.source.as_deref() == Some(id));
-        let last = heard.map(|heard| heard.last_at).into_iter().chain(kept.map(|group| group.last_received_at)).max();
+        let last = heard
+            .map(|heard| heard.last_at)
+            .into_iter()
+            .chain(kept.map(|group| group.last_received_at))
+            .max();
         let skew = heard.and_then(|heard| Some((heard.least?, heard.median?)));
         let refused = self.refused.iter().filter(|group| group.source.as_deref() == Some(id));
         let refused: i64 = refused.map(|group| group.letters).sum();
@@ -210,8 +217,10 @@ impl Found {
             state,
             last: last.map_or_else(|| self.unheard(lang), |at| local(at, rulebook)),
             silent: last.map_or_else(|| "-".to_owned(), |at| lasted(as_of.duration_since(at), lang)),
-            skew: skew
-                .map_or_else(|| "-".to_owned(), |(least, median)| format!("{} / {}", ahead(least, lang), ahead(median, lang))),
+            skew: skew.map_or_else(
+                || "-".to_owned(),
+                |(least, median)| format!("{} / {}", ahead(least, lang), ahead(median, lang)),
+            ),
             refused,
             command,
         }

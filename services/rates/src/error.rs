@@ -17,7 +17,9 @@ pub enum Error {
     By(String),
     #[error("a period is FROM..TO, two days as in 2026-09-01..2026-10-01, TO not included")]
     Period,
-    #[error("\"{text}\" is no period: it is 2026-09, 2026-W40 or 2026-09-01..2026-10-01, TO not included, or the first two after the name of a period of the rulebook, month-26:2026-09")]
+    #[error(
+        "\"{text}\" is no period: it is 2026-09, 2026-W40 or 2026-09-01..2026-10-01, TO not included, or the first two after the name of a period of the rulebook, month-26:2026-09"
+    )]
     FormPeriod { text: String },
     #[error("the rulebook has no period \"{name}\"; it has: {known}")]
     UnknownPeriod { name: String, known: String },

@@ -337,7 +337,8 @@ mod tests {
                 let ours: Vec<u8> = consistency.iter().flat_map(|hash| hash.0).collect();
                 prop_assert_eq!(ours.as_slice(), theirs.as_bytes());
             }
-            prop_assert_eq!(root.as_slice(), tree.root().as_bytes().as_slice());
+            let expected = tree.root();
+            prop_assert_eq!(root.as_slice(), expected.as_bytes().as_slice());
         }
     }
 }

@@ -8,10 +8,10 @@ use jiff::civil::Date;
 use sqlx::{PgConnection, PgPool, Row as _};
 
 use super::first_day;
-use crate::turns::Turn;
 use crate::error::Error;
 use crate::pool::run_tx;
 use crate::sql_types::On;
+use crate::turns::Turn;
 
 /// Months that are summed at most: what is dated a hundred years ago must not make a thousand of them.
 const MONTHS_MAX: usize = 60;

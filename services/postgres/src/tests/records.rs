@@ -275,8 +275,9 @@ async fn every_rulebook_that_became_active_is_a_record_once() {
     let (bench, rules, _) = bench().await;
     let hashes = async || {
         let mut tx = bench.database.pool.acquire().await.unwrap();
-        let leaves = closure_records::page(&mut tx, 0, 100).await.unwrap();
-        let hash = |(_, leaf): &(i64, Vec<u8>)| match read(leaf) {
+        let leaves =
+            closure_records::page(&mut tx, &closure_records::Which::default(), 0, 100).await.unwrap();
+        let hash = |kept: &closure_records::Kept| match read(&kept.leaf) {
             Ok(ReadRecord::Rulebook(record)) => {
                 assert_eq!(record.files.len(), rules.files.len());
                 (record.rulebook.seq, record.rulebook.hash.to_string())

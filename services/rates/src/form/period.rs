@@ -245,7 +245,18 @@ mod tests {
 
     #[test]
     fn what_is_no_period_is_refused_by_name() {
-        for text in ["2026", "2026-+9", "+026-09", "2026-W+1", "2026-9", "2026-13", "2026-W54", "26-09", "2026-10-01..2026-09-01", "x..y"] {
+        for text in [
+            "2026",
+            "2026-+9",
+            "+026-09",
+            "2026-W+1",
+            "2026-9",
+            "2026-13",
+            "2026-W54",
+            "26-09",
+            "2026-10-01..2026-09-01",
+            "x..y",
+        ] {
             let error = Period::parse(text, CALENDAR, &named()).expect_err("refused");
             assert_eq!(error.code(), "period", "{text}");
         }

@@ -84,7 +84,8 @@ pub(super) fn chart(page: &Page, lang: Lang) -> Option<Chart> {
         part.height += BAR_HEIGHT;
     }
     let end = if is_share { 100.0 } else { most };
-    let tick = |share: f64| Tick { x: NAMES_WIDTH + BARS_WIDTH * share * end / most, text: told(share * end) };
+    let tick =
+        |share: f64| Tick { x: NAMES_WIDTH + BARS_WIDTH * share * end / most, text: told(share * end) };
     let column = &page.sheet.columns[place];
     let over = column.over.as_ref().map(|over| format!("{} · ", over.to(lang))).unwrap_or_default();
     (!parts.is_empty()).then(|| Chart {

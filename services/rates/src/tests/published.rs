@@ -203,11 +203,12 @@ async fn the_annex_of_corrections_lists_those_that_act() {
 
 /// Everything that is recorded, in order.
 async fn log(bench: &Bench) -> Vec<ReadRecord> {
-    let page = hotline_postgres::run_tx(&bench.database.pool, "test", &mut (), |tx, ()| {
-        Box::pin(closure_records::page(tx, 0, 10_000))
+    let mut which = closure_records::Which::default();
+    let page = hotline_postgres::run_tx(&bench.database.pool, "test", &mut which, |tx, which| {
+        Box::pin(closure_records::page(tx, which, 0, 10_000))
     });
     let leaves = page.await.expect("read");
-    leaves.iter().map(|(_, leaf)| read(leaf).expect("a record")).collect()
+    leaves.iter().map(|kept| read(&kept.leaf).expect("a record")).collect()
 }
 
 /// The bulletin of this number, counted again; what was recorded after it changes nothing.

@@ -84,7 +84,9 @@ pub async fn publish(
     let (id, days, figures) = (&made.form.id, made.period, made.figures.len());
     if format == Said::Text {
         println!("bulletin {number}: {id}, {}..{}, {figures} figures", days.from, days.to);
-        eprintln!("`hotline bulletin show {number}` prints it, `hotline bulletin --stamp {number}` makes its figures again");
+        eprintln!(
+            "`hotline bulletin show {number}` prints it, `hotline bulletin --stamp {number}` makes its figures again"
+        );
         return Ok(ExitCode::SUCCESS);
     }
     let said = json!({

@@ -23,9 +23,10 @@ pub(super) async fn look(store: &Store, config: &Config, findings: &mut Findings
         Err(Error::NoLog) => {
             let last = run_tx(&store.pool, "closure_records::last_id", &mut (), |tx, ()| {
                 Box::pin(closure_records::last_id(tx))
-            });
+            })
+            .await?;
             findings.add(
-                if last.await? == 0 { Grade::Sound } else { Grade::Look },
+                if last == 0 { Grade::Sound } else { Grade::Look },
                 code,
                 "还没有办结留痕日志：运行 hotline audit",
                 "there is no closure log yet: run hotline audit",

@@ -25,7 +25,10 @@ pub(super) fn bulletin() -> Board {
     .wide(16);
     let all = stat(
         text!("全市", "All"),
-        text!("所选指标全部部门合计；相等才写 100 %。", "The rate of all departments; 100 % only where both are equal."),
+        text!(
+            "所选指标全部部门合计；相等才写 100 %。",
+            "The rate of all departments; 100 % only where both are equal."
+        ),
         "string",
         record(
             "SELECT {share} AS share FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department = '*'",

@@ -130,7 +130,11 @@ pub(super) fn today() -> Board {
                 text!("延期申请等待答复。", "Extensions that wait for an answer."),
                 "extension_waiting",
             ),
-            count(text!("暂停计时", "Held"), text!("暂停计时的案件。", "Cases whose clock is held."), "parked"),
+            count(
+                text!("暂停计时", "Held"),
+                text!("暂停计时的案件。", "Cases whose clock is held."),
+                "parked",
+            ),
             by_department,
             backlog,
             list(
