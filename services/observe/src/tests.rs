@@ -28,7 +28,7 @@ fn values(label: &str) -> usize {
         "hotline" => 4,
         // … and `http`.
         "partition" => 13,
-        "calendar" => 4,
+        "calendar" | "witness" => 4,
         "version" | "status" => 1,
         "stage" => 5,
         "change" | "stop" => 2,

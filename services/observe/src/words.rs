@@ -133,6 +133,8 @@ fn literal(text: &str, lang: Lang) -> String {
         ("", _) | (_, Lang::En) => return text.to_owned(),
         ("overdue", _) => "已超期",
         ("due today", _) => "今日到期",
+        ("files", _) => "句柄",
+        ("threads", _) => "线程",
         ("open", _) => "在办",
         ("within 24 h", _) => "24 小时内到期",
         ("failed", _) => "失败",

@@ -4,7 +4,7 @@
 //! sum by the same statement. The sum of a listed month is that of its days in every snapshot; deltas stand beside both.
 
 use jiff::ToSpan as _;
-use jiff::civil::Date;
+use jiff::civil::{Date, date};
 use sqlx::{PgConnection, PgPool, Row as _};
 
 use super::first_day;
@@ -60,7 +60,7 @@ pub async fn sum_next(pool: &PgPool, today: Date) -> Result<Option<Date>, Error>
 async fn next(tx: &mut PgConnection, today: Date) -> Result<Option<Date>, Error> {
     let name = "tallies::sum_next";
     let Some(first_day) = first_day(tx).await? else { return Ok(None) };
-    let summed = whole(tx, (Date::MIN, Date::MAX)).await?;
+    let summed = whole(tx, (date(1, 1, 1), Date::MAX)).await?;
     let earlier = |month: &Date| month.checked_sub(1.month()).ok();
     let month = std::iter::successors(earlier(&today.first_of_month()), earlier)
         .take(MONTHS_MAX)

@@ -59,8 +59,8 @@ async fn a_reader_reads_the_views_of_boards_and_nothing_else() {
         "CREATE TABLE board.mine (a integer)",
         "CREATE TEMPORARY TABLE mine (a integer)",
         "SELECT lo_from_bytea(0, '\\x00')",
-        "LOCK TABLE activation_turn IN SHARE MODE",
-        "SELECT FROM turns FOR UPDATE",
+        "DO $$ BEGIN LOCK TABLE public.activation_turn IN SHARE MODE; END $$",
+        "SELECT FROM public.turns FOR UPDATE",
     ] {
         assert_eq!(code(&mut reader, forbidden.to_owned()).await, "42501", "{forbidden}");
     }

@@ -46,7 +46,7 @@ fn rated(id: &str, time: &str) -> Value {
 }
 
 fn reopened(id: &str, time: &str) -> Value {
-    event(id, "1", "reopened", time, &json!({ "reason": "unsolved" }))
+    event(id, "1", "reopened", time, &json!({ "reason": "dissatisfied" }))
 }
 
 impl Bench {

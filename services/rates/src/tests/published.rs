@@ -240,7 +240,7 @@ async fn a_published_bulletin_is_counted_again_from_closure_records_alone() {
     bench.send("D", &borrowed(&consultation(4, in_time))).await;
     bench.send("D", &[("urged", "2026-09-26T10:00:00+08:00", json!({}))]).await;
     bench.send("E", &borrowed(&consultation(5, late))).await;
-    let reopened = ("reopened", "2026-09-27T10:00:00+08:00", json!({ "reason": "unsolved" }));
+    let reopened = ("reopened", "2026-09-27T10:00:00+08:00", json!({ "reason": "dissatisfied" }));
     let given = ("dispatched", "2026-09-27T10:05:00+08:00", json!({ "department": "ZJJ", "role": "lead" }));
     bench.send("E", &[reopened]).await;
     bench.send("E", &[given]).await;

@@ -54,7 +54,7 @@ pub(super) fn audit() -> Board {
                 text!("见证拒签", "Witnesses that refuse"),
                 text!("看到过另一份日志的见证方数。", "Witnesses that have seen another log."),
                 "short",
-                one(format!("sum({}) or vector(0)", audit::REFUSED.name)),
+                one(format!("sum({}) or 0 * max({})", audit::REFUSED.name, audit::LOG_SIZE.name)),
                 See::Runbook("HotlineLogRollback"),
             )
             .limits(1.0, 1.0),
