@@ -83,10 +83,6 @@ impl Verified {
             }
         }
     }
-
-    /// What a record says of itself beside what its facts and its rulebook give. This is the place where deadlines and
-    /// verdicts are computed again.
-    fn judge(&mut self, _name: &str, _record: &[u8]) {}
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, VerifyFault> {
@@ -106,10 +102,7 @@ fn proven(name: &str, record: &[u8], proof: &[u8], trust: &Trust, verified: &mut
     let checked = Proof::parse(&String::from_utf8_lossy(proof))
         .and_then(|proof| proof.check(record, &trust.key, &trust.witnesses));
     match checked {
-        Ok(opened) => {
-            verified.opened(&opened, trust);
-            verified.judge(name, record);
-        }
+        Ok(opened) => verified.opened(&opened, trust),
         Err(fault) => verified.add(format!("{name}: {fault}")),
     }
 }
@@ -190,7 +183,6 @@ pub fn mirror(directory: &Path, trust: &Trust, progress: impl Fn(u64, u64)) -> R
         };
         let mut changed = BTreeSet::new();
         for leaf in leaves {
-            verified.judge(&format!("leaf {size}"), leaf);
             if tiles.push_leaf(size, leaf_hash(leaf), &mut changed).is_err() {
                 return Ok(verified);
             }

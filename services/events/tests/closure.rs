@@ -123,7 +123,7 @@ fn body(kind: u8, department: Code, dice: u8) -> Body {
             department,
             from,
             role,
-            reason: (dice % 5 == 0).then(|| "reorganisation".into()),
+            reason: (dice.is_multiple_of(5)).then(|| "reorganisation".into()),
             basis: None,
             own_limit: None,
             pin: None,
@@ -131,7 +131,7 @@ fn body(kind: u8, department: Code, dice: u8) -> Body {
         3 => Body::Signed { department, automatic: false },
         4 => Body::Held { reason: "parked".into(), stages: Vec::new(), until: None },
         5 => Body::Released { reason: "parked".into() },
-        6 if dice % 2 == 0 => {
+        6 if dice.is_multiple_of(2) => {
             Body::Extended { stage: "close".into(), grant: Grant::Limit(2, Unit::WorkingDay), by: None }
         }
         6 => Body::Extended {
@@ -149,8 +149,8 @@ fn body(kind: u8, department: Code, dice: u8) -> Body {
         15 => Body::Merged { into: "12345:2".into(), reason: None },
         16..=18 => {
             let method = ["call", "sms", "default"][usize::from(dice) % 3];
-            let satisfaction = (dice % 4 > 0).then_some(1 + dice % 5);
-            rated(satisfaction, dice % 7 > 0, method, solved[usize::from(dice) % 4])
+            let satisfaction = (!dice.is_multiple_of(4)).then_some(1 + dice % 5);
+            rated(satisfaction, !dice.is_multiple_of(7), method, solved[usize::from(dice) % 4])
         }
         19..=21 => Body::Reopened { reason: "unsolved".into() },
         22..=24 => Body::Ruled(Box::new(Ruled {
@@ -158,9 +158,9 @@ fn body(kind: u8, department: Code, dice: u8) -> Body {
             effect: effect[usize::from(dice / 5) % 4],
             reason: "weather".into(),
             document: "示例〔2026〕1号".into(),
-            by: (dice % 2 == 0).then(|| "HL".into()),
-            round: (dice % 3 == 0).then_some(1),
-            department: (dice % 4 == 0).then_some(department),
+            by: (dice.is_multiple_of(2)).then(|| "HL".into()),
+            round: (dice.is_multiple_of(3)).then_some(1),
+            department: (dice.is_multiple_of(4)).then_some(department),
         })),
         25 => Body::Refused { department: Some(department), ground: "no_jurisdiction".into() },
         26 => Body::Split { into: vec!["12345:3".into()] },
@@ -446,7 +446,9 @@ fn note(schema: &Value, node: &Value, at: &str, value: &Value, seen: &mut BTreeS
         }
     }
     if let (true, Some(items)) = (node["items"].is_object(), value.as_array()) {
-        items.iter().for_each(|item| note(schema, &node["items"], at, item, seen));
+        for item in items {
+            note(schema, &node["items"], at, item, seen);
+        }
     }
 }
 
@@ -534,7 +536,9 @@ fn the_schema_says_what_is_written_and_every_member_it_names_is_written() {
     for _ in 0..3_000 {
         let facts = case(facts_in(&life().new_tree(&mut runner).unwrap().current()), &rulebook);
         if is_judged(&fold(CASE, &facts, &rulebook)) {
-            leaves(&facts, &rulebook, &causes, Number::Nth(2)).iter().for_each(|leaf| check(leaf));
+            for leaf in leaves(&facts, &rulebook, &causes, Number::Nth(2)) {
+                check(&leaf);
+            }
         }
     }
     let mut pinned = facts_in(&vec![(10, 900, false, 0, 0)]);
@@ -561,7 +565,9 @@ fn the_schema_says_what_is_written_and_every_member_it_names_is_written() {
     check(&of_rulebook((1, &rulebook.hash), &files(), when, when)[0]);
     check(&bulletin(&figures()));
     let many: Files = (0..900).map(|n| (format!("codes/{n}.csv"), Vec::new())).collect();
-    of_rulebook((1, &rulebook.hash), &many, when, when).iter().for_each(|leaf| check(leaf));
+    for leaf in of_rulebook((1, &rulebook.hash), &many, when, when) {
+        check(&leaf);
+    }
     let mut all = BTreeSet::new();
     for (name, definition) in schema["$defs"].as_object().unwrap() {
         members(definition, name, &mut all);

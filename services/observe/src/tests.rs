@@ -25,10 +25,9 @@ fn values(label: &str) -> usize {
         "receiver" => 301,
         // … and `other`.
         "source" => 9,
-        "hotline" => 4,
         // … and `http`.
         "partition" => 13,
-        "calendar" | "witness" => 4,
+        "hotline" | "calendar" | "witness" => 4,
         "version" | "status" => 1,
         "stage" => 5,
         "change" | "stop" => 2,

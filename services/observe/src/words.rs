@@ -23,7 +23,7 @@ pub(crate) fn heading(column: &str) -> Option<Text> {
         "due_on" => text!("最后期限日", "Last day in time"),
         "due_today" => text!("今日到期", "Due today"),
         "first_due" => text!("最早到期", "First due"),
-        "fold_pending" => text!("重算未完", "Fold pending"),
+        "fold_pending" | "pending" => text!("重算未完", "Fold pending"),
         "fold_version" => text!("程序版本", "Fold version"),
         "groups" => text!("组别", "Groups"),
         "high" => text!("95% 上限", "95 % up to"),
@@ -31,17 +31,15 @@ pub(crate) fn heading(column: &str) -> Option<Text> {
         "hours_left" => text!("剩余小时", "Hours left"),
         "hours_waiting" => text!("已等小时", "Hours waiting"),
         "in_time" => text!("限内提交", "Submitted in time"),
-        "is_open" => text!("在办", "Open"),
         "last_received_at" => text!("最近一件", "Last received"),
         "low" => text!("95% 下限", "95 % from"),
         "month" => text!("月份", "Month"),
         "name" => text!("名称", "Name"),
         "numerator" => text!("分子", "Numerator"),
-        "open" => text!("在办", "Open"),
+        "is_open" | "open" => text!("在办", "Open"),
         "overdue" => text!("已超期", "Overdue"),
         "p50" => text!("中位数", "Median"),
         "p90" => text!("九成位", "Ninth decile"),
-        "pending" => text!("重算未完", "Fold pending"),
         "points" => text!("得分", "Points"),
         "positions" => text!("数据位点", "Positions"),
         "rank" => text!("名次", "Rank"),
@@ -55,14 +53,13 @@ pub(crate) fn heading(column: &str) -> Option<Text> {
         "rulebook_seq" => text!("规则库序号", "Rulebook no."),
         "score" => text!("综合得分", "Score"),
         "sign_due_at" => text!("签收时限", "Sign by"),
-        "share" => text!("比率", "Rate"),
         "since" => text!("自", "Since"),
         "stage" => text!("环节", "Stage"),
         "state" => text!("状态", "State"),
         "terms" => text!("权重与底线", "Weights and floors"),
         "unsigned" => text!("未签收", "Unsigned"),
         "until" => text!("至", "Until"),
-        "value" => text!("比率", "Rate"),
+        "share" | "value" => text!("比率", "Rate"),
         "version" => text!("版本", "Version"),
         "waiting_for" => text!("等待单位", "Waiting for"),
         "within_24h" => text!("24 小时内到期", "Due within 24 h"),
@@ -121,7 +118,7 @@ pub(crate) fn legend(legend: &str, lang: Lang) -> String {
     while let Some((before, after)) = rest.split_once("{{") {
         let (label, after) = after.split_once("}}").expect("a label of a legend ends");
         told += &literal(before, lang);
-        told += &format!("{{{{{label}}}}}");
+        told.extend(["{{", label, "}}"]);
         rest = after;
     }
     told + &literal(rest, lang)
@@ -135,6 +132,7 @@ fn literal(text: &str, lang: Lang) -> String {
         ("due today", _) => "今日到期",
         ("files", _) => "句柄",
         ("threads", _) => "线程",
+        ("up", _) => "已运行",
         ("open", _) => "在办",
         ("within 24 h", _) => "24 小时内到期",
         ("failed", _) => "失败",
@@ -174,7 +172,7 @@ pub(crate) fn sql(sql: &str, lang: Lang) -> String {
     while let Some((before, after)) = rest.split_once('{') {
         let (column, after) = after.split_once('}').expect("a column of a query ends");
         told += before;
-        told += &match (column, lang) {
+        let asked = match (column, lang) {
             ("numerator" | "denominator", _) => format!("{column} / scale::double precision"),
             ("share", _) => SHARE.to_owned(),
             ("name", Lang::Zh) => "name_zh".to_owned(),
@@ -187,6 +185,7 @@ pub(crate) fn sql(sql: &str, lang: Lang) -> String {
                 )
             }
         };
+        told += &asked;
         rest = after;
     }
     told + rest

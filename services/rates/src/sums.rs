@@ -27,14 +27,18 @@ pub(crate) async fn read(
             for (_, table) in of_days.iter_mut() {
                 let weights = table.weights(basis, measure);
                 if !weights.is_empty() {
-                    cells.iter().for_each(|(cell, value)| table.add_weighed(&weights, cell, *value));
+                    for (cell, value) in &cells {
+                        table.add_weighed(&weights, cell, *value);
+                    }
                 }
             }
         }
     }
     let asked = tables.iter().map(|(_, table)| table.needs_open()).max().unwrap_or_default();
     cases::open_clocks(tx, asked, as_of, |open| {
-        tables.iter_mut().for_each(|(_, table)| table.add_open(open, as_of));
+        for (_, table) in tables.iter_mut() {
+            table.add_open(open, as_of);
+        }
     })
     .await
 }

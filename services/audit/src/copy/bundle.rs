@@ -99,8 +99,8 @@ impl Bundle<'_> {
         let mut after = 0;
         loop {
             let page = closure_records::page(tx, &self.wanted.which, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.id;
+            let Some(end) = page.last() else { break };
+            after = end.id;
             let wanted = self.wanted;
             for kept in page.iter().filter(|kept| wanted.wants(kept)) {
                 if let Err(fault) = self.add(tx, kept).await? {

@@ -277,19 +277,15 @@ impl Check<'_> {
     }
 
     fn leaf(&mut self, sealed: &Sealed) -> Option<Digest> {
-        match &sealed.leaf {
-            Some(leaf) => {
-                if let Some(what) = disagreement(sealed, leaf) {
-                    self.checked.add("columns", what);
-                }
-                Some(leaf_hash(leaf))
-            }
-            None => {
-                let what = format!("record {} of leaf {} is gone", sealed.record, sealed.index);
-                self.checked.add("record_gone", what);
-                None
-            }
+        let Some(leaf) = &sealed.leaf else {
+            let what = format!("record {} of leaf {} is gone", sealed.record, sealed.index);
+            self.checked.add("record_gone", what);
+            return None;
+        };
+        if let Some(what) = disagreement(sealed, leaf) {
+            self.checked.add("columns", what);
         }
+        Some(leaf_hash(leaf))
     }
 
     /// Compares the claims of this size with the root that it has.

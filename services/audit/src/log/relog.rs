@@ -2,6 +2,7 @@
 
 use hotline_postgres::closure_log::{self, Growth, Signed, State, Turn};
 use hotline_postgres::closure_records::{self, Leaf};
+use hotline_postgres::seal::hex;
 use hotline_postgres::{Error as Store, PgConnection, installation, run_read_tx, run_tx};
 use jiff::Timestamp;
 use serde_json::json;
@@ -76,10 +77,10 @@ async fn begin(config: &AuditConfig, parts: &Parts, reason: &str) -> Result<Begu
     if !outside.replace(before.as_deref(), &note).map_err(file)? {
         return Err(Error::Sealing);
     }
-    let signed = Signed { log, size: begun.size, signed_at: (parts.now)(), note };
-    let mut signed = (begun.epoch, signed);
-    run_tx(&parts.pool, "audit::sign", &mut signed, |tx, (epoch, signed)| {
-        Box::pin(closure_log::note_signed(tx, *epoch, signed))
+    let checkpoint = Signed { log, size: begun.size, signed_at: (parts.now)(), note };
+    let mut noted = (begun.epoch, checkpoint);
+    run_tx(&parts.pool, "audit::sign", &mut noted, |tx, (epoch, checkpoint)| {
+        Box::pin(closure_log::note_signed(tx, *epoch, checkpoint))
     })
     .await?;
     Ok(Begun { origin, key: signer.key().to_string(), old: said_before })
@@ -88,10 +89,6 @@ async fn begin(config: &AuditConfig, parts: &Parts, reason: &str) -> Result<Begu
 /// The number of a log, from its name.
 fn number_of(origin: &str) -> Option<i32> {
     origin.rsplit_once("/log")?.1.parse().ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One transaction: the new log with its first leaf.

@@ -3,6 +3,7 @@
 //! A note is added to the file of its month, then it takes the place of the last one; both are on disk before anybody is
 //! told. A process that dies in between has told nobody.
 
+use hotline_postgres::seal::hex;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -135,6 +136,6 @@ fn name_of(origin: &str) -> String {
         .take(60)
         .collect();
     let hash = digest(&SHA256, origin.as_bytes());
-    let tail: String = hash.as_ref()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+    let tail = hex(&hash.as_ref()[..4]);
     format!("{plain}-{tail}")
 }

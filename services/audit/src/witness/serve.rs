@@ -26,6 +26,9 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// As the specification names it.
 const SIZE: &str = "text/x.tlog.size";
 
+/// The witness and its clock.
+type Shared = (Arc<Witness>, fn() -> Timestamp);
+
 /// `POST /add-checkpoint`.
 pub fn router(witness: Arc<Witness>, now: fn() -> Timestamp) -> Router {
     Router::new()
@@ -34,10 +37,7 @@ pub fn router(witness: Arc<Witness>, now: fn() -> Timestamp) -> Router {
         .with_state((witness, now))
 }
 
-async fn add_checkpoint(
-    State((witness, now)): State<(Arc<Witness>, fn() -> Timestamp)>,
-    body: String,
-) -> Response {
+async fn add_checkpoint(State((witness, now)): State<Shared>, body: String) -> Response {
     // It waits for a disk.
     let looked = tokio::task::spawn_blocking(move || witness.add_checkpoint(&body, now())).await;
     match looked {

@@ -72,7 +72,7 @@ pub(super) fn decode_open(bytes: &[u8]) -> Result<OpenClocks, ScoreError> {
     let hotline = reader.string()?;
     reader.list(|reader| {
         // As `read` reads them: five places and flags, six days, the value.
-        for _ in 0..5 + Basis::ALL.len() + 1 {
+        for _ in 0..=(5 + Basis::ALL.len()) {
             reader.number()?;
         }
         Ok(())

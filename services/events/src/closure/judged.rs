@@ -100,7 +100,7 @@ fn write(view: &View, rules: &mut Rules<'_>, out: &mut Out) {
         .iter()
         .flat_map(|round| &round.steps)
         .filter_map(|step| match &step.body {
-            Body::Ruled(ruled) => Some((step, &**ruled)),
+            Body::Ruled(body) => Some((step, &**body)),
             _ => None,
         })
         .filter(|(_, ruled)| {

@@ -92,9 +92,9 @@ async fn each_change_of_what_was_decided_is_a_record_and_nothing_else_is() {
     bench.send(&mut claim, &reopened("e5", "2026-03-05T05:00:00Z")).await;
     bench.send(&mut claim, &event("e6", "1", "urged", "2026-03-05T06:00:00Z", &json!({}))).await;
     bench.send(&mut claim, &closed("e7", "2026-03-06T05:00:00Z")).await;
-    let ruled =
+    let exclusion =
         json!({ "indicator": "close", "effect": "exclude", "reason": "weather", "document": "示例1号" });
-    bench.send(&mut claim, &event("e8", "1", "ruled", "2026-03-07T05:00:00Z", &ruled)).await;
+    bench.send(&mut claim, &event("e8", "1", "ruled", "2026-03-07T05:00:00Z", &exclusion)).await;
     let corrects = json!({ "source": "/hotline/12345", "id": "e7", "type": "hotline.case.closed.v1" });
     let voided = json!({ "corrects": corrects, "void": true });
     assert_eq!(
