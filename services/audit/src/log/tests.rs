@@ -128,71 +128,71 @@ fn halt(result: Result<State, Error>) -> &'static str {
 
 #[tokio::test]
 async fn what_is_committed_is_sealed_signed_and_proven() {
-    let stage = Stage::new().await;
-    assert_eq!(stage.seal().await.unwrap().size, 0);
-    assert!(!stage.file().exists(), "nothing was signed yet");
-    stage.write(0, 700).await;
-    let state = stage.seal().await.unwrap();
+    let bench = Stage::new().await;
+    assert_eq!(bench.seal().await.unwrap().size, 0);
+    assert!(!bench.file().exists(), "nothing was signed yet");
+    bench.write(0, 700).await;
+    let state = bench.seal().await.unwrap();
     assert_eq!((state.size, state.log), (700, 1));
-    let key = stage.key().await;
-    let opened = open(&fs::read_to_string(stage.file()).unwrap(), &key, &[]).unwrap();
+    let key = bench.key().await;
+    let opened = open(&fs::read_to_string(bench.file()).unwrap(), &key, &[]).unwrap();
     assert_eq!((opened.size, opened.root), (700, state.root));
     for record in [1, 256, 700] {
-        let proof = proof_of(&stage.parts.pool, record).await.unwrap();
+        let proof = proof_of(&bench.parts.pool, record).await.unwrap();
         assert_eq!(proof.index, u64::try_from(record).unwrap() - 1);
         let leaf = leaf(usize::try_from(record - 1).unwrap());
         assert!(proof.check(&leaf, &key, &[]).is_ok());
         assert!(proof.check(b"another", &key, &[]).is_err());
     }
-    assert!(matches!(proof_of(&stage.parts.pool, 701).await, Err(Error::NotSealed { id: 701 })));
-    let checked = stage.check().await;
+    assert!(matches!(proof_of(&bench.parts.pool, 701).await, Err(Error::NotSealed { id: 701 })));
+    let checked = bench.check().await;
     assert!(checked.is_sound(), "{:?}", checked.findings);
     assert_eq!((checked.leaves, checked.tiles), (700, 4));
-    let standing = standing::standing(&stage.config, &stage.parts).await.unwrap();
+    let standing = standing::standing(&bench.config, &bench.parts).await.unwrap();
     assert_eq!((standing.size, standing.signed, standing.waiting), (700, 700, 0));
 }
 
 #[tokio::test]
 async fn small_steps_give_the_tree_of_one_large_step() {
-    let mut stage = Stage::new().await;
-    stage.config.seal_records_max = 7;
-    stage.write(0, 300).await;
-    let small = stage.seal().await.unwrap();
+    let mut bench = Stage::new().await;
+    bench.config.seal_records_max = 7;
+    bench.write(0, 300).await;
+    let small = bench.seal().await.unwrap();
     let other = Stage::new().await;
     other.write(0, 300).await;
     assert_eq!(small.root, other.seal().await.unwrap().root);
-    assert!(stage.check().await.is_sound());
+    assert!(bench.check().await.is_sound());
 }
 
 #[tokio::test]
 async fn a_record_that_commits_late_is_sealed_after_those_that_came_before() {
-    let stage = Stage::new().await;
-    stage.write(0, 3).await;
-    stage.seal().await.unwrap();
-    let mut late = stage.database.pool.begin().await.unwrap();
+    let bench = Stage::new().await;
+    bench.write(0, 3).await;
+    bench.seal().await.unwrap();
+    let mut late = bench.database.pool.begin().await.unwrap();
     let leaf = Leaf { case_id: None, kind: "late", bytes: b"late".to_vec() };
     let id = closure_records::append_one(&mut late, &leaf, NOW).await.unwrap();
-    stage.write(3, 6).await;
-    let state = stage.seal().await.unwrap();
+    bench.write(3, 6).await;
+    let state = bench.seal().await.unwrap();
     assert_eq!(state.size, 6);
     assert!(state.settled_to < id, "it may still come");
     late.commit().await.unwrap();
-    let state = stage.seal().await.unwrap();
+    let state = bench.seal().await.unwrap();
     assert_eq!(state.size, 7);
     assert_eq!(state.settled_to, id + 3, "nothing can come any more");
-    assert_eq!(proof_of(&stage.parts.pool, id).await.unwrap().index, 6);
-    assert!(stage.check().await.is_sound());
+    assert_eq!(proof_of(&bench.parts.pool, id).await.unwrap().index, 6);
+    assert!(bench.check().await.is_sound());
 }
 
 #[tokio::test]
 async fn ids_that_were_rolled_back_hold_up_nothing() {
-    let stage = Stage::new().await;
-    let mut gone = stage.database.pool.begin().await.unwrap();
+    let bench = Stage::new().await;
+    let mut gone = bench.database.pool.begin().await.unwrap();
     let leaf = Leaf { case_id: None, kind: "gone", bytes: b"gone".to_vec() };
     closure_records::append_one(&mut gone, &leaf, NOW).await.unwrap();
     gone.rollback().await.unwrap();
-    stage.write(0, 3).await;
-    let state = stage.seal().await.unwrap();
+    bench.write(0, 3).await;
+    let state = bench.seal().await.unwrap();
     assert_eq!((state.size, state.settled_to), (3, 4));
 }
 
@@ -200,14 +200,14 @@ async fn ids_that_were_rolled_back_hold_up_nothing() {
 async fn lost_commits_leave_one_chain() {
     for transaction in ["audit::seal", "audit::sign", "audit::take_over"] {
         for loss in [Loss::OfTheCommit, Loss::OfTheAnswer] {
-            let stage = Stage::new().await;
-            stage.write(0, 5).await;
-            stage.seal().await.unwrap();
-            stage.write(5, 9).await;
-            lose_next(&stage.database.pool, transaction, loss);
-            assert!(stage.seal().await.is_err(), "{transaction} was lost");
-            assert_eq!(stage.seal().await.unwrap().size, 9, "{transaction}, {loss:?}");
-            let checked = stage.check().await;
+            let bench = Stage::new().await;
+            bench.write(0, 5).await;
+            bench.seal().await.unwrap();
+            bench.write(5, 9).await;
+            lose_next(&bench.database.pool, transaction, loss);
+            assert!(bench.seal().await.is_err(), "{transaction} was lost");
+            assert_eq!(bench.seal().await.unwrap().size, 9, "{transaction}, {loss:?}");
+            let checked = bench.check().await;
             assert!(checked.is_sound(), "{transaction}, {loss:?}: {:?}", checked.findings);
         }
     }
@@ -215,62 +215,62 @@ async fn lost_commits_leave_one_chain() {
 
 #[tokio::test]
 async fn one_session_seals_and_whoever_sealed_before_moves_nothing() {
-    let stage = Stage::new().await;
-    stage.write(0, 5).await;
-    let before = stage.seal().await.unwrap();
-    let turn = Turn::take(&stage.parts.pool).await.unwrap().unwrap();
-    assert!(Turn::take(&stage.parts.pool).await.unwrap().is_none());
-    assert!(matches!(stage.seal().await, Err(Error::Sealing)));
+    let bench = Stage::new().await;
+    bench.write(0, 5).await;
+    let before = bench.seal().await.unwrap();
+    let turn = Turn::take(&bench.parts.pool).await.unwrap().unwrap();
+    assert!(Turn::take(&bench.parts.pool).await.unwrap().is_none());
+    assert!(matches!(bench.seal().await, Err(Error::Sealing)));
     turn.give_back().await.unwrap();
-    stage.write(5, 6).await;
-    stage.seal().await.unwrap();
+    bench.write(5, 6).await;
+    bench.seal().await.unwrap();
     let mut growth =
         closure_log::Growth { before, records: vec![99], tiles: Vec::new(), root: [0; 32], settled_to: 99 };
     let grown =
-        run_tx(&stage.parts.pool, "test", &mut growth, |tx, growth| Box::pin(closure_log::grow(tx, growth)));
+        run_tx(&bench.parts.pool, "test", &mut growth, |tx, growth| Box::pin(closure_log::grow(tx, growth)));
     assert_eq!(grown.await.unwrap_err().code(), "fenced");
 }
 
 #[tokio::test]
 async fn a_database_older_than_the_file_stands_still_until_a_new_log_says_so() {
-    let stage = Stage::new().await;
-    stage.write(0, 300).await;
-    stage.seal().await.unwrap();
-    stage.back_up().await;
-    stage.write(300, 310).await;
-    stage.seal().await.unwrap();
-    let signed = fs::read_to_string(stage.file()).unwrap();
-    stage.restore().await;
-    stage.write(0, 50).await;
-    assert_eq!(halt(stage.seal().await), "log_rollback");
-    assert!(!stage.check().await.is_sound());
-    assert_eq!(fs::read_to_string(stage.file()).unwrap(), signed, "the file stays as it was");
+    let bench = Stage::new().await;
+    bench.write(0, 300).await;
+    bench.seal().await.unwrap();
+    bench.back_up().await;
+    bench.write(300, 310).await;
+    bench.seal().await.unwrap();
+    let signed = fs::read_to_string(bench.file()).unwrap();
+    bench.restore().await;
+    bench.write(0, 50).await;
+    assert_eq!(halt(bench.seal().await), "log_rollback");
+    assert!(!bench.check().await.is_sound());
+    assert_eq!(fs::read_to_string(bench.file()).unwrap(), signed, "the file stays as it was");
 
-    let begun = relog(&stage.config, &stage.parts, "restored").await.unwrap();
+    let begun = relog(&bench.config, &bench.parts, "restored").await.unwrap();
     assert!(begun.origin.ends_with("/log2"));
     assert_eq!(begun.old.map(|(_, size)| size), Some(310));
-    let state = stage.seal().await.unwrap();
+    let state = bench.seal().await.unwrap();
     assert_eq!((state.log, state.size), (2, 351), "its first leaf, then everything that there is");
-    let proof = proof_of(&stage.parts.pool, 1).await.unwrap();
+    let proof = proof_of(&bench.parts.pool, 1).await.unwrap();
     assert!(proof.index > 0);
-    assert!(stage.check().await.is_sound());
-    let mut connection = stage.database.pool.acquire().await.unwrap();
+    assert!(bench.check().await.is_sound());
+    let mut connection = bench.database.pool.acquire().await.unwrap();
     let kept = count(
         &mut connection,
         "SELECT count(*) FROM closure_records JOIN closure_seals ON id = record_id
           WHERE log = 2 AND leaf_index = 0 AND kind = 'relog' AND position('log1\\n310\\n' IN convert_from(leaf, 'UTF8')) > 0",
     );
     assert_eq!(kept.await, 1, "the old checkpoint is its first leaf");
-    assert_eq!(fs::read_to_string(stage.dir.path().join("away/log.checkpoint.log1")).unwrap(), signed);
+    assert_eq!(fs::read_to_string(bench.dir.path().join("away/log.checkpoint.log1")).unwrap(), signed);
 }
 
 #[tokio::test]
 async fn a_tree_that_does_not_begin_with_what_was_signed_is_not_signed() {
-    let stage = Stage::new().await;
-    stage.write(0, 20).await;
-    stage.seal().await.unwrap();
+    let bench = Stage::new().await;
+    bench.write(0, 20).await;
+    bench.seal().await.unwrap();
     // Somebody changes a record and makes the tree anew, as large as it was and then larger.
-    stage
+    bench
         .execute(
             "UPDATE closure_records SET leaf = 'altered' WHERE id = 3;
              TRUNCATE closure_seals, log_tiles, log_checkpoints, log_cosignatures;
@@ -278,65 +278,65 @@ async fn a_tree_that_does_not_begin_with_what_was_signed_is_not_signed() {
         )
         .await;
     let other = Stage::new().await;
-    let away = stage.file().with_extension("away");
-    fs::rename(stage.file(), &away).unwrap();
-    stage.write(20, 30).await;
-    assert_eq!(stage.seal().await.unwrap().size, 30);
-    fs::rename(&away, stage.file()).unwrap();
-    assert_eq!(halt(stage.seal().await), "log_rollback");
+    let away = bench.file().with_extension("away");
+    fs::rename(bench.file(), &away).unwrap();
+    bench.write(20, 30).await;
+    assert_eq!(bench.seal().await.unwrap().size, 30);
+    fs::rename(&away, bench.file()).unwrap();
+    assert_eq!(halt(bench.seal().await), "log_rollback");
     drop(other);
 }
 
 #[tokio::test]
 async fn a_file_that_is_missing_stands_still_until_somebody_adopts_what_there_is() {
-    let stage = Stage::new().await;
-    stage.write(0, 20).await;
-    stage.seal().await.unwrap();
-    fs::remove_file(stage.file()).unwrap();
-    assert_eq!(halt(stage.seal().await), "log_file_missing");
-    let (_, size) = adopt(&stage.parts, "the volume was lost").await.unwrap();
+    let bench = Stage::new().await;
+    bench.write(0, 20).await;
+    bench.seal().await.unwrap();
+    fs::remove_file(bench.file()).unwrap();
+    assert_eq!(halt(bench.seal().await), "log_file_missing");
+    let (_, size) = adopt(&bench.parts, "the volume was lost").await.unwrap();
     assert_eq!(size, 20);
-    assert_eq!(stage.seal().await.unwrap().size, 21, "a record says that it happened");
-    assert!(stage.check().await.is_sound());
+    assert_eq!(bench.seal().await.unwrap().size, 21, "a record says that it happened");
+    assert!(bench.check().await.is_sound());
 }
 
 #[tokio::test]
 async fn a_file_that_was_altered_is_no_reason_to_go_on() {
-    let stage = Stage::new().await;
-    stage.write(0, 20).await;
-    stage.seal().await.unwrap();
-    let note = fs::read_to_string(stage.file()).unwrap();
+    let bench = Stage::new().await;
+    bench.write(0, 20).await;
+    bench.seal().await.unwrap();
+    let note = fs::read_to_string(bench.file()).unwrap();
     for altered in
         [note.replace("\n20\n", "\n19\n"), String::new(), "x".repeat(100_000), note[..40].to_owned()]
     {
-        fs::write(stage.file(), altered).unwrap();
-        assert_eq!(halt(stage.seal().await), "log_file_unfit");
+        fs::write(bench.file(), altered).unwrap();
+        assert_eq!(halt(bench.seal().await), "log_file_unfit");
     }
 }
 
 #[tokio::test]
 async fn a_key_is_made_with_the_first_log_and_never_after_it() {
-    let stage = Stage::new().await;
-    stage.write(0, 20).await;
-    stage.seal().await.unwrap();
-    let first = stage.key().await;
-    fs::remove_file(&stage.parts.places.key_file).unwrap();
-    assert_eq!(halt(stage.seal().await), "log_key_missing");
-    assert!(!stage.parts.places.key_file.exists());
-    relog(&stage.config, &stage.parts, "the key was lost").await.unwrap();
-    assert_eq!(stage.seal().await.unwrap().size, 21);
-    assert_ne!(stage.key().await, first);
-    assert!(stage.check().await.is_sound());
+    let bench = Stage::new().await;
+    bench.write(0, 20).await;
+    bench.seal().await.unwrap();
+    let first = bench.key().await;
+    fs::remove_file(&bench.parts.places.key_file).unwrap();
+    assert_eq!(halt(bench.seal().await), "log_key_missing");
+    assert!(!bench.parts.places.key_file.exists());
+    relog(&bench.config, &bench.parts, "the key was lost").await.unwrap();
+    assert_eq!(bench.seal().await.unwrap().size, 21);
+    assert_ne!(bench.key().await, first);
+    assert!(bench.check().await.is_sound());
 }
 
 #[tokio::test]
 async fn a_database_without_a_log_beside_a_file_is_an_older_one() {
-    let stage = Stage::new().await;
-    stage.write(0, 20).await;
-    stage.seal().await.unwrap();
-    stage.execute("TRUNCATE log_state, closure_seals, log_tiles, log_checkpoints, log_cosignatures").await;
-    assert_eq!(halt(stage.seal().await), "log_rollback");
-    let begun = relog(&stage.config, &stage.parts, "restored a backup of before").await.unwrap();
+    let bench = Stage::new().await;
+    bench.write(0, 20).await;
+    bench.seal().await.unwrap();
+    bench.execute("TRUNCATE log_state, closure_seals, log_tiles, log_checkpoints, log_cosignatures").await;
+    assert_eq!(halt(bench.seal().await), "log_rollback");
+    let begun = relog(&bench.config, &bench.parts, "restored a backup of before").await.unwrap();
     assert!(begun.origin.ends_with("/log2"), "never the name of a log that was");
 }
 
@@ -348,11 +348,11 @@ async fn tables_that_contradict_each_other_are_not_sealed_into() {
         "UPDATE log_tiles SET data = set_byte(data, 600, 1 # get_byte(data, 600))",
         "DELETE FROM log_tiles",
     ] {
-        let stage = Stage::new().await;
-        stage.write(0, 20).await;
-        stage.seal().await.unwrap();
-        stage.execute(sql).await;
-        let code = halt(stage.seal().await);
+        let bench = Stage::new().await;
+        bench.write(0, 20).await;
+        bench.seal().await.unwrap();
+        bench.execute(sql).await;
+        let code = halt(bench.seal().await);
         assert!([Halt::Damaged { size: 0 }.code(), "log_rollback"].contains(&code), "{sql}: {code}");
     }
 }

@@ -215,6 +215,7 @@ mod tests {
     use sha2::Sha256;
 
     use super::*;
+    use hotline_postgres::seal::hex;
 
     fn leaf(n: u64) -> Vec<u8> {
         format!("leaf {n}").into_bytes()
@@ -234,10 +235,6 @@ mod tests {
         let mut tree = MemoryBackedTree::new();
         (0..size).for_each(|n| tree.push(leaf(n)));
         tree
-    }
-
-    fn hex(digest: &Digest) -> String {
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The tree of the reference implementation's tests, which RFC 6962 points to.
