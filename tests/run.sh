@@ -20,7 +20,7 @@ observe() {
   say "lists and rates that boards read, and an independent script"
   python3 tests/observe/worklists.py run
   say "tests of the rules, and rules that are not quite right"
-  python3 tests/observe/mutants.py
+  python3 tests/observe/mutants.py --sample "${HOTLINE_MUTANTS:-40}"
   say "boards and alerts on a real Prometheus and Alertmanager"
   python3 tests/observe/observe.py
 }
