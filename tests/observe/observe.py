@@ -417,7 +417,7 @@ def faults(found: dict[str, dict], prometheus: Prometheus, reader: Reader, expec
         "a column dropped": of_record("hours_late", "hours_gone"),
         "a view dropped": of_record("FROM worklist_counts", "FROM worklist_sums"),
         "the ranking of nobody": of_record("hotline = '$hotline' AND department <> '*' ORDER BY rank", "hotline = 'nobody' AND department <> '*' ORDER BY rank"),
-        "a numerator that is the denominator": of_record("SELECT numerator FROM rates_of_record", "SELECT denominator AS numerator FROM rates_of_record"),
+        "a numerator that is the denominator": of_record("SELECT numerator / scale", "SELECT denominator / scale"),
         "overdue cases that are open ones": of_record("sum(overdue), 0)::bigint AS cases", "sum(open), 0)::bigint AS cases"),
         "a list that is another": of_record("FROM overdue ORDER BY", "FROM due_today, LATERAL (SELECT 0 AS hours_late) AS x ORDER BY"),
         "a backlog of nothing": of_record("FROM backlog_by_age GROUP", "FROM backlog_by_age WHERE false GROUP"),

@@ -8,6 +8,7 @@ What it does not know is an error: a panel that nobody computes is a panel that 
 from __future__ import annotations
 
 import csv
+import decimal
 import json
 import math
 import pathlib
@@ -62,6 +63,18 @@ def micros(text: str | None) -> int | None:
 
 def share(numerator: float, denominator: float) -> float | None:
     return numerator / denominator if denominator else None
+
+
+def told(row: dict) -> str | None:
+    """A rate in words: 100 % only where both are equal, what is no share as a number."""
+    numerator, denominator = (decimal.Decimal(str(row[name])) for name in ["numerator", "denominator"])
+    if not denominator:
+        return None
+    hundredth = decimal.Decimal("0.01")
+    if not 0 <= numerator <= denominator:
+        return str((numerator / denominator).quantize(hundredth, decimal.ROUND_HALF_UP))
+    percent = (100 * numerator / denominator).quantize(hundredth, decimal.ROUND_HALF_UP)
+    return f"{percent if numerator == denominator else min(percent, 100 - hundredth)} %"
 
 
 def wilson(numerator: float, denominator: float) -> tuple[float | None, float | None]:
@@ -166,13 +179,13 @@ class Expected:
         return next(row for row in self._rate(chosen, chosen["month"], chosen["rate"]) if row["by"]["department"] == "*")
 
     def _bulletin_all(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
-        return [{"value": self._whole(chosen)["value"]}], True
+        return [{"share": told(self._whole(chosen))}], True
 
     def _bulletin_numerator(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
-        return [{"numerator": self._whole(chosen)["numerator"]}], True
+        return [{"cases": self._whole(chosen)["numerator"]}], True
 
     def _bulletin_denominator(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
-        return [{"denominator": self._whole(chosen)["denominator"]}], True
+        return [{"cases": self._whole(chosen)["denominator"]}], True
 
     def _bulletin_as_of(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
         return [{"at": Between(self.began * 1000, time.time() * 1000)}], True
@@ -186,7 +199,7 @@ class Expected:
             if row["by"]["department"] != "*":
                 low, high = wilson(row["numerator"], row["denominator"])
                 rows.append({"rank": row["rank"], "department": self.named(row["by"]["department"], lang), "department_group": row["group"],
-                             "numerator": row["numerator"], "denominator": row["denominator"], "value": row["value"], "low": low, "high": high})
+                             "numerator": row["numerator"], "denominator": row["denominator"], "share": told(row), "low": low, "high": high})
         return rows, False
 
     def _bulletin_definition(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
@@ -201,7 +214,7 @@ class Expected:
 
     def _bulletin_definitions_side_by_side(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
         return [{"rate": row["rate"], "name": self.definitions[row["rate"]]["name"][lang], "version": self.definitions[row["rate"]]["version"],
-                 "numerator": row["numerator"], "denominator": row["denominator"], "value": row["value"]}
+                 "numerator": row["numerator"], "denominator": row["denominator"], "share": told(row)}
                 for row in self.replay(chosen["month"], chosen["hotline"]) if "rate" in row and row["by"]["department"] == "*"], False
 
     def _bulletin_composite_scores(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
@@ -230,7 +243,7 @@ class Expected:
 
     def _audit_signs_of_gaming(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
         return [{"month": month[:7], "rate": row["rate"], "name": self.definitions[row["rate"]]["name"][lang], "numerator": row["numerator"],
-                 "denominator": row["denominator"], "value": row["value"]}
+                 "denominator": row["denominator"], "share": told(row)}
                 for month in self.months for row in self.replay(month, "*")
                 if row.get("rate", "").startswith("gaming.") and row["by"]["department"] == "*"], False
 
