@@ -149,6 +149,8 @@ class Suite:
         # The shortest first: most is found there.
         for path in sorted(paths, key=lambda path: ORDER.index(path.name)):
             done = subprocess.run([self.promtool, "test", "rules", path.name], cwd=folder, capture_output=True, text=True, timeout=SECONDS_MAX)
+            if done.returncode < 0:
+                raise SystemExit(f"mutants: promtool was ended by signal {-done.returncode}: nothing is known")
             if done.returncode:
                 return False
         return True
