@@ -25,12 +25,10 @@ observe() {
   python3 tests/observe/observe.py
 }
 
-# The closure log: programs that are not ours look at fresh proofs, ten thousand alterations, sealers that are killed.
+# The closure log: programs that are not ours look at fresh proofs, sealers that are killed.
 audit() {
   say "proofs, and the programs of others"
   python3 tests/audit/outsiders.py
-  say "ten thousand random alterations of the closure log"
-  HOTLINE_ALTERATIONS=${HOTLINE_ALTERATIONS:-10000} cargo test -p hotline-audit --locked alterations -- --nocapture
   say "sealers that are killed"
   python3 tests/audit/kills.py --kills "${HOTLINE_KILLS:-50}"
 }
@@ -47,6 +45,8 @@ case "${1:-all}" in
     exit ;;
   audit)
     cargo build --release --locked -p hotline
+    say "ten thousand random alterations of the closure log"
+    HOTLINE_ALTERATIONS=${HOTLINE_ALTERATIONS:-10000} cargo test -p hotline-audit --locked alterations
     audit
     say "all passed"
     exit ;;
@@ -75,8 +75,8 @@ else
   printf '\n!! NO KAFKA: the tests of everything over a broker are LEFT OUT !!\n\n' >&2
 fi
 
-say "unit, property and database tests, and ten thousand simulated sequences"
-HOTLINE_SIMULATIONS=${HOTLINE_SIMULATIONS:-10000} cargo test --workspace --exclude hotline-tests --locked
+say "unit, property and database tests, ten thousand simulated sequences, ten thousand alterations of the closure log"
+HOTLINE_SIMULATIONS=${HOTLINE_SIMULATIONS:-10000} HOTLINE_ALTERATIONS=${HOTLINE_ALTERATIONS:-10000} cargo test --workspace --exclude hotline-tests --locked
 
 say "the release binary"
 cargo build --release --locked -p hotline

@@ -68,6 +68,9 @@ ABSENT = {
     "hotline_rates_notices_undelivered": "there is no receiver of notices",
     "hotline_rates_notices_oldest_seconds": "there is no receiver of notices",
     "hotline_relay_deliveries_total": "there is no receiver of notices",
+    "hotline_audit_witness_refuses": "there is no witness",
+    "hotline_audit_witness_cosigned_timestamp_seconds": "there is no witness",
+    "hotline_audit_witness_behind_records": "there is no witness",
     "hotline_timekeeper_late_seconds_bucket": "what was due years ago is missed, not late",
 }
 # The demo's rulebook has no score.

@@ -175,17 +175,18 @@ class Expected:
     def _rate(self, chosen: dict, month: str, rate: str) -> list[dict]:
         return [row for row in self.replay(month, chosen["hotline"]) if row.get("rate") == rate]
 
-    def _whole(self, chosen: dict) -> dict:
-        return next(row for row in self._rate(chosen, chosen["month"], chosen["rate"]) if row["by"]["department"] == "*")
+    def _whole(self, chosen: dict) -> list[dict]:
+        """The row of all departments; none where nothing of the hotline counts in the month."""
+        return [row for row in self._rate(chosen, chosen["month"], chosen["rate"]) if row["by"]["department"] == "*"]
 
     def _bulletin_all(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
-        return [{"share": told(self._whole(chosen))}], True
+        return [{"share": told(row)} for row in self._whole(chosen)], True
 
     def _bulletin_numerator(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
-        return [{"cases": self._whole(chosen)["numerator"]}], True
+        return [{"cases": row["numerator"]} for row in self._whole(chosen)], True
 
     def _bulletin_denominator(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
-        return [{"cases": self._whole(chosen)["denominator"]}], True
+        return [{"cases": row["denominator"]} for row in self._whole(chosen)], True
 
     def _bulletin_as_of(self, lang: str, chosen: dict) -> tuple[list[dict], bool]:
         return [{"at": Between(self.began * 1000, time.time() * 1000)}], True
