@@ -1,4 +1,4 @@
-//! Audit: seals closure records into a log that nobody can quietly change, and answers auditors.
+//! Audit: seals closure records into a log that nobody can quietly change, and shows it to witnesses.
 
 mod config;
 pub mod copy;

@@ -296,8 +296,11 @@ fn start(
         };
         let server = Server::new(listener, config.section::<GatewayConfig>(), gateway)?;
         listens = Some(server.address());
-        let reads = hotline_rates::router(rates.clone()).merge(hotline_relay::router(store.pool.clone()));
-        lifecycle.spawn(Role::Gateway.name(), server.run(reads, lifecycle.token()));
+        let pool = || store.pool.clone();
+        let records = hotline_audit::log::serve::auditors(pool());
+        let reads = hotline_rates::router(rates.clone()).merge(hotline_relay::router(pool())).merge(records);
+        let open = hotline_audit::log::serve::public(pool());
+        lifecycle.spawn(Role::Gateway.name(), server.run(reads, open, lifecycle.token()));
     }
     let keeps_time = roles.contains(&Role::Timekeeper).then(|| Arc::clone(&writer));
     if roles.contains(&Role::Casework) {

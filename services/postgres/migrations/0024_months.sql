@@ -1,6 +1,9 @@
 -- A bulletin of a month reads what it needs and no more: of open cases those with a clock past its deadline, of tallies the sums
 -- of months that are over.
 
+-- A large table takes longer than a session may otherwise.
+SET LOCAL statement_timeout = 0;
+
 -- An open clock may be past its deadline. If it is not marked, none is before `wake_at`: who folds the case marks it or sees to it
 -- that it is woken by the first deadline. What is marked wrongly costs time and nothing else. It changes as seldom as cases are late.
 ALTER TABLE cases ADD COLUMN overdue boolean NOT NULL DEFAULT false;

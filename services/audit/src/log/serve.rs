@@ -1,7 +1,7 @@
 //! The log over HTTP: static resources as C2SP tlog-tiles has them, and a proof for each record.
 //!
-//! Two routers for the listener of auditors, which knows who may read: [`public`] gives away sizes and hashes, [`auditors`]
-//! the records themselves.
+//! Two routers for the listener of the gateway, which knows who may read: [`public`] gives away sizes and hashes to everybody,
+//! [`auditors`] the records themselves.
 
 use axum::Router;
 use axum::extract::{Path, State};

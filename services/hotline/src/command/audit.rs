@@ -16,7 +16,7 @@ use crate::global::Global;
 use crate::roles::{self, Role};
 use crate::store::Store;
 
-/// Run audit: seal closure records, answer auditors. With a subcommand: the closure log, looked at from outside.
+/// Run audit: seal closure records, show checkpoints to witnesses. With a subcommand: the closure log, looked at from outside.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  hotline audit --config /etc/hotline/hotline.toml\n  hotline audit key\n  hotline audit check"
