@@ -1,7 +1,10 @@
 //! Looking at what somebody handed over, with nothing but a key: no network, no database.
 //!
-//! What is shown: that these bytes are in the log that the key signs, and have not been altered since. What is not: that what
-//! they say was true, or that nothing else was ever signed with the key; a witness narrows that down.
+//! What is shown: that these bytes are in the log that the key signs, and have not been altered since; that deadlines, verdicts
+//! and published rates are what their facts and their rulebook come to ([`remake`]). What is not: that the facts were true, or
+//! that nothing else was ever signed with the key; a witness narrows that down.
+
+mod remake;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,6 +14,9 @@ use std::path::{Path, PathBuf};
 use hotline_postgres::closure_log::Digest;
 use serde::Serialize;
 use thiserror::Error as ThisError;
+
+use remake::Remake;
+pub use remake::{BulletinRemade, Outcome, Remade, Rulebooks};
 
 use crate::copy::bundle::{self, INDEX, PROOF, RECORD, RECORDS};
 use crate::copy::mirror::{CHECKPOINT, CHECKPOINTS, files};
@@ -50,6 +56,8 @@ pub struct Verified {
     pub tiles: u64,
     /// Who cosigned, and when by their own clocks; of several checkpoints the last.
     pub witnesses: Vec<(String, String)>,
+    /// What was made again of what the records say.
+    pub remade: Remade,
     /// What is wrong, in words; empty: nothing.
     pub findings: Vec<String>,
     /// With those that are not listed.
@@ -90,20 +98,36 @@ fn read(path: &Path) -> Result<Vec<u8>, VerifyFault> {
 }
 
 /// One record and its proof.
-pub fn record(record: &Path, proof: &Path, trust: &Trust) -> Result<Verified, VerifyFault> {
+pub fn record(
+    record: &Path,
+    proof: &Path,
+    trust: &Trust,
+    rulebooks: &mut dyn Rulebooks,
+) -> Result<Verified, VerifyFault> {
     let (record, proof) = (read(record)?, read(proof)?);
     let mut verified = Verified::default();
-    proven("the record", &record, &proof, trust, &mut verified);
+    let mut remake = Remake::new(rulebooks);
+    if proven("the record", &record, &proof, trust, &mut verified) {
+        remake.take("the record", &record, &mut verified);
+    }
+    verified.remade = remake.end();
     Ok(verified)
 }
 
-fn proven(name: &str, record: &[u8], proof: &[u8], trust: &Trust, verified: &mut Verified) {
+/// Whether a record is where its proof says.
+fn proven(name: &str, record: &[u8], proof: &[u8], trust: &Trust, verified: &mut Verified) -> bool {
     verified.records += 1;
     let checked = Proof::parse(&String::from_utf8_lossy(proof))
         .and_then(|proof| proof.check(record, &trust.key, &trust.witnesses));
     match checked {
-        Ok(opened) => verified.opened(&opened, trust),
-        Err(fault) => verified.add(format!("{name}: {fault}")),
+        Ok(opened) => {
+            verified.opened(&opened, trust);
+            true
+        }
+        Err(fault) => {
+            verified.add(format!("{name}: {fault}"));
+            false
+        }
     }
 }
 
@@ -111,20 +135,27 @@ fn proven(name: &str, record: &[u8], proof: &[u8], trust: &Trust, verified: &mut
 pub fn directory(
     directory: &Path,
     trust: &Trust,
+    rulebooks: &mut dyn Rulebooks,
     progress: impl Fn(u64, u64),
 ) -> Result<Verified, VerifyFault> {
     if directory.join(INDEX).is_file() {
-        bundle(directory, trust, progress)
+        bundle(directory, trust, rulebooks, progress)
     } else if directory.join(CHECKPOINT).is_file() {
-        mirror(directory, trust, progress)
+        mirror(directory, trust, rulebooks, progress)
     } else {
         Err(VerifyFault::Neither { path: directory.to_owned() })
     }
 }
 
 /// A bundle: every record that its index names, each with its proof, and none beside them.
-pub fn bundle(directory: &Path, trust: &Trust, progress: impl Fn(u64, u64)) -> Result<Verified, VerifyFault> {
+pub fn bundle(
+    directory: &Path,
+    trust: &Trust,
+    rulebooks: &mut dyn Rulebooks,
+    progress: impl Fn(u64, u64),
+) -> Result<Verified, VerifyFault> {
     let mut verified = Verified::default();
+    let mut remake = Remake::new(rulebooks);
     let Some(index) = bundle::read_index(&read(&directory.join(INDEX))?) else {
         verified.add(format!("{INDEX} cannot be read"));
         return Ok(verified);
@@ -134,7 +165,11 @@ pub fn bundle(directory: &Path, trust: &Trust, progress: impl Fn(u64, u64)) -> R
         progress(done as u64, index.len() as u64);
         let file = |suffix: &str| fs::read(records.join(format!("{name}.{suffix}")));
         match (file(RECORD), file(PROOF)) {
-            (Ok(record), Ok(proof)) => proven(name, &record, &proof, trust, &mut verified),
+            (Ok(record), Ok(proof)) => {
+                if proven(name, &record, &proof, trust, &mut verified) {
+                    remake.take(name, &record, &mut verified);
+                }
+            }
             _ => verified.add(format!("{name}: the record or its proof is missing")),
         }
     }
@@ -147,11 +182,61 @@ pub fn bundle(directory: &Path, trust: &Trust, progress: impl Fn(u64, u64)) -> R
             verified.add(format!("{name} is not in {INDEX}"));
         }
     }
+    verified.remade = remake.end();
     Ok(verified)
 }
 
-/// A mirror: every leaf is hashed, every tile and root made anew, every checkpoint that was ever fetched compared.
-pub fn mirror(directory: &Path, trust: &Trust, progress: impl Fn(u64, u64)) -> Result<Verified, VerifyFault> {
+/// A mirror: every leaf is hashed, every tile and root made anew, every checkpoint that was ever fetched compared. Then every
+/// record is made again, and every bulletin that was published counted again.
+pub fn mirror(
+    directory: &Path,
+    trust: &Trust,
+    rulebooks: &mut dyn Rulebooks,
+    progress: impl Fn(u64, u64),
+) -> Result<Verified, VerifyFault> {
+    let mut verified = hashed(directory, trust, &progress)?;
+    if verified.records < verified.size {
+        return Ok(verified);
+    }
+    let mut remake = Remake::new(rulebooks);
+    let size = verified.size;
+    leaves(directory, size, &mut |leaf, bytes| {
+        if leaf % tree::WIDTH == 0 {
+            progress(leaf, size);
+        }
+        remake.take(&format!("leaf {leaf}"), bytes, &mut verified);
+    })?;
+    remake.whole(&mut verified);
+    for nth in 0..remake.bulletins() {
+        let mut recount = remake.recount(nth);
+        leaves(directory, size, &mut |leaf, bytes| {
+            if leaf % tree::WIDTH == 0 {
+                progress(leaf, size);
+            }
+            recount.take(bytes);
+        })?;
+        let counted = recount.end();
+        remake.counted(nth, counted, &mut verified);
+    }
+    verified.remade = remake.end();
+    Ok(verified)
+}
+
+/// Every leaf of a mirror of which the hashes hold, in the order of the log.
+fn leaves(directory: &Path, size: u64, each: &mut dyn FnMut(u64, &[u8])) -> Result<(), VerifyFault> {
+    let mut leaf = 0;
+    for (place, width) in tree::all(size).take_while(|(place, _)| place.level == 0) {
+        let bytes = read(&directory.join(files(place, width).1.unwrap_or_default()))?;
+        for bytes in unbundle(&bytes).unwrap_or_default() {
+            each(leaf, bytes);
+            leaf += 1;
+        }
+    }
+    Ok(())
+}
+
+/// A mirror by its hashes alone.
+fn hashed(directory: &Path, trust: &Trust, progress: &impl Fn(u64, u64)) -> Result<Verified, VerifyFault> {
     let mut verified = Verified::default();
     let note = String::from_utf8_lossy(&read(&directory.join(CHECKPOINT))?).into_owned();
     let opened = match open(&note, &trust.key, &trust.witnesses) {

@@ -12,9 +12,9 @@ use hotline_core::fold::{FOLD_VERSION, fold};
 use hotline_core::rulebook::{Files, Rulebook, load};
 use hotline_events::canonical;
 use hotline_events::closure::{
-    BulletinRecord, CaseRecord, Cause, Commitments, FormOf, Judgement, LEAF_BYTES_MAX, NewBulletin,
+    BulletinRecord, CaseRecord, Cause, Commitments, FormOf, Judgement, LEAF_BYTES_MAX, LogStep, NewBulletin,
     NewRecord, Number, ReadError, ReadRecord, RecomputeError, RecordKind, Rules, counted_hash, facts_of,
-    is_judged, join, of_rulebook, read, recompute,
+    is_judged, join, of_log, of_rulebook, read, recompute,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -564,6 +564,9 @@ fn the_schema_says_what_is_written_and_every_member_it_names_is_written() {
     let when = at("2026-03-01T00:00:00Z");
     check(&of_rulebook((1, &rulebook.hash), &files(), when, when)[0]);
     check(&bulletin(&figures()));
+    for step in log_steps() {
+        check(&of_log(step, when, "log2", "the disk was lost", Some("note")));
+    }
     let many: Files = (0..900).map(|n| (format!("codes/{n}.csv"), Vec::new())).collect();
     for leaf in of_rulebook((1, &rulebook.hash), &many, when, when) {
         check(&leaf);
@@ -574,6 +577,34 @@ fn the_schema_says_what_is_written_and_every_member_it_names_is_written() {
     }
     let unwritten: Vec<_> = all.difference(&seen).collect();
     assert!(unwritten.is_empty(), "{unwritten:?}");
+}
+
+fn log_steps() -> [LogStep<'static>; 3] {
+    let database = Some(("log1", 7, "00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff"));
+    [LogStep::Relog { database }, LogStep::Relog { database: None }, LogStep::Adopt]
+}
+
+#[test]
+fn what_was_done_with_the_log_is_read_back_and_so_is_a_leaf_of_the_first_program() {
+    let when = at("2026-03-01T00:00:00Z");
+    let log_record = |leaf: &[u8]| match read(leaf).unwrap() {
+        ReadRecord::Log(record) => record,
+        other => panic!("{other:?}"),
+    };
+    for step in log_steps() {
+        let record = log_record(&of_log(step, when, "log2", "the disk was lost", None));
+        assert_eq!((record.at, &*record.log, &*record.reason), (when, "log2", "the disk was lost"));
+        let size = record.database.map(|tree| tree.size);
+        match step {
+            LogStep::Relog { database } => {
+                assert_eq!((&*record.kind, size), ("relog", database.map(|(_, size, _)| size)));
+            }
+            LogStep::Adopt => assert_eq!((&*record.kind, size), ("adopt", None)),
+        }
+    }
+    let first =
+        br#"{"v":1,"kind":"adopt","at":"2026-03-01T00:00:00Z","log":"log1","reason":"r","checkpoint":"c"}"#;
+    assert_eq!(log_record(first).checkpoint.as_deref(), Some("c"));
 }
 
 #[test]

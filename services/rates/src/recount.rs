@@ -17,10 +17,10 @@ use crate::error::Error;
 use crate::form::Form;
 use crate::made::Spans;
 
-/// What is known of the cases of a bulletin.
+/// What is known of the cases of a bulletin: their facts, some hundred bytes a case.
 #[derive(Debug)]
-pub struct Recount<'b> {
-    bulletin: &'b BulletinRecord,
+pub struct Recount {
+    bulletin: BulletinRecord,
     facts: HashMap<SmolStr, CaseFacts>,
 }
 
@@ -34,8 +34,8 @@ pub struct Recounted {
     pub is_same: bool,
 }
 
-impl<'b> Recount<'b> {
-    pub fn new(bulletin: &'b BulletinRecord) -> Self {
+impl Recount {
+    pub fn new(bulletin: BulletinRecord) -> Self {
         Self { bulletin, facts: HashMap::new() }
     }
 
@@ -48,7 +48,7 @@ impl<'b> Recount<'b> {
 
     /// The figures, under the rulebook of the bulletin. Fails if it is another rulebook or program that counted.
     pub fn figures(self, rulebook: &Rulebook) -> Result<Recounted, Error> {
-        let bulletin = self.bulletin;
+        let bulletin = &self.bulletin;
         if bulletin.rulebook.hash != rulebook.hash {
             let (wanted, found) = (bulletin.rulebook.hash.clone(), rulebook.hash.clone());
             return Err(Error::OtherRulebook { wanted, found });

@@ -7,13 +7,12 @@ use hotline_postgres::closure_records::{self, Kept, Which};
 use hotline_postgres::{PgConnection, PgPool, rulebooks, run_read_tx};
 use serde_json::{Value, json};
 
-use super::{CopyFault, write};
+use super::{CopyFault, rulebooks as copied, write};
 use crate::log::{checkpoint, note};
 
 /// What is in the bundle.
 pub const INDEX: &str = "index.json";
 pub const RECORDS: &str = "records";
-pub const RULEBOOKS: &str = "rulebooks";
 pub const RECORD: &str = "record";
 pub const PROOF: &str = "tlog-proof";
 /// How to check it.
@@ -115,11 +114,8 @@ impl Bundle<'_> {
         for seq in std::mem::take(&mut self.used) {
             let files = rulebooks::files(tx, seq).await?;
             let hash = self.hashes.iter().find(|(known, _)| *known == seq).map_or("", |(_, hash)| hash);
-            let under = self.directory.join(RULEBOOKS).join(hash);
-            for (name, bytes) in &files {
-                if let Err(fault) = write(&under.join(name), bytes) {
-                    return Ok(Err(fault));
-                }
+            if let Err(fault) = copied::store(self.directory, hash, &files) {
+                return Ok(Err(fault));
             }
             self.bundled.rulebooks += 1;
         }

@@ -1,4 +1,4 @@
-//! A mirror: every tile and entry of the log as files, under the paths that the log serves them at.
+//! A mirror: every tile and entry of the log as files, under the paths that the log serves them at, and the rulebooks.
 //!
 //! Run again it fetches what is new. Nothing is believed here: `verify` looks.
 
@@ -8,6 +8,7 @@ use std::path::Path;
 use hotline_postgres::closure_log::Place;
 use hotline_postgres::{PgPool, run_read_tx};
 
+use super::rulebooks::{self, RULEBOOKS};
 use super::{CopyFault, write};
 use crate::log::note::said;
 use crate::log::path::{Asked, of_entries, of_hashes, parse};
@@ -40,6 +41,13 @@ impl Source {
             }
             Self::Database(pool) if path == CHECKPOINT => {
                 Ok(checkpoint(pool).await?.map(|(_, note)| note.into_bytes()))
+            }
+            Self::Database(pool) if path == RULEBOOKS => {
+                Ok(Some(rulebooks::encode_hashes(&rulebooks::hashes(pool).await?)))
+            }
+            Self::Database(pool) if path.starts_with(RULEBOOKS) => {
+                let hash = path.rsplit('/').next().unwrap_or_default();
+                Ok(rulebooks::files(pool, hash).await?.map(|files| rulebooks::encode(&files)))
             }
             Self::Database(pool) => {
                 let Some(mut asked) = parse(&path) else { return Ok(None) };
@@ -95,8 +103,28 @@ pub async fn mirror(
         done += 1;
         progress(done, of);
     }
+    fetched += copy_rulebooks(source, &client, directory).await?;
     write(&kept, note.as_bytes())?;
     Ok(Mirrored { origin, size, fetched })
+}
+
+/// The rulebooks that the directory lacks.
+async fn copy_rulebooks(source: &Source, client: &Client, directory: &Path) -> Result<u64, CopyFault> {
+    let missing = |path: String| move || CopyFault::Missing { path };
+    let odd = |path: &str| CopyFault::Source(format!("{path} is not what a log has there"));
+    let listed = source.get(client, RULEBOOKS.to_owned()).await?;
+    let listed = listed.ok_or_else(missing(RULEBOOKS.to_owned()))?;
+    let mut fetched = 0;
+    for hash in rulebooks::decode_hashes(&listed).ok_or_else(|| odd(RULEBOOKS))? {
+        if rulebooks::directory_of(directory, &hash).is_some_and(|found| found.exists()) {
+            continue;
+        }
+        let path = format!("{RULEBOOKS}/{hash}");
+        let bytes = source.get(client, path.clone()).await?.ok_or_else(missing(path.clone()))?;
+        rulebooks::store(directory, &hash, &rulebooks::decode(&bytes).ok_or_else(|| odd(&path))?)?;
+        fetched += 1;
+    }
+    Ok(fetched)
 }
 
 /// The files of a tile and of its entries.

@@ -2,6 +2,7 @@
 
 pub mod bundle;
 pub mod mirror;
+pub mod rulebooks;
 
 use std::fs;
 use std::io;

@@ -1,11 +1,11 @@
 //! What an operator does after a halt: begin a new log that says why, or go on without the file that was lost.
 
+use hotline_events::closure::{self, LogStep};
 use hotline_postgres::closure_log::{self, Growth, Signed, State, Turn};
 use hotline_postgres::closure_records::{self, Leaf};
 use hotline_postgres::seal::hex;
 use hotline_postgres::{Error as Store, PgConnection, installation, run_read_tx, run_tx};
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::key::LogKey;
 use super::note::{open, said};
@@ -61,13 +61,11 @@ async fn begin(config: &AuditConfig, parts: &Parts, reason: &str) -> Result<Begu
     let log = state.as_ref().map_or(0, |state| state.log).max(newest) + 1;
     let origin = origin(config, &installation, log);
     let signer = key.signer_of_new(&origin)?;
-    let leaf = json!({
-        "v": 1, "kind": "relog", "at": (parts.now)().to_string(), "log": origin, "reason": reason,
-        "checkpoint": old, "database": state.as_ref().map(|state| json!({
-            "log": state.origin, "size": state.size, "root": hex(&state.root),
-        })),
-    });
-    let mut step = Step { log, origin: &origin, state, leaf: leaf.to_string(), now: (parts.now)() };
+    let now = (parts.now)();
+    let root = state.as_ref().map(|state| hex(&state.root)).unwrap_or_default();
+    let database = state.as_ref().map(|state| (state.origin.as_str(), state.size, root.as_str()));
+    let leaf = closure::of_log(LogStep::Relog { database }, now, &origin, reason, old.as_deref());
+    let mut step = Step { log, origin: &origin, state, leaf, now };
     let begun = run_tx(&parts.pool, "audit::relog", &mut step, |tx, step| Box::pin(step.run(tx))).await?;
     let note = signer.checkpoint(begun.size, &begun.root);
     if let Some((origin, _)) = &said_before {
@@ -96,7 +94,7 @@ struct Step<'s> {
     log: i32,
     origin: &'s str,
     state: Option<State>,
-    leaf: String,
+    leaf: Vec<u8>,
     now: Timestamp,
 }
 
@@ -111,7 +109,7 @@ impl Step<'_> {
             }
         }
         let state = closure_log::state(tx).await?.ok_or(Store::Malformed { what: "a log that was begun" })?;
-        let leaf = Leaf { case_id: None, kind: "relog", bytes: self.leaf.clone().into_bytes() };
+        let leaf = Leaf { case_id: None, kind: "relog", bytes: self.leaf.clone() };
         let record = closure_records::append_one(tx, &leaf, self.now).await?;
         let mut tiles = Tiles::default();
         let malformed = |_| Store::Malformed { what: "a log that was begun" };
@@ -153,12 +151,9 @@ async fn take_from_database(parts: &Parts, reason: &str) -> Result<(String, u64)
     if !is_consistent(&proof?, (state.size, &state.root), (opened.size, &opened.root)) {
         return Err(Halt::Altered { origin: state.origin, signed: opened.size }.into());
     }
-    let leaf = json!({
-        "v": 1, "kind": "adopt", "at": (parts.now)().to_string(), "log": state.origin, "reason": reason,
-        "checkpoint": last.note,
-    });
-    let mut record =
-        (Leaf { case_id: None, kind: "adopt", bytes: leaf.to_string().into_bytes() }, (parts.now)());
+    let now = (parts.now)();
+    let bytes = closure::of_log(LogStep::Adopt, now, &state.origin, reason, Some(&last.note));
+    let mut record = (Leaf { case_id: None, kind: "adopt", bytes }, now);
     run_tx(&parts.pool, "audit::adopt", &mut record, |tx, (leaf, now)| {
         Box::pin(closure_records::append_one(tx, leaf, *now))
     })

@@ -14,9 +14,11 @@ use hotline_runtime::problem::Problem;
 use super::path::{Asked, parse};
 use super::state;
 use super::tree::WIDTH;
+use crate::copy::rulebooks;
 use crate::error::Error;
 
 const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
 /// What is at a path of a tile stays so.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
@@ -36,11 +38,13 @@ pub fn public(pool: PgPool) -> Router {
         .with_state(pool)
 }
 
-/// The records and their proofs, for whoever may read cases.
+/// The records and their proofs, and the rulebooks that they name, for whoever may read cases.
 pub fn auditors(pool: PgPool) -> Router {
     Router::new()
         .route("/log/tile/entries/{*index}", get(entries))
         .route("/log/proof/{record}", get(proof))
+        .route("/log/rulebooks", get(rulebook_hashes))
+        .route("/log/rulebooks/{hash}", get(rulebook))
         .with_state(pool)
 }
 
@@ -139,6 +143,21 @@ async fn proof(State(pool): State<PgPool>, Path(record): Path<String>) -> Respon
             let title = "The closure log does not hold together; its operator is told";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "log", title).into_response()
         }
+    }
+}
+
+async fn rulebook_hashes(State(pool): State<PgPool>) -> Response {
+    match rulebooks::hashes(&pool).await {
+        Ok(hashes) => answer(JSON, NOT_KEPT, rulebooks::encode_hashes(&hashes)),
+        Err(error) => problem(&error),
+    }
+}
+
+async fn rulebook(State(pool): State<PgPool>, Path(hash): Path<String>) -> Response {
+    match rulebooks::files(&pool, &hash).await {
+        Ok(Some(files)) => answer(JSON, FOR_EVER_PRIVATE, rulebooks::encode(&files)),
+        Ok(None) => not_found(),
+        Err(error) => problem(&error),
     }
 }
 

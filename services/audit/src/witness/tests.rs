@@ -19,7 +19,7 @@ use crate::log::note::{Key, Kind, Signer, open};
 use crate::log::tests::Stage;
 use crate::log::tree::{Tiles, leaf_hash, prove_consistency};
 use crate::log::{checkpoint, seal, serve as log_serve, submit};
-use crate::verify::{Trust, directory};
+use crate::verify::{Rulebooks, Trust, directory};
 
 const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 /// How long a test waits for what must come.
@@ -116,6 +116,14 @@ fn what_was_cosigned_is_kept_and_is_where_it_goes_on() {
     assert!(matches!(refused, Err(Fault::Unfit { .. })), "it would cosign anything");
 }
 
+struct NoRulebooks;
+
+impl Rulebooks for NoRulebooks {
+    fn find(&mut self, _: &str) -> Result<Option<Arc<hotline_core::rulebook::Rulebook>>, String> {
+        Ok(None)
+    }
+}
+
 #[test]
 fn one_process_has_the_directory() {
     let pair = Pair::new();
@@ -185,9 +193,11 @@ async fn a_log_is_sealed_shown_cosigned_followed_and_mirrored() {
     mirror(&database, from_database.path(), |_, _| {}).await.unwrap();
     let trust = Trust { key: log.clone(), witnesses: vec![witness] };
     for copy in [copy.path(), from_database.path()] {
-        let verified = directory(copy, &trust, |_, _| {}).unwrap();
+        let verified = directory(copy, &trust, &mut NoRulebooks, |_, _| {}).unwrap();
         assert!(verified.is_sound(), "{:?}", verified.findings);
         assert_eq!((verified.records, verified.tiles), (1_510, 6 + 1));
+        // What the stage writes says nothing that this program knows.
+        assert_eq!((verified.remade.records, verified.remade.unknown), (0, 1_510));
     }
 
     // A witness that looks by itself has seen the same.

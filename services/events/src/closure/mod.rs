@@ -30,8 +30,9 @@ use smol_str::SmolStr;
 
 pub use judged::{Judgement, is_judged};
 pub use read::{
-    BulletinRecord, CaseRecord, CauseOf, EventOf, FiguresOf, FoldWas, FormRecord, Part, PersonalOf,
-    ReadError, ReadRecord, RulebookFile, RulebookRecord, RulebookWas, RulesOf, join, read,
+    BulletinRecord, CaseRecord, CauseOf, EventOf, FiguresOf, FoldWas, FormRecord, LogRecord, Part,
+    PersonalOf, ReadError, ReadRecord, RulebookFile, RulebookRecord, RulebookWas, RulesOf, TreeOf, join,
+    read,
 };
 pub use recompute::{Difference, RecomputeError, recompute};
 
@@ -306,6 +307,42 @@ pub fn of_rulebook(
         "files": files,
     }));
     split(leaf, RecordKind::Rulebook)
+}
+
+/// What an operator did with a log that stood still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogStep<'l> {
+    /// The next log was begun; how far the database was with the one before: its name, leaves, root in hexadecimal.
+    Relog { database: Option<(&'l str, u64, &'l str)> },
+    /// The log went on from what the database has; the checkpoint file was lost.
+    Adopt,
+}
+
+/// The leaf that says what an operator did with the log, `checkpoint` being what was signed last.
+pub fn of_log(
+    step: LogStep<'_>,
+    at: Timestamp,
+    log: &str,
+    reason: &str,
+    checkpoint: Option<&str>,
+) -> Vec<u8> {
+    let mut leaf = json!({
+        "v": VERSION,
+        "suite": SUITE,
+        "at": at.to_string(),
+        "log": log,
+        "reason": reason,
+        "checkpoint": checkpoint,
+    });
+    match step {
+        LogStep::Relog { database } => {
+            leaf["kind"] = "relog".into();
+            leaf["database"] =
+                database.map(|(log, size, root)| json!({ "log": log, "size": size, "root": root })).into();
+        }
+        LogStep::Adopt => leaf["kind"] = "adopt".into(),
+    }
+    canonical(&leaf)
 }
 
 /// A published bulletin, to be recorded: its stamp, and what it says by hash.

@@ -16,6 +16,9 @@ use smol_str::SmolStr;
 use super::{Hex, RecordKind, SUITE, VERSION};
 use crate::canonical;
 
+/// The kinds of leaves that the closure log writes itself.
+const LOG_KINDS: [&str; 2] = ["relog", "adopt"];
+
 /// Why bytes are no record that this program reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -55,6 +58,7 @@ pub enum ReadRecord {
     Case(Box<CaseRecord>),
     Rulebook(RulebookRecord),
     Bulletin(Box<BulletinRecord>),
+    Log(LogRecord),
     /// A piece of a longer one; see [`join`].
     Part(Part),
 }
@@ -201,6 +205,39 @@ pub struct FiguresOf {
     pub sha256: SmolStr,
 }
 
+/// What an operator did with a log that stood still, and why: begun the next one, or gone on from what the database has.
+/// The log writes it itself.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogRecord {
+    /// `relog`, `adopt`.
+    pub kind: SmolStr,
+    #[serde(deserialize_with = "instant")]
+    pub at: Timestamp,
+    /// The log that begins, or goes on.
+    pub log: String,
+    pub reason: String,
+    /// The checkpoint that was signed last; None: none was.
+    pub checkpoint: Option<String>,
+    /// How far the database was; None: it is not asked, or knew no log.
+    #[serde(default)]
+    pub database: Option<TreeOf>,
+    v: u32,
+    /// The first such leaves had none.
+    #[serde(default)]
+    suite: Option<String>,
+}
+
+/// A tree of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreeOf {
+    pub log: String,
+    pub size: u64,
+    /// In hexadecimal.
+    pub root: String,
+}
+
 /// A piece of a record that is longer than a leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -224,6 +261,9 @@ pub fn read(bytes: &[u8]) -> Result<ReadRecord, ReadError> {
     // What another version says is for another program to judge, its spelling included.
     if value["v"] != VERSION {
         return Err(ReadError::UnknownVersion { found: value["v"].to_string() });
+    }
+    if LOG_KINDS.iter().any(|kind| value["kind"] == *kind) {
+        return of_value(value).map(ReadRecord::Log);
     }
     if value["suite"] != SUITE {
         return Err(ReadError::UnknownSuite { found: text("suite") });

@@ -4,6 +4,7 @@ mod bundle;
 mod check;
 mod log;
 mod mirror;
+mod told;
 pub mod verify;
 
 use std::process::ExitCode;

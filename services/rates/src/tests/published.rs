@@ -217,7 +217,7 @@ fn again(log: &[ReadRecord], id: i64, rulebook: &Rulebook) -> Recounted {
         ReadRecord::Bulletin(bulletin) if bulletin.id == id => Some(bulletin),
         _ => None,
     });
-    let mut recount = Recount::new(found.expect("it is recorded"));
+    let mut recount = Recount::new((**found.expect("it is recorded")).clone());
     for record in log {
         if let ReadRecord::Case(record) = record {
             assert_eq!(recompute(record, rulebook), Ok(Vec::new()));
@@ -274,7 +274,7 @@ async fn a_published_bulletin_is_counted_again_from_closure_records_alone() {
 
     // A record that is left out is missed.
     let ReadRecord::Bulletin(bulletin) = log.last().expect("the bulletin") else { panic!("it comes last") };
-    let mut recount = Recount::new(bulletin);
+    let mut recount = Recount::new((**bulletin).clone());
     for record in &log {
         match record {
             ReadRecord::Case(record) if record.case != "12345:B" => recount.take(record),

@@ -1,20 +1,27 @@
 //! `hotline audit verify`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use hotline_audit::copy::rulebooks::directory_of;
 use hotline_audit::log::note::{Key, Kind};
-use hotline_audit::verify::{self, Trust, Verified};
+use hotline_audit::verify::{self, Rulebooks, Trust};
+use hotline_core::rulebook::Rulebook;
 use serde_json::json;
+use smol_str::SmolStr;
 
-use super::Format;
-use crate::global::{Global, Lang};
-use crate::progress;
+use super::{Format, told};
+use crate::global::Global;
+use crate::{files, progress};
 
-/// Looks whether records are in the log and unaltered, without network and database: one record with its proof, a bundle
-/// (`hotline audit export-bundle`), or a mirror of the whole log (`hotline audit mirror`). Exit 0 if all is well, 1 if not.
+/// Looks whether records are in the log and unaltered, and computes again what they say, without network and database: one
+/// record with its proof, a bundle (`hotline audit export-bundle`), or a mirror of the whole log (`hotline audit mirror`).
+/// Deadlines and verdicts are computed from the facts and the rulebook of each record, published rates from all records of a
+/// mirror. Exit 0 if all is well, 1 if not.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  hotline audit verify --key log.vkey 000000042.record 000000042.tlog-proof\n  \
@@ -32,6 +39,13 @@ pub struct Args {
     /// The verifier key of a witness that must have cosigned, or a file with it.
     #[arg(long, value_name = "VKEY")]
     witness: Vec<String>,
+    /// A rulebook, or a directory of several, beside those that bundles and mirrors bring along. Only one with the hash that a
+    /// record names is taken for it.
+    #[arg(long, value_name = "DIR")]
+    rulebook: Vec<PathBuf>,
+    /// Ends with 1 also where something could not be computed again: a rulebook is not at hand, another program wrote it.
+    #[arg(long)]
+    strict: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -40,23 +54,85 @@ pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let witnesses =
         args.witness.iter().map(|text| key(text, Kind::Witness)).collect::<anyhow::Result<_>>()?;
     let trust = Trust { key: key(&args.key, Kind::Log)?, witnesses };
-    let bar = progress::count(0, "hashing");
+    let bar = progress::count(0, "verifying");
+    let mut rulebooks = Folders::new(&args.what, &args.rulebook);
     let verified = if args.what.is_dir() {
-        verify::directory(&args.what, &trust, |done, of| {
+        verify::directory(&args.what, &trust, &mut rulebooks, |done, of| {
             bar.set_length(of);
             bar.set_position(done);
         })
     } else {
         let proof = args.proof.clone().unwrap_or_else(|| args.what.with_extension("tlog-proof"));
-        verify::record(&args.what, &proof, &trust)
+        verify::record(&args.what, &proof, &trust, &mut rulebooks)
     };
     bar.finish_and_clear();
     let verified = verified?;
+    let is_good = verified.is_sound() && (verified.remade.is_whole() || !args.strict);
     match args.format {
         Format::Json => println!("{}", json!({ "sound": verified.is_sound(), "verified": verified })),
-        Format::Table => print(&verified, global.lang()),
+        Format::Table => told::print(&verified, global.lang()),
     }
-    Ok(if verified.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Where rulebooks are looked for.
+struct Folders {
+    folders: Vec<PathBuf>,
+    /// Rulebooks that were given, by their hash; read when one is asked for first.
+    given: Option<BTreeMap<SmolStr, Arc<Rulebook>>>,
+    copy: PathBuf,
+}
+
+impl Folders {
+    fn new(what: &Path, folders: &[PathBuf]) -> Self {
+        // Beside a record of a bundle, too.
+        let above = what.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        let copy = if what.is_dir() { what } else { above };
+        Self { folders: folders.to_vec(), given: None, copy: copy.to_owned() }
+    }
+
+    /// Each directory is a rulebook, or has some.
+    fn read_given(&self) -> Result<BTreeMap<SmolStr, Arc<Rulebook>>, String> {
+        let mut found = BTreeMap::new();
+        for folder in &self.folders {
+            let within = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            let within = within.flatten().map(|entry| entry.path());
+            let rulebooks =
+                std::iter::once(folder.clone()).chain(within).filter(|path| path.join(MARK).is_file());
+            for path in rulebooks {
+                let rulebook = load(&path)?;
+                found.insert(rulebook.hash.clone(), rulebook);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The file by which a directory is known as a rulebook.
+const MARK: &str = "rulebook.toml";
+
+fn load(path: &Path) -> Result<Arc<Rulebook>, String> {
+    files::rulebook(path).map(|loaded| Arc::new(loaded.rulebook)).map_err(|error| format!("{error:#}"))
+}
+
+impl Rulebooks for Folders {
+    fn find(&mut self, hash: &str) -> Result<Option<Arc<Rulebook>>, String> {
+        let given = match self.given.take() {
+            Some(given) => given,
+            None => self.read_given()?,
+        };
+        let given = self.given.insert(given);
+        if let Some(found) = given.get(hash) {
+            return Ok(Some(Arc::clone(found)));
+        }
+        let Some(path) = directory_of(&self.copy, hash).filter(|path| path.is_dir()) else { return Ok(None) };
+        let found = load(&path)?;
+        if found.hash == hash {
+            Ok(Some(found))
+        } else {
+            Err(format!("{}: its files have the hash {}", path.display(), found.hash))
+        }
+    }
 }
 
 /// A key as it is, or from a file.
@@ -74,25 +150,4 @@ pub fn key(text: &str, kind: Kind) -> anyhow::Result<Key> {
         );
     }
     Ok(key)
-}
-
-fn print(verified: &Verified, lang: Lang) {
-    for finding in &verified.findings {
-        println!("{finding}");
-    }
-    let Verified { origin, size, records, tiles, found, .. } = verified;
-    let cosigned: Vec<String> = verified.witnesses.iter().map(|(name, at)| format!("{name} {at}")).collect();
-    let cosigned = cosigned.join("; ");
-    match (verified.is_sound(), lang) {
-        (true, Lang::Zh) => println!(
-            "核验通过：{origin}，检查点记录数 {size}，已核验 {records} 条、瓦片 {tiles} 片{}",
-            if cosigned.is_empty() { String::new() } else { format!("；见证：{cosigned}") }
-        ),
-        (true, Lang::En) => println!(
-            "verified: {origin}, a checkpoint of {size} leaves; {records} records and {tiles} tiles looked at{}",
-            if cosigned.is_empty() { String::new() } else { format!("; cosigned by {cosigned}") }
-        ),
-        (false, Lang::Zh) => println!("核验不通过：{found} 处不符"),
-        (false, Lang::En) => println!("REFUSED: {found} things are wrong"),
-    }
 }

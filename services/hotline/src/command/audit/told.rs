@@ -1,0 +1,90 @@
+//! What `hotline audit verify` found, in words.
+
+use hotline_audit::verify::{BulletinRemade, Outcome, Remade, Verified};
+
+use crate::global::Lang;
+
+/// On standard output.
+pub fn print(verified: &Verified, lang: Lang) {
+    for finding in &verified.findings {
+        println!("{finding}");
+    }
+    let Verified { origin, size, records, tiles, found, remade, .. } = verified;
+    let cosigned: Vec<String> = verified.witnesses.iter().map(|(name, at)| format!("{name} {at}")).collect();
+    let cosigned = cosigned.join("; ");
+    match (verified.is_sound(), lang) {
+        (true, Lang::Zh) => println!(
+            "核验通过：{origin}，检查点记录数 {size}，已核验 {records} 条、瓦片 {tiles} 片{}",
+            if cosigned.is_empty() { String::new() } else { format!("；见证：{cosigned}") }
+        ),
+        (true, Lang::En) => println!(
+            "verified: {origin}, a checkpoint of {size} leaves; {records} records and {tiles} tiles looked at{}",
+            if cosigned.is_empty() { String::new() } else { format!("; cosigned by {cosigned}") }
+        ),
+        (false, Lang::Zh) => println!("核验不通过：{found} 处不符"),
+        (false, Lang::En) => println!("REFUSED: {found} things are wrong"),
+    }
+    for line in told(remade, lang) {
+        println!("{line}");
+    }
+}
+
+/// What was computed again, and what was not.
+fn told(remade: &Remade, lang: Lang) -> Vec<String> {
+    let zh = lang == Lang::Zh;
+    let mut lines = vec![if zh {
+        format!("重新计算：办结记录 {} 条，规则库文件核对 {} 次", remade.records, remade.rulebooks)
+    } else {
+        format!(
+            "computed again: {} records of cases; files of {} rulebooks compared",
+            remade.records, remade.rulebooks
+        )
+    }];
+    lines.extend(remade.bulletins.iter().map(|bulletin| {
+        let BulletinRemade { id, form, period, .. } = bulletin;
+        let outcome = outcome(bulletin, zh);
+        if zh {
+            format!("通报 {id}（{form} {period}）：{outcome}")
+        } else {
+            format!("bulletin {id} ({form} {period}): {outcome}")
+        }
+    }));
+    let more = [
+        remade.without_rulebook.iter().map(|(hash, count)| {
+            if zh { format!("{count} 条未重新计算：缺规则库 {hash}") } else { format!("{count} records not computed again: no rulebook {hash} (--rulebook DIR)") }
+        }).collect::<Vec<_>>(),
+        remade.other_program.iter().map(|(fold, count)| {
+            if zh { format!("{count} 条未重新计算：规则程序版本为 {fold}，请用那一版") } else { format!("{count} records not computed again: they are of version {fold} of the program's rules; take that program") }
+        }).collect(),
+    ];
+    lines.extend(more.into_iter().flatten());
+    for (count, zh_text, en_text) in [
+        (remade.unknown, "条由更新的程序写入，未读", "records of a newer program were not read"),
+        (remade.incomplete, "条缺分段，未读", "records lack parts and were not read"),
+    ] {
+        if count > 0 {
+            lines.push(if zh { format!("{count} {zh_text}") } else { format!("{count} {en_text}") });
+        }
+    }
+    lines
+}
+
+fn outcome(bulletin: &BulletinRemade, zh: bool) -> String {
+    let cases = bulletin.cases;
+    match (bulletin.outcome, zh) {
+        (Outcome::Same, true) => format!("由 {cases} 件重新计数，与公布一致"),
+        (Outcome::Same, false) => {
+            format!("counted again from {cases} cases: the figures are those published")
+        }
+        (Outcome::Different, true) => format!("由 {cases} 件重新计数，与公布不符"),
+        (Outcome::Different, false) => format!("counted again from {cases} cases: OTHER figures"),
+        (Outcome::NotWhole, true) => "未重新计数：需要整份日志的镜像".into(),
+        (Outcome::NotWhole, false) => "not counted again: that takes a mirror of the whole log".into(),
+        (Outcome::WithoutRulebook, true) => "未重新计数：缺规则库".into(),
+        (Outcome::WithoutRulebook, false) => "not counted again: its rulebook is not at hand".into(),
+        (Outcome::OtherProgram, true) => "未重新计数：由另一版本的程序计数".into(),
+        (Outcome::OtherProgram, false) => {
+            "not counted again: another version of the program counted it".into()
+        }
+    }
+}
