@@ -1,25 +1,88 @@
 //! Audit: seals closure records into a log that nobody can quietly change, and answers auditors.
+//!
+//! ```text
+//! GET  /v1/closures                       closed cases, by what they are found by
+//! GET  /v1/closures/{case}                the whole history of one
+//! GET  /v1/closures/{case}/records/{id}   the exact bytes of a closure record
+//! POST /v1/closures/{case}/unmask         who the people of a case are; recorded
+//! GET  /v1/audit/{list}                   what auditors ask about first; …/sample: drawn at random
+//! GET  /v1/access, /v1/exports/{id}       who took what away, and how far it is
+//! ```
+//!
+//! Reading ([`query`]), writing it for programs ([`export`], the addresses above) and for people are apart. Guarantees: an
+//! answer says what a fold says; whoever takes a list away or sees an identity is recorded before the first byte leaves. No list
+//! holds anything personal. It deliberately judges nothing and changes no case.
 
+mod api;
 mod config;
 mod error;
+pub mod export;
+mod keeper;
+pub mod mask;
 pub mod metrics;
+pub mod query;
+pub mod token;
 
-use hotline_postgres::PgPool;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hotline_postgres::{MasterKey, PgPool, Rules};
+use hotline_runtime::serve::{Limits, serve};
 use jiff::Timestamp;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::AuditConfig;
-pub use error::Error;
+pub use error::{Error, Fault};
 
 /// What the role works with.
 #[derive(Clone, Debug)]
 pub struct Parts {
     pub pool: PgPool,
+    pub rules: Arc<Rules>,
+    /// Opens what is sealed of a case, for whoever may see it.
+    pub master: MasterKey,
     pub now: fn() -> Timestamp,
 }
 
-/// Seals until `stop`.
-pub async fn run(_config: AuditConfig, _parts: Parts, stop: CancellationToken) -> Result<(), Error> {
-    stop.cancelled().await;
-    Ok(())
+/// The role, bound and not yet serving: the address is known before anything starts.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    config: AuditConfig,
+    parts: Parts,
+}
+
+impl Server {
+    /// Takes the address: before anything else is begun, so that a taken one leaves nothing behind.
+    pub async fn listen(config: &AuditConfig) -> Result<TcpListener, Error> {
+        let address = config.listen;
+        TcpListener::bind(address).await.map_err(|source| Error::ListenFailed { address, source })
+    }
+
+    pub fn new(listener: TcpListener, config: AuditConfig, parts: Parts) -> Self {
+        Self { listener, config, parts }
+    }
+
+    /// The address in use; it differs from the configured one if that had port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("a bound listener has an address")
+    }
+
+    /// Answers auditors and keeps their lists until `stop`.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Error> {
+        tracing::info!(audit.listen = %self.address(), "audit listens");
+        export::end_those_left(&self.parts).await?;
+        let Self { listener, config, parts } = self;
+        let limits = Limits { connections_max: config.connections_max, header_wait: config.header_wait };
+        let router = api::router(&config, &parts);
+        let answering = async {
+            serve(listener, router, limits, stop.clone()).await;
+            Ok(())
+        };
+        let keeping = async {
+            keeper::run(&parts.pool, &parts.rules, config.keep_every, &stop).await.map_err(Error::from)
+        };
+        tokio::try_join!(answering, keeping).map(drop)
+    }
 }

@@ -26,6 +26,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (16, "boards", include_str!("../migrations/0016_boards.sql")),
     (17, "bulletins", include_str!("../migrations/0017_bulletins.sql")),
     (18, "closure_records", include_str!("../migrations/0018_closure_records.sql")),
+    (20, "access", include_str!("../migrations/0020_access.sql")),
 ];
 
 /// The migrations by version and file name.

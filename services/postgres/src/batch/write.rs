@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use hotline_core::fact::{Body, Dispatched, Fact, Kind};
+use hotline_core::findings::may_have;
 use hotline_core::fold::pin_id;
 use hotline_core::score;
 use hotline_events::intake::{Outcome, RecordContent};
@@ -15,6 +16,7 @@ use sqlx::PgConnection;
 use super::fold::{FoldedCase, Folding};
 use super::plan::{Place, Plan};
 use crate::cases::{self, Folded};
+use crate::closures;
 use crate::dead_letters::{self, NewLetter};
 use crate::error::Error;
 use crate::figures::{self, Reported};
@@ -86,6 +88,8 @@ pub(crate) async fn cases(
         })
         .collect();
     cases::write(tx, &rows, rulebook_seq, now).await?;
+    let listed = changed().filter(|case| may_have(&case.facts));
+    closures::append(tx, listed.map(|case| case.case_id.as_str())).await?;
     let told: Vec<_> = changed().flat_map(|case| case.notices.iter().cloned()).collect();
     notices::append(tx, &told, now).await?;
     if !rows.is_empty() {

@@ -1,0 +1,133 @@
+//! Masks: enough of an identity to tell two apart or to check one against a paper at hand, not enough to find anybody.
+//!
+//! `138****5678`, `110105********123X`, `张*`, an address as far as its street. What a member is, its name says; all else that
+//! is personal, free text above all, is withheld whole. A mask is made of the value alone, so the same value has the same mask.
+
+use serde_json::{Map, Value, json};
+
+/// What stands where nothing is shown.
+pub const WITHHELD: &str = "***";
+
+/// What a member holds, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    Name,
+    Phone,
+    Identity,
+    Address,
+    Other,
+}
+
+impl Sort {
+    /// By the words of a member's name; its parts between `_` count each, so that `id_number` is one and `video` none.
+    fn of(name: &str) -> Self {
+        let name = name.to_lowercase();
+        let words: Vec<&str> = name.split(['_', '-', '.', ' ']).collect();
+        let any = |known: &[&str]| known.iter().any(|known| words.contains(known));
+        let within = |known: &[&str]| known.iter().any(|known| name.contains(known));
+        if any(&["phone", "mobile", "tel", "telephone", "cellphone"]) || within(&["电话", "手机"]) {
+            Sort::Phone
+        } else if any(&["id", "idcard", "identity", "idnumber"]) || within(&["身份证", "证件"]) {
+            Sort::Identity
+        } else if any(&["address", "addr"]) || within(&["地址", "住址"]) {
+            Sort::Address
+        } else if any(&["name", "realname", "fullname"]) || within(&["姓名"]) {
+            Sort::Name
+        } else {
+            Sort::Other
+        }
+    }
+}
+
+/// The personal members of an event, masked: of the same shape, every text, number and truth behind a mask.
+pub fn members(value: &Value) -> Value {
+    masked(value, Sort::Other)
+}
+
+fn masked(value: &Value, sort: Sort) -> Value {
+    match value {
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| {
+                let own = Sort::of(name);
+                // What stands under `address` is part of one.
+                let sort = if own == Sort::Other && sort == Sort::Address { sort } else { own };
+                // A name that a source made up may itself be somebody's.
+                let name = if is_plain(name) { name.clone() } else { WITHHELD.to_owned() };
+                (name, masked(value, sort))
+            };
+            Value::Object(members.iter().map(member).collect::<Map<_, _>>())
+        }
+        Value::Array(items) => items.iter().map(|item| masked(item, sort)).collect(),
+        Value::String(text) => json!(text_of(text, sort)),
+        Value::Number(number) => json!(text_of(&number.to_string(), sort)),
+        Value::Bool(_) => json!(WITHHELD),
+        Value::Null => Value::Null,
+    }
+}
+
+/// A word of a program, not of a person.
+fn is_plain(name: &str) -> bool {
+    name.len() <= 32 && name.bytes().all(|byte| byte.is_ascii_lowercase() || b"_-".contains(&byte))
+}
+
+fn text_of(text: &str, sort: Sort) -> String {
+    match sort {
+        Sort::Name => name(text),
+        Sort::Phone => phone(text),
+        Sort::Identity => identity(text),
+        Sort::Address => address(text),
+        Sort::Other => WITHHELD.to_owned(),
+    }
+}
+
+/// `张*`: the first sign of a name of two to four signs without blanks; of all else nothing, since whole words of other names
+/// are names by themselves.
+pub fn name(text: &str) -> String {
+    let signs: Vec<char> = text.trim().chars().collect();
+    let is_han = |sign: &char| ('\u{4e00}'..='\u{9fff}').contains(sign);
+    if (2..=4).contains(&signs.len()) && signs.iter().all(is_han) {
+        return format!("{}{}", signs[0], "*".repeat(signs.len() - 1));
+    }
+    WITHHELD.to_owned()
+}
+
+/// `138****5678`: the first three and the last four digits of eleven; of a land line the last two.
+pub fn phone(text: &str) -> String {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let is_other = |c: char| !c.is_ascii_digit() && !" -+()".contains(c);
+    if text.contains(is_other) {
+        return WITHHELD.to_owned();
+    }
+    let digits = digits.strip_prefix("86").filter(|rest| rest.len() == 11).unwrap_or(&digits);
+    match digits.len() {
+        11 if digits.starts_with('1') => format!("{}****{}", &digits[..3], &digits[7..]),
+        7..=12 => format!("{}{}", "*".repeat(digits.len() - 2), &digits[digits.len() - 2..]),
+        _ => WITHHELD.to_owned(),
+    }
+}
+
+/// `110105********123X`: the region and the last four of an identity number of eighteen; of all else nothing.
+pub fn identity(text: &str) -> String {
+    let text = text.trim();
+    let is_number = text.len() == 18
+        && text.bytes().take(17).all(|byte| byte.is_ascii_digit())
+        && text.bytes().last().is_some_and(|last| last.is_ascii_digit() || b"xX".contains(&last));
+    if is_number { format!("{}********{}", &text[..6], &text[14..]) } else { WITHHELD.to_owned() }
+}
+
+/// As far as the street: up to the last 路, 街, 道, 巷, 镇, 乡 or 街道 before the first digit; else up to the district. Without
+/// any of these nothing.
+pub fn address(text: &str) -> String {
+    let is_number =
+        |c: char| c.is_numeric() || ('０'..='９').contains(&c) || "一二三四五六七八九十甲乙丙丁".contains(c);
+    let before_number =
+        text.find(|c: char| c.is_ascii_digit() || ('０'..='９').contains(&c)).unwrap_or(text.len());
+    let street = &text[..before_number];
+    let ends = |signs: &str| {
+        street.char_indices().filter(|(_, c)| signs.contains(*c)).map(|(at, c)| at + c.len_utf8()).last()
+    };
+    match ends("路街道巷镇乡").or_else(|| ends("区县市")) {
+        Some(end) if !street[..end].chars().all(is_number) => format!("{}{WITHHELD}", &street[..end]),
+        _ => WITHHELD.to_owned(),
+    }
+}
