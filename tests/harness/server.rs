@@ -111,7 +111,7 @@ impl Server {
     fn configured(folder: Folder, rulebook: &Path, more: &str, roles: &'static str) -> Self {
         let (gateway, ops) = (free_address(), free_address());
         let config = format!(
-            "[data]\ndir = '{}'\n[rulebook]\ndir = '{}'\n[gateway]\nlisten = '{gateway}'\n{more}\n[ops]\nlisten = '{ops}'\n",
+            "[data]\ndir = '{}'\n[rulebook]\ndir = '{}'\n[gateway]\nlisten = '{gateway}'\n{more}\n[audit]\nlisten = '127.0.0.1:0'\n[ops]\nlisten = '{ops}'\n",
             folder.0.join("data").display(),
             rulebook.display()
         );

@@ -50,7 +50,7 @@ pub(crate) async fn run(
 }
 
 async fn batches_are_under_way(pool: &PgPool) -> bool {
-    let asked =
-        run_tx(pool, "audit::batches", &mut (), |tx, ()| Box::pin(positions::batches_are_under_way(tx)));
-    asked.await.unwrap_or(true)
+    run_tx(pool, "audit::batches", &mut (), |tx, ()| Box::pin(positions::batches_are_under_way(tx)))
+        .await
+        .unwrap_or(true)
 }

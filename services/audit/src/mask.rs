@@ -131,3 +131,129 @@ pub fn address(text: &str) -> String {
         _ => WITHHELD.to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn masks_show_what_their_rules_say() {
+        let phones = [
+            ("13812345678", "138****5678"),
+            ("+86 138-1234-5678", "138****5678"),
+            ("0398 2938123", "*********23"),
+            ("2938123", "*****23"),
+            ("110", "***"),
+            ("call me", "***"),
+            ("138123456789012", "***"),
+        ];
+        for (text, masked) in phones {
+            assert_eq!(phone(text), masked, "{text}");
+        }
+        let identities = [
+            ("11010519491231002X", "110105********002X"),
+            ("110105194912310025", "110105********0025"),
+            ("1101051949123100", "***"),
+            ("E12345678", "***"),
+        ];
+        for (text, masked) in identities {
+            assert_eq!(identity(text), masked, "{text}");
+        }
+        for (text, masked) in
+            [("张三", "张*"), ("欧阳小明", "欧***"), ("Anna Li", "***"), ("张", "***"), ("", "***")]
+        {
+            assert_eq!(name(text), masked, "{text}");
+        }
+        let addresses = [
+            ("河南省三门峡市湖滨区黄河路12号院3单元501", "河南省三门峡市湖滨区黄河路***"),
+            ("湖滨区和平街道办事处东5号", "湖滨区和平街道***"),
+            ("湖滨区某小区5号楼", "湖滨区***"),
+            ("5号楼501", "***"),
+            ("12 Main Street", "***"),
+        ];
+        for (text, masked) in addresses {
+            assert_eq!(address(text), masked, "{text}");
+        }
+    }
+
+    #[test]
+    fn members_are_masked_by_their_names_and_free_text_is_withheld() {
+        let given = json!({ "data": {
+            "title": "漏水", "content": "我是张三，电话13812345678",
+            "address": { "street": "黄河路12号", "note": "后门" },
+            "reporter": { "name": "张三", "phone": 13_812_345_678_i64, "id_number": "11010519491231002X", "vip": true },
+            "张三的邻居": "李四", "links": ["https://example.org/张三"],
+        } });
+        let expected = json!({ "data": {
+            "title": "***", "content": "***",
+            "address": { "street": "黄河路***", "note": "***" },
+            "reporter": { "name": "张*", "phone": "138****5678", "id_number": "110105********002X", "vip": "***" },
+            "***": "***", "links": ["***"],
+        } });
+        assert_eq!(members(&given), expected);
+    }
+
+    /// What a text has in common with its mask, mask signs apart.
+    fn shown(masked: &str) -> usize {
+        masked.chars().filter(|c| *c != '*').count()
+    }
+
+    proptest! {
+        #[test]
+        fn a_number_of_eleven_digits_shows_seven_of_them(digits in "1[3-9][0-9]{9}") {
+            let masked = phone(&digits);
+            prop_assert_eq!(shown(&masked), 7);
+            prop_assert!(masked.starts_with(&digits[..3]) && masked.ends_with(&digits[7..]));
+            prop_assert!(!masked.contains(&digits[3..7]) || digits[3..7].chars().all(|c| c == '*'));
+        }
+
+        #[test]
+        fn an_identity_number_never_shows_its_birthday(number in "[1-9][0-9]{16}[0-9X]") {
+            let masked = identity(&number);
+            prop_assert_eq!(&masked[6..14], "********");
+            prop_assert_eq!(shown(&masked), 10);
+        }
+
+        #[test]
+        fn a_name_shows_one_sign_at_most(text in "\\PC{0,12}") {
+            prop_assert!(shown(&name(&text)) <= 1);
+        }
+
+        #[test]
+        fn an_address_shows_nothing_from_its_first_number_on(before in "[\u{4e00}-\u{9fff}]{0,8}", after in "[0-9]{1,4}号[\u{4e00}-\u{9fff}0-9]{0,8}") {
+            let masked = address(&format!("{before}{after}"));
+            prop_assert!(!masked.chars().any(|c| c.is_ascii_digit()), "{}", masked);
+            prop_assert!(before.starts_with(masked.trim_end_matches('*')));
+        }
+
+        #[test]
+        fn whatever_the_members_a_planted_value_is_never_shown_whole(
+            member in "[a-z_]{1,12}",
+            phone in "1[3-9][0-9]{9}",
+            number in "[1-9][0-9]{16}[0-9X]",
+            text in "[\u{4e00}-\u{9fff}]{2,30}",
+        ) {
+            let given = json!({
+                member.as_str(): format!("{text}{phone}"), "phone": phone, "id": number, "reporter": { member.as_str(): text, "name": text },
+                "content": format!("{text} {number}"), "deep": [{ "address": text }, [number]],
+            });
+            let masked = members(&given).to_string();
+            for planted in [&phone, &number] {
+                prop_assert!(!masked.contains(planted.as_str()), "{} in {}", planted, masked);
+            }
+            // Of an address its street is shown, which may be all of a text: everywhere else nothing is.
+            let elsewhere = members(&json!({ "content": text, "reporter": { "name": text } })).to_string();
+            prop_assert!(!elsewhere.contains(&text), "{} in {}", text, elsewhere);
+        }
+
+        #[test]
+        fn masked_members_keep_their_shape(count in 0_usize..5, text in "\\PC{0,20}") {
+            let given = json!({ "list": vec![text; count], "none": null });
+            let masked = members(&given);
+            prop_assert_eq!(masked["list"].as_array().map(Vec::len), Some(count));
+            prop_assert!(masked["none"].is_null());
+        }
+    }
+}

@@ -65,6 +65,8 @@ impl Role {
 pub struct Addresses {
     /// None where the gateway is not among them.
     pub gateway: Option<SocketAddr>,
+    /// … or audit.
+    pub audit: Option<SocketAddr>,
     pub ops: SocketAddr,
 }
 
@@ -106,6 +108,10 @@ pub fn run_around<T>(
 
         let takes_in = roles.contains(&Role::Gateway);
         let listener = if takes_in { Some(Server::listen(&config.section()).await?) } else { None };
+        let answers = roles.contains(&Role::Audit);
+        let auditors =
+            if answers { Some(hotline_audit::Server::listen(&config.section()).await?) } else { None };
+        let listeners = Listeners { gateway: listener, auditors };
         let Some(store) = lifecycle.unless_stopped(Box::pin(Store::start(config))).await else {
             Database::abandon(config).await?;
             return Ok((EXIT_OK, None));
@@ -138,14 +144,14 @@ pub fn run_around<T>(
         let halting = roles == [Role::Casework] && config.optional::<KafkaConfig>().is_some();
         let sound = halting.then(|| readiness.condition("partitions"));
         let started = match begun {
-            Ok(()) => start(roles, config, listener, sound, &store, ground, &mut lifecycle),
+            Ok(()) => start(roles, config, listeners, sound, &store, ground, &mut lifecycle),
             Err(error) => Err(error),
         };
         let mut done = None;
         let code = match &started {
-            Ok(gateway) => {
+            Ok((gateway, audit)) => {
                 ready.set(true);
-                let addresses = Addresses { gateway: *gateway, ops: ops_address };
+                let addresses = Addresses { gateway: *gateway, audit: *audit, ops: ops_address };
                 lifecycle.run_until(async { done = Some(work(&store, addresses).await) }).await
             }
             Err(_) => EXIT_FAILED,
@@ -263,23 +269,29 @@ impl Ground {
     }
 }
 
-/// Starts each role under supervision; returns where the gateway listens, if it is among them.
+/// The addresses that were taken before anything else was begun.
+struct Listeners {
+    gateway: Option<TcpListener>,
+    auditors: Option<TcpListener>,
+}
+
+/// Starts each role under supervision; returns where the gateway and where audit listens, if they are among them.
 fn start(
     roles: &[Role],
     config: &Config,
-    listener: Option<TcpListener>,
+    listeners: Listeners,
     sound: Option<Condition>,
     store: &Store,
     ground: Ground,
     lifecycle: &mut Lifecycle,
-) -> anyhow::Result<Option<SocketAddr>> {
+) -> anyhow::Result<(Option<SocketAddr>, Option<SocketAddr>)> {
     let kafka = config.optional::<KafkaConfig>();
     let Ground { writer, in_force } = ground;
     let rates =
         hotline_rates::Parts { pool: store.pool.clone(), rules: Arc::clone(&in_force), now: clock::now };
     let mut listens = None;
     let (handovers, requests) = handover::channel();
-    if let Some(listener) = listener {
+    if let Some(listener) = listeners.gateway {
         let sink = match &kafka {
             Some(kafka) => Sink::Topic(broker::sink(kafka, &store.master)?),
             None => Sink::Casework(handovers),
@@ -337,14 +349,19 @@ fn start(
         let run = hotline_rates::run(config.section::<RatesConfig>(), rates, lifecycle.token());
         lifecycle.spawn(Role::Rates.name(), run);
     }
-    if roles.contains(&Role::Audit) {
-        let parts = hotline_audit::Parts { pool: store.pool.clone(), now: clock::now };
-        lifecycle.spawn(
-            Role::Audit.name(),
-            hotline_audit::run(config.section::<AuditConfig>(), parts, lifecycle.token()),
-        );
+    let mut answers = None;
+    if let Some(listener) = listeners.auditors {
+        let parts = hotline_audit::Parts {
+            pool: store.pool.clone(),
+            rules: in_force,
+            master: store.master.clone(),
+            now: clock::now,
+        };
+        let server = hotline_audit::Server::new(listener, config.section::<AuditConfig>(), parts);
+        answers = Some(server.address());
+        lifecycle.spawn(Role::Audit.name(), server.run(lifecycle.token()));
     }
-    Ok(listens)
+    Ok((listens, answers))
 }
 
 /// What must be true of the database before a role begins.

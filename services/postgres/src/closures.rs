@@ -8,6 +8,18 @@
 //! on which days any can be, and whether a day's few are fetched by their terms or its rows are read one after another. A
 //! page that would have to look at more than [`COST_MAX`] rows ends early, with the place where to go on.
 
+/// The columns of a row, in the order in which [`closed`] reads them.
+macro_rules! select {
+    ($head:literal, $tail:literal) => {
+        concat!(
+            $head,
+            " SELECT case_id, day, closed_at, received_at, department, hotline, case_type, category, region, class,
+                kind, outcome, verdict, due_at, excluded, rounds, rating, policies, anomalies ",
+            $tail
+        )
+    };
+}
+
 mod keep;
 
 use std::collections::BTreeMap;
@@ -94,18 +106,6 @@ impl Closed {
     pub fn position(&self) -> Position {
         Position { day: self.day, closed_at: self.closed_at, case_id: self.case_id.clone() }
     }
-}
-
-/// The columns of a row, in the order in which [`closed`] reads them.
-macro_rules! select {
-    ($head:literal, $tail:literal) => {
-        concat!(
-            $head,
-            " SELECT case_id, day, closed_at, received_at, department, hotline, case_type, category, region, class,
-                kind, outcome, verdict, due_at, excluded, rounds, rating, policies, anomalies ",
-            $tail
-        )
-    };
 }
 
 fn closed(row: &PgRow) -> Closed {

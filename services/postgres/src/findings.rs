@@ -74,8 +74,7 @@ pub(crate) struct New<'m> {
     pub(crate) finding: &'m Finding,
 }
 
-pub(crate) async fn insert(tx: &mut PgConnection, rows: impl Iterator<Item = New<'_>>) -> Result<(), Error> {
-    let rows: Vec<New<'_>> = rows.collect();
+pub(crate) async fn insert(tx: &mut PgConnection, rows: &[New<'_>]) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
     }

@@ -32,7 +32,8 @@ pub(super) async fn check(
     mut request: Request,
     next: Next,
 ) -> Response {
-    match caller(&desk, &request).await {
+    let peer = request.extensions().get::<Peer>().copied();
+    match caller(&desk, request.headers(), peer).await {
         Ok(caller) if caller.may(right) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -43,10 +44,10 @@ pub(super) async fn check(
 }
 
 /// Who asks: whose token it is, or this machine as long as nobody has made any.
-async fn caller(desk: &Desk, request: &Request) -> Result<Caller, Problem> {
+async fn caller(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Problem> {
     let now = (desk.parts.now)();
-    let Some(given) = request.headers().get(header::AUTHORIZATION) else {
-        return unnamed(desk, request).await;
+    let Some(given) = headers.get(header::AUTHORIZATION) else {
+        return unnamed(desk, headers, peer).await;
     };
     let bad =
         || Problem::new(StatusCode::UNAUTHORIZED, "token_bad", "The token is not one of ours, or no longer");
@@ -88,14 +89,16 @@ async fn note_use(desk: &Desk, kept: &Kept, now: Timestamp) {
 
 /// Without a token only this machine is answered, and only while there is none at all. What a proxy hands on comes from
 /// somewhere else.
-async fn unnamed(desk: &Desk, request: &Request) -> Result<Caller, Problem> {
+async fn unnamed(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Problem> {
     let missing = || Problem::new(StatusCode::UNAUTHORIZED, "token_missing", "Asking needs a bearer token");
-    let is_near = request.extensions().get::<Peer>().is_some_and(|Peer(peer)| peer.ip().is_loopback());
-    if !is_near || is_handed_on(request.headers()) {
+    let is_near = peer.is_some_and(|Peer(peer)| peer.ip().is_loopback());
+    if !is_near || is_handed_on(headers) {
         return Err(missing());
     }
-    let any = run_read_tx(&desk.parts.pool, "audit::any_token", &mut (), |tx, ()| Box::pin(tokens::any(tx)));
-    if any.await.map_err(|error| problem::of_store(&error))? {
+    let any = run_read_tx(&desk.parts.pool, "audit::any_token", &mut (), |tx, ()| Box::pin(tokens::any(tx)))
+        .await
+        .map_err(|error| problem::of_store(&error))?;
+    if any {
         return Err(missing());
     }
     Ok(Caller { name: LOOPBACK.to_owned(), role: Role::Auditor, departments: None, may_unmask: false })

@@ -24,4 +24,5 @@ pub mod rulebook;
 pub mod send;
 pub mod sources;
 pub mod tallies;
+pub mod token;
 pub mod what_if;

@@ -335,19 +335,12 @@ async fn replace_findings(
         .execute(&mut *tx)
         .await
         .map_err(Error::database("closures::replace_findings"))?;
-    let rows = made.iter().flat_map(|(case, made)| {
-        let numbered = made.findings.iter().zip(1..);
-        numbered.map(move |(finding, place)| (case, made, finding, place))
-    });
-    crate::findings::insert(
-        tx,
-        rows.map(|(case, made, finding, place)| crate::findings::New {
-            case,
-            hotline: &made.hotline,
-            case_type: &made.case_type,
-            place,
-            finding,
-        }),
-    )
-    .await
+    let mut rows = Vec::new();
+    for (case, made) in made {
+        for (place, finding) in (1..).zip(&made.findings) {
+            let (hotline, case_type) = (&made.hotline, &made.case_type);
+            rows.push(crate::findings::New { case, hotline, case_type, place, finding });
+        }
+    }
+    crate::findings::insert(tx, &rows).await
 }
