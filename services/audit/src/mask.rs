@@ -115,20 +115,26 @@ pub fn identity(text: &str) -> String {
     if is_number { format!("{}********{}", &text[..6], &text[14..]) } else { WITHHELD.to_owned() }
 }
 
-/// As far as the street: up to the last 路, 街, 道, 巷, 镇, 乡 or 街道 before the first digit; else up to the district. Without
-/// any of these nothing.
+/// As far as the street: up to the last 路, 街, 道, 巷, 镇, 乡 before the first digit; else up to the district. Without any of
+/// these nothing.
 pub fn address(text: &str) -> String {
-    let is_number =
-        |c: char| c.is_numeric() || ('０'..='９').contains(&c) || "一二三四五六七八九十甲乙丙丁".contains(c);
-    let before_number =
-        text.find(|c: char| c.is_ascii_digit() || ('０'..='９').contains(&c)).unwrap_or(text.len());
-    let street = &text[..before_number];
-    let ends = |signs: &str| {
-        street.char_indices().filter(|(_, c)| signs.contains(*c)).map(|(at, c)| at + c.len_utf8()).last()
+    let is_digit = |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c);
+    let before_number = &text[..text.find(is_digit).unwrap_or(text.len())];
+    let ends = |signs: &str, not_after: &str| {
+        let mut last = None;
+        let mut before = ' ';
+        for (at, c) in before_number.char_indices() {
+            if signs.contains(c) && !not_after.contains(before) {
+                last = Some(at + c.len_utf8());
+            }
+            before = c;
+        }
+        last
     };
-    match ends("路街道巷镇乡").or_else(|| ends("区县市")) {
-        Some(end) if !street[..end].chars().all(is_number) => format!("{}{WITHHELD}", &street[..end]),
-        _ => WITHHELD.to_owned(),
+    // A 小区 is no district and a 超市 no city: they say where somebody lives.
+    match ends("路街道巷镇乡", "").or_else(|| ends("区县市", "小社园厂校超")) {
+        Some(end) => format!("{}{WITHHELD}", &before_number[..end]),
+        None => WITHHELD.to_owned(),
     }
 }
 

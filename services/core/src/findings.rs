@@ -90,6 +90,7 @@ impl Closure {
         let one = |term: Term, value: &str| term.of(value);
         let mut terms = vec![
             SmolStr::new_static(EVERY),
+            day_term(self.day),
             one(Term::Department, &self.department),
             one(Term::Hotline, &self.hotline),
             one(Term::CaseType, &self.case_type),
@@ -115,6 +116,16 @@ impl Closure {
 pub fn judged(department: &str, verdict: &str, excluded: bool) -> SmolStr {
     let excluded = if excluded { "/excluded" } else { "" };
     format_smolstr!("judged={department}/{verdict}{excluded}")
+}
+
+/// The term of the day of a closing, by which the few of a day are found; nobody counts it.
+pub fn day_term(day: Date) -> SmolStr {
+    format_smolstr!("day={day}")
+}
+
+/// Whether a term is counted by day.
+pub fn is_counted(term: &str) -> bool {
+    !term.starts_with("day=")
 }
 
 /// A category as one text, from broad to narrow.

@@ -5,8 +5,8 @@
 //! seconds old.
 //!
 //! A page costs about the same whatever is asked for. How many closed cases have a term is counted by day, so it is known
-//! on which days any can be, and whether a day's few are fetched by their terms or its rows are read one after another. A
-//! page that would have to look at more than [`COST_MAX`] rows ends early, with the place where to go on.
+//! on which days any can be, and whether their few are fetched by their terms or the rows of the days are read one after
+//! another. A page that would have to look at more than about [`COST_MAX`] rows ends early, with the place where to go on.
 
 /// The columns of a row, in the order in which [`closed`] reads them.
 macro_rules! select {
@@ -33,13 +33,18 @@ use sqlx::{PgConnection, Row as _};
 use crate::error::Error;
 use crate::sql_types::{At, On};
 
+use hotline_core::findings::day_term;
 pub use hotline_core::findings::{EVERY, Term};
 pub use keep::{Kept, append, keep, keep_step, pending};
 
-/// What a page may cost, in rows that are read one after another: some tens of milliseconds.
-const COST_MAX: i64 = 100_000;
+/// What a page may cost, in rows that are read one after another: some twenty milliseconds.
+const COST_MAX: i64 = 40_000;
 /// A row that is fetched by its terms costs as much as so many that are read one after another.
 const FETCH_COST: i64 = 8;
+/// Of so many that have one of several terms, one costs as much to pass over as a row that is read.
+const PASSED_PER_COST: i64 = 8;
+/// Cases with the rarest term that are looked for at once: were all of them asked for, it would take a fifth of a second.
+const ASKED_MAX: i64 = 50_000;
 
 /// Which closed cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -195,76 +200,135 @@ pub async fn page(
     after: Option<&Position>,
     limit: usize,
 ) -> Result<Page, Error> {
-    // Plans that do not know the terms asked for read whatever they like.
-    sqlx::query("/* closures::page */ SET LOCAL plan_cache_mode = 'force_custom_plan'")
-        .execute(&mut *tx)
-        .await
-        .map_err(Error::database("closures::page"))?;
+    plan_each_time(tx).await?;
     let bounds = bounds(tx, filter, after.map(|after| after.day)).await?;
+    let mut walk = Walk::new(&bounds, limit);
     let mut page = Page::default();
-    let (mut left, mut cost) = (bounds.as_slice(), 0);
-    let mut wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_mul(2);
-    while let Some(window) = Window::first_of(left, wanted).filter(|_| page.rows.len() <= limit) {
-        let is_first = cost == 0;
-        cost += window.cost();
-        if cost > COST_MAX && !is_first {
-            // The first row of the next day is after every row of the one before it.
-            page.next = Some(Position { day: window.newest, closed_at: Timestamp::MAX, case_id: "".into() });
+    while page.rows.len() <= limit {
+        let Some(window) = walk.next_window() else { return Ok(page) };
+        if walk.is_spent() {
+            // The first row of that day is after every row of the one before it.
+            let case_id = SmolStr::default();
+            page.next = Some(Position { day: window.newest, closed_at: Timestamp::MAX, case_id });
             return Ok(page);
         }
         let missing = limit + 1 - page.rows.len();
-        page.rows.extend(rows(tx, filter, &window, after, missing).await?);
-        left = &left[window.days..];
-        wanted = wanted.saturating_mul(4);
+        let rows = rows(tx, filter, &window, after, missing).await?;
+        walk.took(&window, rows.len());
+        page.rows.extend(rows);
     }
-    if page.rows.len() > limit {
-        page.rows.truncate(limit);
-        page.next = page.rows.last().map(Closed::position);
-    }
+    page.rows.truncate(limit);
+    page.next = page.rows.last().map(Closed::position);
     Ok(page)
 }
 
+/// Plans that do not know what is asked for read whatever they like; and nothing here is worth compiling.
+async fn plan_each_time(tx: &mut PgConnection) -> Result<(), Error> {
+    let settings = [
+        "/* closures::plan_each_time */ SET LOCAL plan_cache_mode = 'force_custom_plan'",
+        "/* closures::plan_each_time */ SET LOCAL jit = off",
+    ];
+    for setting in settings {
+        sqlx::query(setting).execute(&mut *tx).await.map_err(Error::database("closures::plan_each_time"))?;
+    }
+    Ok(())
+}
+
+/// The way through the days, from the newest on: how much was found of what there may have been, and what it has cost.
+#[derive(Debug)]
+struct Walk<'b> {
+    left: &'b [Bound],
+    wanted: i64,
+    cost_max: i64,
+    cost: i64,
+    asked: i64,
+    found: i64,
+}
+
 /// Days that are read at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Window {
-    /// How many of the days, those before the first with any included.
+    /// How many of the days, those between that have none included.
     days: usize,
     newest: Date,
     oldest: Date,
+    /// The days that have any.
+    having: Vec<Date>,
     asked: i64,
-    /// … and all rows from the newest of its days to the oldest.
+    /// All rows from the newest of its days to the oldest.
     all: i64,
+    /// They are read one after another: most are asked for.
+    is_read_whole: bool,
 }
 
-impl Window {
-    /// Days until there may be as many as are wanted, at least one; None: there are none.
-    fn first_of(bounds: &[Bound], wanted: i64) -> Option<Self> {
-        let first = bounds.iter().position(|bound| bound.asked > 0)?;
-        let newest = bounds[first].day;
-        let mut window = Self { days: first, newest, oldest: newest, asked: 0, all: 0 };
+impl<'b> Walk<'b> {
+    fn new(bounds: &'b [Bound], limit: usize) -> Self {
+        // One row too many tells whether there are more.
+        let wanted = i64::try_from(limit).unwrap_or(i64::MAX / FETCH_COST / 4).saturating_add(1);
+        let cost_max = COST_MAX.max(wanted.saturating_mul(2 * FETCH_COST));
+        Self { left: bounds, wanted, cost_max, cost: 0, asked: 0, found: 0 }
+    }
+
+    /// How many are likely to be found among so many that may be: as many as were so far, at first all.
+    fn likely(&self, asked: i64) -> i64 {
+        if self.asked == 0 { asked } else { (asked.saturating_mul(self.found + 1) / self.asked).min(asked) }
+    }
+
+    /// What fetching them by their terms is likely to cost.
+    fn fetching(&self, asked: i64) -> i64 {
+        self.likely(asked).saturating_mul(FETCH_COST).saturating_add(asked / PASSED_PER_COST)
+    }
+
+    /// Days until there are likely to be as many as are wanted; None: there are no more. At least one day is taken, however
+    /// many cases it has.
+    fn next_window(&self) -> Option<Window> {
+        let first = self.left.iter().position(|bound| bound.asked > 0)?;
+        let newest = self.left[first].day;
+        let mut window = Window {
+            days: first,
+            newest,
+            oldest: newest,
+            having: Vec::new(),
+            asked: 0,
+            all: 0,
+            is_read_whole: true,
+        };
         let mut between = 0;
-        for (at, bound) in bounds.iter().enumerate().skip(first) {
+        for (at, bound) in self.left.iter().enumerate().skip(first) {
             if bound.asked == 0 {
                 between += bound.all;
                 continue;
             }
             let (asked, all) = (window.asked + bound.asked, window.all + between + bound.all);
-            let grown = Self { days: at + 1, oldest: bound.day, asked, all, ..window };
-            if window.asked > 0 && (window.asked >= wanted || grown.cost() > COST_MAX / 2) {
+            let cost = all.min(self.fetching(asked));
+            let is_enough =
+                self.likely(window.asked) >= self.wanted || asked > ASKED_MAX || cost > COST_MAX / 2;
+            if window.asked > 0 && is_enough {
                 break;
             }
-            (window, between) = (grown, 0);
+            window.having.push(bound.day);
+            (window.days, window.oldest, window.asked, window.all) = (at + 1, bound.day, asked, all);
+            between = 0;
         }
+        window.is_read_whole = window.all <= self.fetching(window.asked);
         Some(window)
     }
 
-    /// Whether its rows are read one after another: where most are asked for.
-    fn is_read_whole(&self) -> bool {
-        self.all <= self.asked.saturating_mul(FETCH_COST)
+    /// Whether the page ends here, full or not.
+    fn is_spent(&self) -> bool {
+        self.cost > self.cost_max
     }
 
-    fn cost(&self) -> i64 {
-        self.all.min(self.asked.saturating_mul(FETCH_COST))
+    fn took(&mut self, window: &Window, found: usize) {
+        let found = i64::try_from(found).unwrap_or(i64::MAX);
+        self.left = &self.left[window.days..];
+        self.cost += if window.is_read_whole {
+            window.all
+        } else {
+            found.saturating_mul(FETCH_COST).saturating_add(window.asked / PASSED_PER_COST)
+        };
+        self.asked += window.asked;
+        self.found += found;
     }
 }
 
@@ -276,38 +340,40 @@ async fn rows(
     after: Option<&Position>,
     limit: usize,
 ) -> Result<Vec<Closed>, Error> {
-    // `OFFSET 0` keeps the conditions outside of it from going in: which way is taken is decided here.
-    let sql = if window.is_read_whole() {
+    // `OFFSET 0` keeps the conditions outside of it from going in: which way is taken is decided here. The upper end is
+    // told once: of two that hold the server may begin at the one that is farther off.
+    let sql = if window.is_read_whole {
         select!(
             "/* closures::rows */",
-            "FROM (SELECT * FROM closures WHERE day >= $2 AND day <= $3 AND (day, closed_at, case_id) < ($4, $5, $6)
+            "FROM (SELECT * FROM closures WHERE day >= $2 AND (day, closed_at, case_id) < ($3, $4, $5)
                     ORDER BY day DESC, closed_at DESC, case_id DESC OFFSET 0) AS days
-              WHERE terms @> $1 ORDER BY day DESC, closed_at DESC, case_id DESC LIMIT $7"
+              WHERE terms @> $1 ORDER BY day DESC, closed_at DESC, case_id DESC LIMIT $6"
         )
     } else {
         select!(
             "/* closures::rows */",
-            "FROM (SELECT * FROM closures WHERE terms @> $1 OFFSET 0) AS found
-              WHERE day >= $2 AND day <= $3 AND (day, closed_at, case_id) < ($4, $5, $6)
-              ORDER BY day DESC, closed_at DESC, case_id DESC LIMIT $7"
+            "FROM (SELECT * FROM closures WHERE terms @> $1 AND terms && $7 OFFSET 0) AS found
+              WHERE day >= $2 AND (day, closed_at, case_id) < ($3, $4, $5)
+              ORDER BY day DESC, closed_at DESC, case_id DESC LIMIT $6"
         )
     };
-    let after = after.cloned().unwrap_or(Position {
-        day: LAST,
-        closed_at: Timestamp::MAX,
-        case_id: SmolStr::default(),
-    });
-    let rows = sqlx::query(sql)
+    let upper = match after {
+        Some(after) if after.day <= window.newest => after.clone(),
+        _ => Position { day: window.newest, closed_at: Timestamp::MAX, case_id: SmolStr::default() },
+    };
+    let query = sqlx::query(sql)
         .bind(filter.asked())
         .bind(On(window.oldest))
-        .bind(On(window.newest))
-        .bind(On(after.day))
-        .bind(At(after.closed_at))
-        .bind(after.case_id.as_str())
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(tx)
-        .await
-        .map_err(Error::database("closures::rows"))?;
+        .bind(On(upper.day))
+        .bind(At(upper.closed_at))
+        .bind(upper.case_id.as_str())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let query = if window.is_read_whole {
+        query
+    } else {
+        query.bind(window.having.iter().map(|day| day_term(*day).to_string()).collect::<Vec<_>>())
+    };
+    let rows = query.fetch_all(tx).await.map_err(Error::database("closures::rows"))?;
     Ok(rows.iter().map(closed).collect())
 }
 

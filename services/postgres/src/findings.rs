@@ -168,7 +168,7 @@ pub async fn count(
         "/* findings::count */ SELECT count(*) FROM (SELECT FROM closure_findings
           WHERE kind = $1 AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at < $3)
             AND ($4::text IS NULL OR department = $4) AND ($5::text IS NULL OR hotline = $5)
-            AND ($6::text IS NULL OR case_type = $6) AND ($7::text IS NULL OR $7 = ANY (marks)) LIMIT $8) AS some",
+            AND ($6::text IS NULL OR case_type = $6) AND ($7::text IS NULL OR $7 = ANY (marks)) LIMIT $8) AS few",
     )
     .bind(kind.name())
     .bind(filter.from.map(At))

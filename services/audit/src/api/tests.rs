@@ -152,8 +152,14 @@ async fn a_ruling_an_extension_a_hold_and_a_late_entry_stand_in_their_lists() {
     events.insert(2, event("1-x", "1", "extended", "2026-03-02T05:00:00Z", &granted));
     events.insert(2, event("1-h", "1", "held", "2026-03-02T06:00:00Z", &json!({ "reason": "inspection" })));
     events
-        .insert(3, event("1-r", "1", "released", "2026-03-02T07:00:00Z", &json!({ "reason": "inspection" })));
-    stage.apply_received(events, "2026-03-08T02:00:00Z").await;
+        .insert(3, event("1-l", "1", "released", "2026-03-02T07:00:00Z", &json!({ "reason": "inspection" })));
+    for event in events {
+        // All is sent at once, but the closing: eleven days late.
+        let is_late = event["id"] == "1-c";
+        let received_at =
+            if is_late { "2026-03-14T02:00:00Z" } else { event["time"].as_str().unwrap() }.to_owned();
+        stage.apply_received(vec![event], &received_at).await;
+    }
     stage.keep().await;
     let row = async |list: &str| {
         let (status, body) = stage.get(&format!("/v1/audit/{list}?count=exact"), None).await;
@@ -172,7 +178,7 @@ async fn a_ruling_an_extension_a_hold_and_a_late_entry_stand_in_their_lists() {
         (&json!("inspection"), &json!("2026-03-02T15:00:00+08:00"))
     );
     let late = row("late_entries").await;
-    assert_eq!((&late["type"], &late["gap_seconds"]), (&json!("closed"), &json!(5 * 86_400)));
+    assert_eq!((&late["type"], &late["gap_seconds"]), (&json!("closed"), &json!(11 * 86_400)));
     assert_eq!(late["marks"], json!(["backdated"]));
 }
 

@@ -47,3 +47,28 @@ impl Body for Pieces {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+
+    use super::*;
+
+    async fn read(pieces: Vec<Piece>) -> Option<Bytes> {
+        let (sender, receiver) = mpsc::channel(8);
+        for piece in pieces {
+            sender.send(piece).await.unwrap();
+        }
+        drop(sender);
+        to_bytes(Body::new(Pieces::new(receiver)), usize::MAX).await.ok()
+    }
+
+    #[tokio::test]
+    async fn a_file_that_broke_off_is_never_taken_for_a_whole_one() {
+        let piece = || Piece::Bytes(Bytes::from_static(b"a"));
+        assert_eq!(read(vec![piece(), piece(), Piece::Whole]).await, Some(Bytes::from_static(b"aa")));
+        assert_eq!(read(vec![Piece::Whole]).await, Some(Bytes::new()));
+        assert_eq!(read(vec![piece(), piece()]).await, None);
+        assert_eq!(read(Vec::new()).await, None);
+    }
+}

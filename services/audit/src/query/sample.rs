@@ -260,10 +260,10 @@ mod tests {
         // One in nine is near: with weight 8 they are half of what is drawn first.
         let cases = || (0..900).map(|n| case(n, if n % 9 == 0 { 1 } else { 400 }));
         let near = |plain| {
-            let first = (0..2_000).map(|seed| drawn(&seed.to_string(), 1, plain, cases()).remove(0));
+            let first = (0..300).map(|seed| drawn(&seed.to_string(), 1, plain, cases()).remove(0));
             first.filter(|case| case[6..].parse::<i64>().unwrap() % 9 == 0).count()
         };
-        assert!((900..1_100).contains(&near(false)), "{}", near(false));
-        assert!((170..280).contains(&near(true)), "{}", near(true));
+        assert!((120..180).contains(&near(false)), "{}", near(false));
+        assert!((17..55).contains(&near(true)), "{}", near(true));
     }
 }

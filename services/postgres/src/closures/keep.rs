@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hotline_core::case::CaseFacts;
-use hotline_core::findings::{self, Closure, Finding, path};
+use hotline_core::findings::{self, Closure, Finding, is_counted, path};
 use hotline_core::fold::fold;
 use hotline_core::rulebook::Rulebook;
 use jiff::civil::Date;
@@ -46,7 +46,7 @@ pub async fn append(tx: &mut PgConnection, cases: impl Iterator<Item = &str>) ->
 /// How many entries wait for the keeper, up to `most`: a case that was written often stands there as often.
 pub async fn pending(tx: &mut PgConnection, most: i64) -> Result<i64, Error> {
     sqlx::query_scalar(
-        "/* closures::pending */ SELECT count(*) FROM (SELECT FROM closure_changes LIMIT $1) AS some",
+        "/* closures::pending */ SELECT count(*) FROM (SELECT FROM closure_changes LIMIT $1) AS few",
     )
     .bind(most)
     .fetch_one(tx)
@@ -191,7 +191,7 @@ async fn replace_closures(
             same.insert(old.case_id);
             continue;
         }
-        for term in terms {
+        for term in terms.into_iter().filter(|term| is_counted(term)) {
             *counts.entry((term.into(), old.day)).or_default() -= 1;
         }
         gone.push(old.case_id);
@@ -202,7 +202,7 @@ async fn replace_closures(
         .filter_map(|(case, made)| Some(row(case, made.closure.as_ref()?)))
         .collect();
     for row in &rows {
-        for term in row.closure.terms() {
+        for term in row.closure.terms().into_iter().filter(|term| is_counted(term)) {
             *counts.entry((term, row.closed.day)).or_default() += 1;
         }
     }
