@@ -71,7 +71,7 @@ INSERT INTO closures (day, closed_at, case_id, received_at, department, hotline,
         verdict, due_at, excluded, rounds, rating, policies, anomalies, terms)
 SELECT day, closed_at, case_id, closed_at - interval '5 days', department, hotline, case_type, category, region, 'ordinary', 'closed',
        'resolved', verdict, closed_at + interval '1 day', false, 1, '5', ARRAY[hotline || '-close', hotline || '-sign'], anomalies,
-       ARRAY(SELECT DISTINCT term FROM unnest(ARRAY['*', 'day=' || day, 'department=' || department, 'hotline=' || hotline, 'case_type=' || case_type,
+       ARRAY(SELECT DISTINCT term || '@' || substr(day::text, 1, 7) AS term FROM unnest(ARRAY['*', 'department=' || department, 'hotline=' || hotline, 'case_type=' || case_type,
              'class=ordinary', 'category=' || split_part(category, '/', 1), 'category=' || category, 'region=41', 'region=4112',
              'region=' || region, 'verdict=' || verdict, 'judged=' || department || '/' || verdict, 'rule=' || hotline || '-close',
              'rule=' || hotline || '-sign'] || ARRAY(SELECT 'anomaly=' || code FROM unnest(anomalies) AS code)) AS term ORDER BY term)
@@ -91,7 +91,7 @@ SELECT day, closed_at, case_id, closed_at - interval '5 days', department, hotli
                   FROM generate_series({first}, {last}) AS n) AS drawn) AS made;
 """
 COUNTS = """
-INSERT INTO closure_days SELECT term, day, count(*) FROM closures, unnest(terms) AS term WHERE term NOT LIKE 'day=%' GROUP BY term, day ORDER BY day, term;
+INSERT INTO closure_days SELECT left(term, -8), day, count(*) FROM closures, unnest(terms) AS term GROUP BY 1, 2 ORDER BY 2, 1;
 """
 
 

@@ -85,12 +85,16 @@ impl Closure {
         })
     }
 
+    /// The keys of its terms, sorted.
+    pub fn keys(&self) -> Vec<SmolStr> {
+        self.terms().iter().map(|term| key(term, self.day)).collect()
+    }
+
     /// What the case is found by, sorted: each a [`Term`] as text, and [`EVERY`].
     pub fn terms(&self) -> Vec<SmolStr> {
         let one = |term: Term, value: &str| term.of(value);
         let mut terms = vec![
             SmolStr::new_static(EVERY),
-            day_term(self.day),
             one(Term::Department, &self.department),
             one(Term::Hotline, &self.hotline),
             one(Term::CaseType, &self.case_type),
@@ -118,14 +122,15 @@ pub fn judged(department: &str, verdict: &str, excluded: bool) -> SmolStr {
     format_smolstr!("judged={department}/{verdict}{excluded}")
 }
 
-/// The term of the day of a closing, by which the few of a day are found; nobody counts it.
-pub fn day_term(day: Date) -> SmolStr {
-    format_smolstr!("day={day}")
+/// A term among the closings of a month: what a closed case is looked up by, so that what is rare in all years and what is
+/// rare in one month are found alike.
+pub fn key(term: &str, day: Date) -> SmolStr {
+    format_smolstr!("{term}{}", month(day))
 }
 
-/// Whether a term is counted by day.
-pub fn is_counted(term: &str) -> bool {
-    !term.starts_with("day=")
+/// What stands behind a term in the keys of a month: `@2026-11`.
+pub fn month(day: Date) -> SmolStr {
+    format_smolstr!("@{:04}-{:02}", day.year(), day.month())
 }
 
 /// A category as one text, from broad to narrow.

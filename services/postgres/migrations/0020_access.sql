@@ -30,7 +30,7 @@ CREATE TABLE closures (
     rating          text,                   -- of the last round: `1` to `5`, or a word
     policies        text[]      NOT NULL,   -- under which clocks of the case ran
     anomalies       text[]      NOT NULL,   -- codes of what is odd about it
-    terms           text[]      NOT NULL,   -- by what it is found: `department=D1`, `day=2026-11-27`, …, and `*`
+    terms           text[]      NOT NULL,   -- by what it is found, with the month: `department=D1@2026-11`, …, `*@2026-11`
     -- The order of every list: rows come about in it, so that a day stands together.
     PRIMARY KEY (day, closed_at, case_id)
 ) WITH (fillfactor = 95);

@@ -33,7 +33,7 @@ use sqlx::{PgConnection, Row as _};
 use crate::error::Error;
 use crate::sql_types::{At, On};
 
-use hotline_core::findings::day_term;
+use hotline_core::findings::month;
 pub use hotline_core::findings::{EVERY, Term};
 pub use keep::{Kept, append, keep, keep_step, pending};
 
@@ -41,10 +41,10 @@ pub use keep::{Kept, append, keep, keep_step, pending};
 const COST_MAX: i64 = 40_000;
 /// A row that is fetched by its terms costs as much as so many that are read one after another.
 const FETCH_COST: i64 = 8;
-/// Of so many that have one of several terms, one costs as much to pass over as a row that is read.
-const PASSED_PER_COST: i64 = 8;
-/// Cases with the rarest term that are looked for at once: were all of them asked for, it would take a fifth of a second.
-const ASKED_MAX: i64 = 50_000;
+/// Of so many that have the rarest of several terms, one costs as much to pass over as a row that is read.
+const PASSED_PER_COST: i64 = 2;
+/// … and every month that is looked into so many.
+const MONTH_COST: i64 = 200;
 
 /// Which closed cases.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -165,17 +165,20 @@ struct Bound {
 
 /// The days on which something was closed, from the newest on; where none can be asked for, `asked` is 0.
 async fn bounds(tx: &mut PgConnection, filter: &Filter, until: Option<Date>) -> Result<Vec<Bound>, Error> {
+    let mut terms = filter.asked();
+    terms.push(EVERY);
+    let needed = i64::try_from(terms.len()).unwrap_or(i64::MAX);
     let rows = sqlx::query(
         "/* closures::bounds */ SELECT day, CASE WHEN count(*) = $5 THEN min(cases) ELSE 0 END, max(cases)
            FROM closure_days
-          WHERE (term = ANY($1) OR term = '*') AND day >= $2 AND day < $3 AND day <= $4
+          WHERE term = ANY($1) AND day >= $2 AND day < $3 AND day <= $4
           GROUP BY day ORDER BY day DESC",
     )
-    .bind(filter.asked())
+    .bind(terms)
     .bind(On(filter.from.unwrap_or(FIRST)))
     .bind(On(filter.to.unwrap_or(LAST)))
     .bind(On(until.unwrap_or(LAST)))
-    .bind(i64::try_from(filter.terms.len()).unwrap_or(i64::MAX).saturating_add(1))
+    .bind(needed)
     .fetch_all(tx)
     .await
     .map_err(Error::database("closures::bounds"))?;
@@ -252,13 +255,11 @@ struct Window {
     days: usize,
     newest: Date,
     oldest: Date,
-    /// The days that have any.
-    having: Vec<Date>,
     asked: i64,
     /// All rows from the newest of its days to the oldest.
     all: i64,
-    /// They are read one after another: most are asked for.
-    is_read_whole: bool,
+    /// The months in which rows are fetched by their terms; empty: all rows are read one after another.
+    months: Vec<SmolStr>,
 }
 
 impl<'b> Walk<'b> {
@@ -274,44 +275,77 @@ impl<'b> Walk<'b> {
         if self.asked == 0 { asked } else { (asked.saturating_mul(self.found + 1) / self.asked).min(asked) }
     }
 
-    /// What fetching them by their terms is likely to cost.
-    fn fetching(&self, asked: i64) -> i64 {
-        self.likely(asked).saturating_mul(FETCH_COST).saturating_add(asked / PASSED_PER_COST)
-    }
-
-    /// Days until there are likely to be as many as are wanted; None: there are no more. At least one day is taken, however
-    /// many cases it has.
+    /// The days that are read next, in the way that is likely to find more for its cost; None: there are no more.
     fn next_window(&self) -> Option<Window> {
         let first = self.left.iter().position(|bound| bound.asked > 0)?;
+        let (whole, fetched) = (self.whole(first), self.fetched(first));
+        let found = |window: &Window| self.likely(window.asked).clamp(1, self.wanted);
+        let cost = self.fetching(&fetched);
+        let is_whole = whole.all.saturating_mul(found(&fetched)) <= cost.saturating_mul(found(&whole));
+        Some(if is_whole { whole } else { fetched })
+    }
+
+    fn from(&self, first: usize) -> Window {
         let newest = self.left[first].day;
-        let mut window = Window {
-            days: first,
-            newest,
-            oldest: newest,
-            having: Vec::new(),
-            asked: 0,
-            all: 0,
-            is_read_whole: true,
-        };
-        let mut between = 0;
+        Window { days: first, newest, oldest: newest, asked: 0, all: 0, months: Vec::new() }
+    }
+
+    /// Days of one month, read whole until there are likely to be as many as are wanted. At least one day, however many
+    /// cases it has.
+    fn whole(&self, first: usize) -> Window {
+        let (mut window, mut between) = (self.from(first), 0);
         for (at, bound) in self.left.iter().enumerate().skip(first) {
+            if month(bound.day) != month(window.newest) {
+                break;
+            }
             if bound.asked == 0 {
                 between += bound.all;
                 continue;
             }
-            let (asked, all) = (window.asked + bound.asked, window.all + between + bound.all);
-            let cost = all.min(self.fetching(asked));
-            let is_enough =
-                self.likely(window.asked) >= self.wanted || asked > ASKED_MAX || cost > COST_MAX / 2;
+            let all = window.all + between + bound.all;
+            let is_enough = self.likely(window.asked) >= self.wanted || all > self.cost_max / 2;
             if window.asked > 0 && is_enough {
                 break;
             }
-            window.having.push(bound.day);
-            (window.days, window.oldest, window.asked, window.all) = (at + 1, bound.day, asked, all);
+            window =
+                Window { days: at + 1, oldest: bound.day, asked: window.asked + bound.asked, all, ..window };
             between = 0;
         }
-        window.is_read_whole = window.all <= self.fetching(window.asked);
-        Some(window)
+        window
+    }
+
+    /// Months in which cases are fetched by their terms, until there are likely to be as many as are wanted. At least one.
+    fn fetched(&self, first: usize) -> Window {
+        let mut window = self.from(first);
+        while let Some(next) = self.left.get(window.days) {
+            let is_enough =
+                self.likely(window.asked) >= self.wanted || self.fetching(&window) > self.cost_max / 2;
+            if window.asked > 0 && is_enough {
+                break;
+            }
+            let of_month =
+                self.left[window.days..].iter().take_while(|bound| month(bound.day) == month(next.day));
+            let before = window.asked;
+            for bound in of_month {
+                window.days += 1;
+                window.all += bound.all;
+                window.asked += bound.asked;
+                window.oldest = bound.day;
+            }
+            if window.asked > before {
+                window.months.push(month(next.day));
+            }
+        }
+        window
+    }
+
+    /// What fetching by terms is likely to cost.
+    fn fetching(&self, window: &Window) -> i64 {
+        let months = i64::try_from(window.months.len()).unwrap_or(i64::MAX);
+        let fetched = self.likely(window.asked).saturating_mul(FETCH_COST);
+        fetched
+            .saturating_add(window.asked / PASSED_PER_COST)
+            .saturating_add(months.saturating_mul(MONTH_COST))
     }
 
     /// Whether the page ends here, full or not.
@@ -322,7 +356,7 @@ impl<'b> Walk<'b> {
     fn took(&mut self, window: &Window, found: usize) {
         let found = i64::try_from(found).unwrap_or(i64::MAX);
         self.left = &self.left[window.days..];
-        self.cost += if window.is_read_whole {
+        self.cost += if window.months.is_empty() {
             window.all
         } else {
             found.saturating_mul(FETCH_COST).saturating_add(window.asked / PASSED_PER_COST)
@@ -342,17 +376,20 @@ async fn rows(
 ) -> Result<Vec<Closed>, Error> {
     // `OFFSET 0` keeps the conditions outside of it from going in: which way is taken is decided here. The upper end is
     // told once: of two that hold the server may begin at the one that is farther off.
-    let sql = if window.is_read_whole {
+    let sql = if window.months.is_empty() {
         select!(
             "/* closures::rows */",
             "FROM (SELECT * FROM closures WHERE day >= $2 AND (day, closed_at, case_id) < ($3, $4, $5)
                     ORDER BY day DESC, closed_at DESC, case_id DESC OFFSET 0) AS days
-              WHERE terms @> $1 ORDER BY day DESC, closed_at DESC, case_id DESC LIMIT $6"
+              WHERE terms @> ARRAY (SELECT term || month FROM unnest($1::text[]) AS asked (term), unnest($7::text[]) AS months (month))
+              ORDER BY day DESC, closed_at DESC, case_id DESC LIMIT $6"
         )
     } else {
         select!(
             "/* closures::rows */",
-            "FROM (SELECT * FROM closures WHERE terms @> $1 AND terms && $7 OFFSET 0) AS found
+            "FROM unnest($7::text[]) AS months (month)
+             CROSS JOIN LATERAL (SELECT * FROM closures
+                  WHERE terms @> ARRAY (SELECT term || month FROM unnest($1::text[]) AS asked (term)) OFFSET 0) AS found
               WHERE day >= $2 AND (day, closed_at, case_id) < ($3, $4, $5)
               ORDER BY day DESC, closed_at DESC, case_id DESC LIMIT $6"
         )
@@ -361,19 +398,19 @@ async fn rows(
         Some(after) if after.day <= window.newest => after.clone(),
         _ => Position { day: window.newest, closed_at: Timestamp::MAX, case_id: SmolStr::default() },
     };
-    let query = sqlx::query(sql)
+    let whole = [month(window.newest)];
+    let months = if window.months.is_empty() { whole.as_slice() } else { window.months.as_slice() };
+    let rows = sqlx::query(sql)
         .bind(filter.asked())
         .bind(On(window.oldest))
         .bind(On(upper.day))
         .bind(At(upper.closed_at))
         .bind(upper.case_id.as_str())
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let query = if window.is_read_whole {
-        query
-    } else {
-        query.bind(window.having.iter().map(|day| day_term(*day).to_string()).collect::<Vec<_>>())
-    };
-    let rows = query.fetch_all(tx).await.map_err(Error::database("closures::rows"))?;
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(months.iter().map(SmolStr::as_str).collect::<Vec<_>>())
+        .fetch_all(tx)
+        .await
+        .map_err(Error::database("closures::rows"))?;
     Ok(rows.iter().map(closed).collect())
 }
 

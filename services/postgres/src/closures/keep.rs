@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hotline_core::case::CaseFacts;
-use hotline_core::findings::{self, Closure, Finding, is_counted, path};
+use hotline_core::findings::{self, Closure, Finding, path};
 use hotline_core::fold::fold;
 use hotline_core::rulebook::Rulebook;
 use jiff::civil::Date;
@@ -185,13 +185,13 @@ async fn replace_closures(
     let mut gone: Vec<SmolStr> = Vec::new();
     let mut same = BTreeSet::new();
     for old in &stored {
-        let (terms, old): (Vec<String>, _) = (old.get(19), closed(old));
+        let (keys, old): (Vec<String>, _) = (old.get(19), closed(old));
         let new = made.get(&old.case_id).and_then(|made| made.closure.as_ref());
-        if new.is_some_and(|new| row(&old.case_id, new).closed == old && new.terms() == terms) {
+        if new.is_some_and(|new| row(&old.case_id, new).closed == old && new.keys() == keys) {
             same.insert(old.case_id);
             continue;
         }
-        for term in terms.into_iter().filter(|term| is_counted(term)) {
+        for term in keys.iter().filter_map(|key| Some(key.rsplit_once('@')?.0)) {
             *counts.entry((term.into(), old.day)).or_default() -= 1;
         }
         gone.push(old.case_id);
@@ -202,7 +202,7 @@ async fn replace_closures(
         .filter_map(|(case, made)| Some(row(case, made.closure.as_ref()?)))
         .collect();
     for row in &rows {
-        for term in row.closure.terms().into_iter().filter(|term| is_counted(term)) {
+        for term in row.closure.terms() {
             *counts.entry((term, row.closed.day)).or_default() += 1;
         }
     }
@@ -265,7 +265,7 @@ async fn insert(tx: &mut PgConnection, rows: &[Row<'_>]) -> Result<(), Error> {
     .bind(optionals(|row| row.rating.as_deref()))
     .bind(lists(|row| &row.policies))
     .bind(lists(|row| &row.anomalies))
-    .bind(rows.iter().map(|row| row.closure.terms().join(SEPARATOR)).collect::<Vec<_>>())
+    .bind(rows.iter().map(|row| row.closure.keys().join(SEPARATOR)).collect::<Vec<_>>())
     .execute(tx)
     .await
     .map_err(Error::database("closures::insert"))?;
