@@ -167,11 +167,11 @@ mod tests {
 
     #[test]
     fn every_role_has_its_rights_and_no_other() {
+        use Right::{AccessLog, Case, Exports, Lists, Records, Unmask};
         let caller = |role, may_unmask| Caller { name: "n".to_owned(), role, departments: None, may_unmask };
         let rights = |role, may_unmask| -> Vec<Right> {
             Right::ALL.into_iter().filter(|right| caller(role, may_unmask).may(*right)).collect()
         };
-        use Right::{AccessLog, Case, Exports, Lists, Records, Unmask};
         assert_eq!(rights(Role::Auditor, false), [Lists, Case, Records, Exports, AccessLog]);
         assert_eq!(rights(Role::Auditor, true), [Lists, Case, Records, Exports, Unmask, AccessLog]);
         assert_eq!(rights(Role::Supervisor, false), [Lists, Case]);

@@ -133,7 +133,7 @@ pub(crate) async fn begin(
     };
     tokio::spawn(async move {
         let _place = place;
-        run.to_its_end().await;
+        run.finish().await;
     });
     Ok(Begun { id, about, body: Body::new(body::Pieces::new(pieces)) })
 }
@@ -174,7 +174,7 @@ struct Run {
 }
 
 impl Run {
-    async fn to_its_end(mut self) {
+    async fn finish(mut self) {
         let written = tokio::time::timeout(EXPORT_FOR_MAX, self.write()).await;
         let problem = match &written {
             Ok(Ok(())) => None,
@@ -220,7 +220,7 @@ impl Run {
             }
         }
         // The last piece follows the record: a whole file is a recorded one.
-        let rest = file.end()?;
+        let rest = file.end();
         end(&self.parts.pool, &self.ending("done"), (self.parts.now)()).await?;
         rest.send(&self.sender).await?;
         self.sender.send(Piece::Whole).await.map_err(gone)
@@ -345,11 +345,11 @@ impl File {
         })
     }
 
-    fn end(self) -> Result<Rest, Error> {
-        Ok(match self {
+    fn end(self) -> Rest {
+        match self {
             File::Csv(_) | File::Ndjson => Rest::Nothing,
             File::Xlsx(sheet) => Rest::Book(sheet),
-        })
+        }
     }
 }
 

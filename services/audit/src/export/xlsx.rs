@@ -27,6 +27,7 @@ pub(super) struct Sheet {
     days: Format,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` gives")]
 fn failed(error: XlsxError) -> Error {
     Error::Export(error.to_string())
 }

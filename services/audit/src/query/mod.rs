@@ -137,8 +137,4 @@ impl Queries {
     pub fn new(pool: PgPool, rules: Arc<Rules>) -> Self {
         Self { pool, rules }
     }
-
-    pub(crate) fn pool(&self) -> &PgPool {
-        &self.pool
-    }
 }

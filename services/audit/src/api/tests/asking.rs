@@ -251,7 +251,7 @@ fn pages_of_any_size_together_are_the_list_whatever_is_asked() {
                 stage.keep().await;
                 let mut query = ["", "&department=D1", "&department=D1&verdict=late"][filter].to_owned();
                 if let Some(to) = to {
-                    query += &format!("&to=2026-03-{:02}", 10 + to);
+                    query = format!("{query}&to=2026-03-{:02}", 10 + to);
                 }
                 let found = walked(&stage, &query, limit, async |_| {}).await;
                 let expected: Vec<String> = expected

@@ -151,11 +151,11 @@ impl Stage {
         });
         let batch = Batch { origin: Origin::Http, records: records.collect() };
         let mut held = self.claim.lock().await;
-        let mut claim = match held.take() {
+        let claim = match held.take() {
             Some(claim) => claim,
             None => self.writer.claim("http").await.unwrap(),
         };
-        let Commit::Done(applied) = self.writer.apply(&mut claim, &batch).await.unwrap() else {
+        let Commit::Done(applied) = self.writer.apply(&claim, &batch).await.unwrap() else {
             panic!("the test cluster stays up")
         };
         let outcomes: Vec<_> = applied.outcomes.iter().flatten().collect();
@@ -256,10 +256,10 @@ impl Stage {
     }
 
     pub(super) async fn execute(&self, sql: &'static str) {
-        testing::execute(&mut *self.database.pool.acquire().await.unwrap(), sql).await;
+        testing::execute(&mut self.database.pool.acquire().await.unwrap(), sql).await;
     }
 
     pub(super) async fn texts(&self, sql: &'static str) -> Vec<String> {
-        testing::texts(&mut *self.database.pool.acquire().await.unwrap(), sql).await
+        testing::texts(&mut self.database.pool.acquire().await.unwrap(), sql).await
     }
 }
