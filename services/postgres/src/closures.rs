@@ -40,9 +40,9 @@ pub use keep::{Kept, append, keep, keep_step, pending};
 /// What a page may cost, in rows that are read one after another: some twenty milliseconds.
 const COST_MAX: i64 = 40_000;
 /// A row that is fetched by its terms costs as much as so many that are read one after another.
-const FETCH_COST: i64 = 8;
-/// Of so many that have the rarest of several terms, one costs as much to pass over as a row that is read.
-const PASSED_PER_COST: i64 = 2;
+const FETCH_COST: i64 = 16;
+/// To pass over so many that have the rarest of several terms costs as much as to read a row.
+const PASSED_PER_COST: i64 = 4;
 /// … and every month that is looked into so many.
 const MONTH_COST: i64 = 200;
 
@@ -78,6 +78,16 @@ pub struct Position {
     pub day: Date,
     pub closed_at: Timestamp,
     pub case_id: SmolStr,
+}
+
+/// After every closing: an instant that every part of the program can write and read.
+const LATEST: Timestamp = Timestamp::constant(253_370_764_800, 0);
+
+impl Position {
+    /// The place before all rows of a day: going on from it begins with the last closing of the day.
+    pub fn before(day: Date) -> Self {
+        Self { day, closed_at: LATEST, case_id: SmolStr::default() }
+    }
 }
 
 /// A closed case.
@@ -205,14 +215,12 @@ pub async fn page(
 ) -> Result<Page, Error> {
     plan_each_time(tx).await?;
     let bounds = bounds(tx, filter, after.map(|after| after.day)).await?;
-    let mut walk = Walk::new(&bounds, limit);
+    let mut walk = Walk::new(&bounds, after.map(|after| after.day), limit);
     let mut page = Page::default();
     while page.rows.len() <= limit {
         let Some(window) = walk.next_window() else { return Ok(page) };
         if walk.is_spent() {
-            // The first row of that day is after every row of the one before it.
-            let case_id = SmolStr::default();
-            page.next = Some(Position { day: window.newest, closed_at: Timestamp::MAX, case_id });
+            page.next = Some(Position::before(window.newest));
             return Ok(page);
         }
         let missing = limit + 1 - page.rows.len();
@@ -241,6 +249,8 @@ async fn plan_each_time(tx: &mut PgConnection) -> Result<(), Error> {
 #[derive(Debug)]
 struct Walk<'b> {
     left: &'b [Bound],
+    /// The day of which a part was read before.
+    begun: Option<Date>,
     wanted: i64,
     cost_max: i64,
     cost: i64,
@@ -263,11 +273,11 @@ struct Window {
 }
 
 impl<'b> Walk<'b> {
-    fn new(bounds: &'b [Bound], limit: usize) -> Self {
+    fn new(bounds: &'b [Bound], begun: Option<Date>, limit: usize) -> Self {
         // One row too many tells whether there are more.
         let wanted = i64::try_from(limit).unwrap_or(i64::MAX / FETCH_COST / 4).saturating_add(1);
         let cost_max = COST_MAX.max(wanted.saturating_mul(2 * FETCH_COST));
-        Self { left: bounds, wanted, cost_max, cost: 0, asked: 0, found: 0 }
+        Self { left: bounds, begun, wanted, cost_max, cost: 0, asked: 0, found: 0 }
     }
 
     /// How many are likely to be found among so many that may be: as many as were so far, at first all.
@@ -361,7 +371,8 @@ impl<'b> Walk<'b> {
         } else {
             found.saturating_mul(FETCH_COST).saturating_add(window.asked / PASSED_PER_COST)
         };
-        self.asked += window.asked;
+        // What was read before is not missing.
+        self.asked += if self.begun == Some(window.newest) { found } else { window.asked };
         self.found += found;
     }
 }
@@ -396,7 +407,7 @@ async fn rows(
     };
     let upper = match after {
         Some(after) if after.day <= window.newest => after.clone(),
-        _ => Position { day: window.newest, closed_at: Timestamp::MAX, case_id: SmolStr::default() },
+        _ => Position::before(window.newest),
     };
     let whole = [month(window.newest)];
     let months = if window.months.is_empty() { whole.as_slice() } else { window.months.as_slice() };
@@ -441,4 +452,54 @@ pub async fn by_term(
     .await
     .map_err(Error::database("closures::by_term"))?;
     Ok(rows.iter().map(|row| (row.get::<&str, _>(0).into(), row.get(1))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan as _;
+
+    use super::*;
+
+    /// So many days, the newest first, each with as many cases asked for of as many.
+    fn days(count: i32, asked: i64, all: i64) -> Vec<Bound> {
+        let newest = Date::constant(2026, 10, 31);
+        (0..count).map(|n| Bound { day: newest.saturating_sub(n.days()), asked, all }).collect()
+    }
+
+    #[test]
+    fn what_is_common_is_read_day_by_day_and_what_is_rare_is_fetched_month_by_month() {
+        let common = days(400, 4_000, 9_000);
+        let window = Walk::new(&common, None, 100).next_window().expect("there are some");
+        assert_eq!((window.days, window.months.len()), (1, 0));
+        let rare = days(400, 1, 9_000);
+        let window = Walk::new(&rare, None, 100).next_window().expect("there are some");
+        // Five months have more than the hundred and one that are wanted; the walk begins at the end of the first.
+        assert_eq!((window.months.first().map(SmolStr::as_str), window.months.len()), (Some("@2026-10"), 4));
+        assert!(Walk::new(&days(9, 0, 9_000), None, 100).next_window().is_none());
+    }
+
+    #[test]
+    fn a_page_that_finds_nothing_ends_before_it_costs_too_much() {
+        for (asked, all) in [(900, 9_000), (9_000, 9_000), (30, 9_000), (1, 1)] {
+            let bounds = days(1_100, asked, all);
+            let (mut walk, mut windows) = (Walk::new(&bounds, None, 100), 0);
+            while let Some(window) = walk.next_window().filter(|_| !walk.is_spent()) {
+                walk.took(&window, 0);
+                windows += 1;
+                assert!(windows <= 100, "{asked} of {all}: it gets on");
+            }
+            assert!(walk.cost <= 2 * COST_MAX, "{asked} of {all}: {}", walk.cost);
+            assert!(walk.left.len() < bounds.len(), "{asked} of {all}: a page always gets on");
+        }
+    }
+
+    #[test]
+    fn a_day_of_which_most_was_read_before_does_not_make_the_rest_seem_rare() {
+        let bounds = days(100, 225, 9_000);
+        let mut walk = Walk::new(&bounds, Some(bounds[0].day), 100);
+        let first = walk.next_window().expect("there are some");
+        walk.took(&first, 5);
+        assert_eq!(walk.likely(225), 225);
+        assert_eq!(walk.next_window().expect("there are more").months.len(), 0);
+    }
 }

@@ -65,3 +65,41 @@ impl Position {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_position_is_good_for_its_own_list_only() {
+        let begins = Position::Closure(closures::Position::before(jiff::civil::date(2026, 10, 1)));
+        let written = begins.written(List::Closures);
+        assert_eq!(Position::read(List::Closures, &written), Ok(begins));
+        for list in List::ALL.into_iter().filter(|list| *list != List::Closures) {
+            assert!(Position::read(list, &written).is_err(), "{}", list.name());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_handed_out_is_read_back(micros in -1_000_000_000_000_i64..253_000_000_000_000_000, place in 0..1_000, case in "[a-zA-Z0-9._:-]{1,96}") {
+            let at = Timestamp::from_microsecond(micros).unwrap();
+            let finding = Position::Finding(findings::Position { at, place, case_id: case.as_str().into() });
+            prop_assert_eq!(Position::read(List::Holds, &finding.written(List::Holds)), Ok(finding));
+            let day = jiff::civil::date(2026, 2, 28);
+            let closure = Position::Closure(closures::Position { day, closed_at: at, case_id: case.into() });
+            prop_assert_eq!(Position::read(List::Closures, &closure.written(List::Closures)), Ok(closure));
+            let number = Position::Number(micros);
+            prop_assert_eq!(Position::read(List::Restatements, &number.written(List::Restatements)), Ok(number));
+        }
+
+        #[test]
+        fn anything_else_is_a_fault_and_no_panic(text in "\\PC{0,60}") {
+            for list in List::ALL {
+                prop_assert!(Position::read(list, &text).is_err());
+            }
+        }
+    }
+}
