@@ -145,7 +145,7 @@ class Bench:
         self.config.write_text(
             f"[data]\ndir = '{self.data}'\n[rulebook]\ndir = '{self.folder / 'rulebook'}'\n[kafka]\nbrokers = '{self.brokers}'\n"
             f"topic = '{self.topic}'\ngroup = '{self.topic}'\n[gateway]\nlisten = '127.0.0.1:{self.gateway}'\n"
-            f"[ops]\nlisten = '127.0.0.1:{self.ops}'\n[log]\nfilter = 'warn'\n")
+            f"[audit]\nlisten = '127.0.0.1:0'\n[ops]\nlisten = '127.0.0.1:{self.ops}'\n[log]\nfilter = 'warn'\n")
 
     def stop_kafka(self):
         subprocess.run(["bash", str(ROOT / "deploy/local/kafka.sh"), "stop", "--data", str(self.kafka)], capture_output=True)
@@ -213,7 +213,7 @@ class Bench:
         have = self.number("SELECT count(*) FROM cases")
         say(f"adding {cases} copies of {have} case rows")
         columns = "revision, rulebook_seq, fold_version, facts, score, hotline, registered, case_type, category, region, channel, " \
-            "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at, anomalies, waits, backdated_at, reporter_tag"
+            "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at, overdue, anomalies, waits, backdated_at, reporter_tag"
         self.sql("CREATE UNLOGGED TABLE pattern AS SELECT * FROM cases ORDER BY case_id")
         # What will hardly change again lies dense, as after a year of vacuum.
         kept = self.sql("SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE relname = 'cases'")[0]

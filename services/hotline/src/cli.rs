@@ -61,6 +61,7 @@ enum Command {
     Migrate(command::migrate::Args),
     Backup(command::backup::Args),
     Restore(command::restore::Args),
+    Witness(command::witness::Args),
 }
 
 impl Cli {
@@ -95,12 +96,13 @@ impl Cli {
             Command::Migrate(args) => wait(command::migrate::run(&self.global, args)),
             Command::Backup(args) => wait(command::backup::run(&self.global, args)),
             Command::Restore(args) => wait(command::restore::run(&self.global, args)),
+            Command::Witness(args) => wait(command::witness::run(args)),
         }
     }
 }
 
 /// Runs a command that waits for a database or a server.
-fn wait(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+pub fn wait(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(command)
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use hotline_audit::AuditConfig;
 use hotline_casework::{CaseworkConfig, Intake, Told};
 use hotline_core::rulebook::{Files, load};
 use hotline_events::Tagger;
@@ -25,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::broker;
+use crate::command;
 use crate::files;
 use crate::global::Global;
 use crate::store::Store;
@@ -86,7 +86,9 @@ pub fn run_around<T>(
     work: impl AsyncFnOnce(&Store, Addresses) -> T,
 ) -> anyhow::Result<(ExitCode, Option<T>)> {
     let log = logging::install(&config.section::<LogConfig>())?;
-    let metrics = metrics::install(env!("CARGO_PKG_VERSION"), hotline_observe::LISTS)?;
+    let ops = config.section::<OpsConfig>();
+    let install = || metrics::install(env!("CARGO_PKG_VERSION"), hotline_observe::LISTS);
+    let metrics = ops.metrics.then(install).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -95,7 +97,7 @@ pub fn run_around<T>(
         let readiness = Readiness::default();
         let ready = readiness.condition("started");
         let mut lifecycle = Lifecycle::new(&readiness)?;
-        let ops = OpsServer::bind(&config.section::<OpsConfig>(), readiness.clone(), metrics, log).await?;
+        let ops = OpsServer::bind(&ops, readiness.clone(), metrics, log).await?;
         let ops_address = ops.address();
         let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
         tracing::info!(
@@ -357,7 +359,8 @@ fn start(
             master: store.master.clone(),
             now: clock::now,
         };
-        let server = hotline_audit::Server::new(listener, config.section::<AuditConfig>(), parts);
+        let (audit, log) = command::audit::parts(config, store);
+        let server = hotline_audit::Server::new(listener, audit, parts, log);
         answers = Some(server.address());
         lifecycle.spawn(Role::Audit.name(), server.run(lifecycle.token()));
     }

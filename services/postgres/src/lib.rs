@@ -16,6 +16,7 @@ pub mod batch;
 pub mod boards;
 pub mod bulletins;
 pub mod cases;
+pub mod closure_log;
 pub mod closure_records;
 pub mod closures;
 mod copy;
@@ -46,6 +47,7 @@ mod sql_types;
 pub mod standing;
 pub mod tallies;
 pub mod tokens;
+mod turns;
 
 pub use batch::{Applied, CaseWriter, Commit, DryRun};
 pub use error::{Error, Sort};

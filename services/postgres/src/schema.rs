@@ -26,7 +26,10 @@ const FILES: &[(i64, &str, &str)] = &[
     (16, "boards", include_str!("../migrations/0016_boards.sql")),
     (17, "bulletins", include_str!("../migrations/0017_bulletins.sql")),
     (18, "closure_records", include_str!("../migrations/0018_closure_records.sql")),
-    (20, "access", include_str!("../migrations/0020_access.sql")),
+    (19, "closure_log", include_str!("../migrations/0019_closure_log.sql")),
+    (24, "months", include_str!("../migrations/0024_months.sql")),
+    (25, "turns", include_str!("../migrations/0025_turns.sql")),
+    (26, "access", include_str!("../migrations/0026_access.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -3,6 +3,7 @@
 mod access;
 mod closures;
 mod lists;
+mod log;
 mod people;
 mod problem;
 #[cfg(test)]
@@ -45,24 +46,33 @@ pub(crate) struct Desk {
 /// What an address needs, and who answers there.
 struct Route {
     path: &'static str,
-    right: Right,
+    /// None: everybody is answered.
+    right: Option<Right>,
     methods: fn() -> MethodRouter<Arc<Desk>>,
 }
 
 /// Every address: the description of the interface and the tests go by this table.
 const ROUTES: &[Route] = &[
-    Route { path: "/v1/closures", right: Right::Lists, methods: || get(lists::closures) },
-    Route { path: "/v1/closures/{case}", right: Right::Case, methods: || get(closures::show) },
+    Route { path: "/v1/closures", right: Some(Right::Lists), methods: || get(lists::closures) },
+    Route { path: "/v1/closures/{case}", right: Some(Right::Case), methods: || get(closures::show) },
     Route {
         path: "/v1/closures/{case}/records/{id}",
-        right: Right::Records,
+        right: Some(Right::Records),
         methods: || get(closures::record),
     },
-    Route { path: "/v1/closures/{case}/unmask", right: Right::Unmask, methods: || post(closures::unmask) },
-    Route { path: "/v1/audit/sample", right: Right::Lists, methods: || get(lists::sample) },
-    Route { path: "/v1/audit/{list}", right: Right::Lists, methods: || get(lists::list) },
-    Route { path: "/v1/access", right: Right::AccessLog, methods: || get(access::log) },
-    Route { path: "/v1/exports/{id}", right: Right::Exports, methods: || get(access::export) },
+    Route {
+        path: "/v1/closures/{case}/unmask",
+        right: Some(Right::Unmask),
+        methods: || post(closures::unmask),
+    },
+    Route { path: "/v1/audit/sample", right: Some(Right::Lists), methods: || get(lists::sample) },
+    Route { path: "/v1/audit/{list}", right: Some(Right::Lists), methods: || get(lists::list) },
+    Route { path: "/v1/access", right: Some(Right::AccessLog), methods: || get(access::log) },
+    Route { path: "/v1/exports/{id}", right: Some(Right::Exports), methods: || get(access::export) },
+    Route { path: "/log/checkpoint", right: None, methods: || get(log::checkpoint) },
+    Route { path: "/log/tile/{level}/{*index}", right: None, methods: || get(log::hashes) },
+    Route { path: "/log/tile/entries/{*index}", right: Some(Right::Records), methods: || get(log::entries) },
+    Route { path: "/log/proof/{record}", right: Some(Right::Records), methods: || get(log::proof) },
 ];
 
 pub(crate) fn router(config: &AuditConfig, parts: &Parts) -> Router {
@@ -74,10 +84,12 @@ pub(crate) fn router(config: &AuditConfig, parts: &Parts) -> Router {
         exports_max: config.exports_max,
     });
     let routes = ROUTES.iter().fold(Router::new(), |router, route| {
-        let methods = (route.methods)()
-            .route_layer(from_fn_with_state((Arc::clone(&desk), route.right), access::check))
-            .route_layer(from_fn_with_state((Arc::clone(&desk), route.path), observe));
-        router.route(route.path, methods)
+        let mut methods = (route.methods)();
+        if let Some(right) = route.right {
+            methods = methods.route_layer(from_fn_with_state((Arc::clone(&desk), right), access::check));
+        }
+        let observed = from_fn_with_state((Arc::clone(&desk), route.path), observe);
+        router.route(route.path, methods.route_layer(observed))
     });
     let method =
         || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "This is not asked that way") };

@@ -1,6 +1,6 @@
 //! The people of a case: masked in its history; as they are for whoever may see them and says why, which is recorded.
 
-use hotline_events::canonical;
+use hotline_events::closure::{NewAccess, RecordKind};
 use hotline_postgres::access::{self, Actor, Entry};
 use hotline_postgres::closure_records::{self, Leaf};
 use hotline_postgres::{Error as Store, MasterKey, PgConnection, PgPool, personal, run_snapshot_tx, run_tx};
@@ -69,18 +69,12 @@ pub(super) async fn unmasked(
             };
             let id = access::append(tx, &entry).await?;
             // The reason stays in the access log: people write names into it, and no record ever goes.
-            let record = json!({
-                "v": 1,
-                "suite": "sha256-ed25519",
-                "kind": "unmasked",
-                "access": id,
-                "at": now.to_string(),
-                "by": caller.name,
-                "role": caller.role.name(),
-                "case": case,
-            });
-            let leaf = Leaf { case_id: Some((*case).into()), kind: "unmasked", bytes: canonical(&record) };
-            closure_records::append(tx, &[leaf], *now).await?;
+            let record =
+                NewAccess { access: id, written_at: *now, by: &caller.name, role: caller.role.name() };
+            let kind = RecordKind::Unmasked.name();
+            let leaf = |bytes| Leaf { case_id: Some((*case).into()), kind, bytes };
+            let leaves: Vec<Leaf> = record.unmasked(case).into_iter().map(leaf).collect();
+            closure_records::append(tx, &leaves, *now).await?;
             opened(tx, master, case).await
         })
     })

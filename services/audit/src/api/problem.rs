@@ -13,8 +13,8 @@ pub(super) fn of(error: &Error) -> Problem {
     match error {
         Error::Fault(fault) => fault_of(fault),
         Error::Store(store) => of_store(store),
-        Error::ListenFailed { .. } | Error::Export(_) => {
-            tracing::error!(%error, "a question of an auditor failed");
+        error => {
+            tracing::error!(error.code = error.code(), %error, "a question of an auditor failed");
             internal()
         }
     }

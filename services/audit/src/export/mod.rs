@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use hotline_events::canonical;
+use hotline_events::closure::{NewAccess, NewExport, RecordKind};
 use hotline_postgres::access::{self, Actor, Entry};
 use hotline_postgres::closure_records::{self, Leaf};
 use hotline_postgres::{Error as Store, PgConnection, PgPool, run_tx};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::error::{Error, Fault};
@@ -265,27 +265,27 @@ struct Ending {
     format: String,
 }
 
+impl Ending {
+    fn leaves(&self, now: Timestamp) -> Vec<Leaf> {
+        let access = NewAccess { access: self.id, written_at: now, by: &self.by, role: &self.role };
+        let export = NewExport {
+            list: &self.list,
+            filter: &self.filter,
+            format: &self.format,
+            rows: self.rows,
+            state: self.state,
+        };
+        let leaf = |bytes| Leaf { case_id: None, kind: RecordKind::Exported.name(), bytes };
+        access.exported(&export).into_iter().map(leaf).collect()
+    }
+}
+
 async fn end(pool: &PgPool, ending: &Ending, now: Timestamp) -> Result<(), Store> {
     let mut asked = (ending, now);
     run_tx(pool, "audit::end_export", &mut asked, |tx, (ending, now)| {
         Box::pin(async move {
             access::end_export(tx, ending.id, ending.state == "done", ending.rows, *now).await?;
-            let record = json!({
-                "v": 1,
-                "suite": "sha256-ed25519",
-                "kind": "exported",
-                "access": ending.id,
-                "at": now.to_string(),
-                "by": ending.by,
-                "role": ending.role,
-                "list": ending.list,
-                "filter": ending.filter,
-                "format": ending.format,
-                "rows": ending.rows,
-                "state": ending.state,
-            });
-            let leaf = Leaf { case_id: None, kind: "exported", bytes: canonical(&record) };
-            closure_records::append(tx, &[leaf], *now).await
+            closure_records::append(tx, &ending.leaves(*now), *now).await
         })
     })
     .await

@@ -121,10 +121,10 @@ impl History {
                 "restated_at": instant(row.listed.restated_at, zone),
                 "from_rulebook": row.listed.from_rulebook_seq,
                 "to_rulebook": row.listed.to_rulebook_seq,
-                "basis": row.listed.basis.name(),
+                "basis": row.listed.series.basis.name(),
                 "day": row.listed.day.to_string(),
-                "department": row.listed.department.as_str(),
-                "measure": row.listed.measure.as_str(),
+                "department": row.listed.series.cell.department.as_str(),
+                "measure": row.listed.series.measure.as_str(),
                 "before": row.listed.old_value,
                 "now": row.listed.new_value,
                 "bulletins": row.published_in,
@@ -138,6 +138,7 @@ impl History {
                 "written_at": instant(record.written_at, zone),
                 "sha256": hex(&record.sha256),
                 "href": format!("/v1/closures/{}/records/{}", self.viewed.view.case, record.id),
+                "proof": format!("/log/proof/{}", record.id),
             })
         };
         shown["records"] = self.records.iter().map(record).collect();

@@ -7,10 +7,11 @@ use hotline_core::case::{Added, CaseFacts};
 use hotline_core::fact::EventKey;
 use hotline_core::fold::settle;
 use hotline_core::score::score;
-use hotline_events::{Event, Keep, decode};
+use hotline_events::closure::{self, Judgement, ReadRecord, recompute};
+use hotline_events::{Event, Keep, canonical, decode};
 use hotline_postgres::positions::{self, Position};
 use hotline_postgres::tallies::{self, Difference, Tallies};
-use hotline_postgres::{PgConnection, alarms, cases, ledger, run_snapshot_tx, testing};
+use hotline_postgres::{PgConnection, alarms, cases, closure_records, ledger, run_snapshot_tx, testing};
 use jiff::Timestamp;
 
 use super::world::{PARTITIONS, World};
@@ -67,7 +68,53 @@ pub(super) async fn check(world: &mut World) -> Result<(), String> {
         return Err(format!("in another order: {:?}", tallies::differences(stored, otherwise)));
     }
     nothing_is_lost(world, &rows).await?;
-    alarms_are_told(world).await
+    alarms_are_told(world).await?;
+    decisions_are_recorded(world).await
+}
+
+/// The last record of every case says what is decided now, their numbers have no gaps, and each is what its facts come to
+/// under its rulebook.
+async fn decisions_are_recorded(world: &World) -> Result<(), String> {
+    let found = run_snapshot_tx(&world.database.pool, "check", &mut (), |tx, ()| {
+        Box::pin(async move {
+            let mut records = Vec::new();
+            let cases = cases::page(tx, "", 100).await?;
+            for case in &cases {
+                records.push(closure_records::of_case(tx, &case.case_id).await?);
+            }
+            Ok((cases, records))
+        })
+    })
+    .await;
+    let (cases, records) = found.map_err(|error| error.to_string())?;
+    for (case, leaves) in cases.iter().zip(records) {
+        let id = case.case_id.as_str();
+        let facts = CaseFacts::decode(&case.facts).map_err(|error| error.to_string())?;
+        let view = hotline_core::fold::fold(id, &facts, &world.rulebook);
+        let mut last = None;
+        for (leaf, n) in leaves.iter().zip(1..) {
+            let Ok(ReadRecord::Case(record)) = closure::read(leaf) else {
+                return Err(format!("{id}: {leaf:?}"));
+            };
+            if record.seq != Some(n) {
+                return Err(format!("{id}: the {n}th record has the number {:?}", record.seq));
+            }
+            let rulebook = world.rulebook_of(&record.rulebook.hash);
+            let differences = recompute(&record, rulebook).map_err(|error| error.to_string())?;
+            if !differences.is_empty() {
+                return Err(format!("{id}: record {n}: {differences:?}"));
+            }
+            if last.replace(canonical(&record.judged)) == Some(canonical(&record.judged)) {
+                return Err(format!("{id}: record {n} says what the one before it says"));
+            }
+        }
+        let decided = (closure::is_judged(&view) || last.is_some())
+            .then(|| Judgement::of(&view, &world.rulebook).bytes);
+        if decided != last {
+            return Err(format!("{id}: what is decided is not what {} records say last", leaves.len()));
+        }
+    }
+    Ok(())
 }
 
 /// What was told is what is true, each once; every case sleeps no longer than it may, and every telling has its notice.

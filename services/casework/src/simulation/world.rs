@@ -141,6 +141,12 @@ impl World {
         }
     }
 
+    /// The rulebook of this hash.
+    pub(super) fn rulebook_of(&self, hash: &str) -> &Rulebook {
+        let found = self.rulebooks.iter().find(|(_, rulebook)| rulebook.hash == hash);
+        &found.expect("only these were ever active").1
+    }
+
     /// Empties everything for a sequence.
     pub(super) async fn begin(&mut self, number: u64) {
         hotline_postgres::testing::empty(&self.database.pool).await;

@@ -26,3 +26,4 @@ pub mod sources;
 pub mod tallies;
 pub mod token;
 pub mod what_if;
+pub mod witness;

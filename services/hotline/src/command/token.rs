@@ -20,7 +20,7 @@ use crate::table;
 /// Makes, lists and revokes tokens for those who ask audit. From the first one on nobody is answered without.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  hotline token create --name \"Li, audit office\" --role auditor --expires 90d\n  \
+    after_help = "Examples:\n  hotline token create --name \"audit office\" --role auditor --expires 90d\n  \
                         hotline token create --name \"housing\" --role supervisor --department D1 --department D2\n  \
                         hotline token list\n  hotline token revoke --name housing"
 )]

@@ -10,6 +10,7 @@ mod intake;
 mod privacy;
 mod races;
 mod readers;
+mod records;
 mod schema;
 mod tallies;
 mod ways_back;
