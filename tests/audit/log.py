@@ -71,7 +71,7 @@ class Log:
             f"[data]\ndir = '{self.folder / 'data'}'\nmaster_key_file = '{self.folder / 'master.key'}'\n"
             f"[postgres]\nhost = '{self.postgres.sockets}'\nport = {self.postgres.port}\n"
             f"password_file = '{self.postgres.password_file}'\n"
-            f"[audit]\nkey_file = '{self.folder / 'log.key'}'\ncheckpoint_file = '{self.file}'\n{self.settings}"
+            f"[audit]\nlisten = '127.0.0.1:0'\nkey_file = '{self.folder / 'log.key'}'\ncheckpoint_file = '{self.file}'\n{self.settings}"
             + (witness if self.witness_key else ""))
 
     def start(self) -> None:

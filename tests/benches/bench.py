@@ -145,7 +145,7 @@ class Bench:
         self.config.write_text(
             f"[data]\ndir = '{self.data}'\n[rulebook]\ndir = '{self.folder / 'rulebook'}'\n[kafka]\nbrokers = '{self.brokers}'\n"
             f"topic = '{self.topic}'\ngroup = '{self.topic}'\n[gateway]\nlisten = '127.0.0.1:{self.gateway}'\n"
-            f"[ops]\nlisten = '127.0.0.1:{self.ops}'\n[log]\nfilter = 'warn'\n")
+            f"[audit]\nlisten = '127.0.0.1:0'\n[ops]\nlisten = '127.0.0.1:{self.ops}'\n[log]\nfilter = 'warn'\n")
 
     def stop_kafka(self):
         subprocess.run(["bash", str(ROOT / "deploy/local/kafka.sh"), "stop", "--data", str(self.kafka)], capture_output=True)

@@ -181,7 +181,7 @@ class Bench(casework.Bench):
         secret.chmod(0o600)
         self.config.write_text(
             f"[data]\ndir = '{self.data}'\n[rulebook]\ndir = '{self.folder / 'rulebook'}'\n[gateway]\nlisten = '127.0.0.1:{self.gateway}'\n"
-            f"[ops]\nlisten = '127.0.0.1:{self.ops}'\n[log]\nfilter = 'warn'\n")
+            f"[audit]\nlisten = '127.0.0.1:0'\n[ops]\nlisten = '127.0.0.1:{self.ops}'\n[log]\nfilter = 'warn'\n")
 
     def make(self, cases: int, copies: int) -> None:
         if not (self.folder / "loaded").exists():

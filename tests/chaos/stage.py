@@ -310,7 +310,7 @@ class Stage:
             f"[postgres]\nhost = '{self.postgres.sockets}'\nport = {self.postgres.port}\n"
             f"password_file = '{self.postgres.password_file}'\n[kafka]\nbrokers = '{self.kafka.address}'\n"
             f"topic = '{TOPIC}'\ngroup = '{TOPIC}'\nsession_wait = '{SESSION_SECONDS}s'\n"
-            f"[gateway]\nlisten = '127.0.0.1:{self.gateway_port}'\n")
+            f"[gateway]\nlisten = '127.0.0.1:{self.gateway_port}'\n[audit]\nlisten = '127.0.0.1:0'\n")
 
     def set(self) -> None:
         """Starts the broker and the database."""

@@ -78,6 +78,7 @@ impl Drop for Folder {
 pub struct Server {
     pub folder: Folder,
     pub gateway: String,
+    pub audit: String,
     pub ops: String,
     /// The subcommand that runs it.
     roles: &'static str,
@@ -109,14 +110,14 @@ impl Server {
     }
 
     fn configured(folder: Folder, rulebook: &Path, more: &str, roles: &'static str) -> Self {
-        let (gateway, ops) = (free_address(), free_address());
+        let (gateway, audit, ops) = (free_address(), free_address(), free_address());
         let config = format!(
-            "[data]\ndir = '{}'\n[rulebook]\ndir = '{}'\n[gateway]\nlisten = '{gateway}'\n{more}\n[ops]\nlisten = '{ops}'\n",
+            "[data]\ndir = '{}'\n[rulebook]\ndir = '{}'\n[gateway]\nlisten = '{gateway}'\n{more}\n[audit]\nlisten = '{audit}'\n[ops]\nlisten = '{ops}'\n",
             folder.0.join("data").display(),
             rulebook.display()
         );
         std::fs::write(folder.0.join("hotline.toml"), config).expect("the configuration can be written");
-        Self { folder, gateway, ops, roles, child: None }
+        Self { folder, gateway, audit, ops, roles, child: None }
     }
 
     pub fn config(&self) -> String {
@@ -210,6 +211,11 @@ impl Server {
     /// A request to the gateway.
     pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
         request(&self.gateway, method, path, headers, body).expect("the gateway answers")
+    }
+
+    /// A question of an auditor.
+    pub fn ask(&self, path: &str, headers: &[(&str, &str)]) -> (u16, String) {
+        request(&self.audit, "GET", path, headers, b"").expect("audit answers")
     }
 
     /// Posts one event.

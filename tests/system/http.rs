@@ -1,7 +1,7 @@
 //! Bad input over HTTP: every fault has its answer, and the connection stays usable.
 
 use hotline_tests::root;
-use hotline_tests::server::Server;
+use hotline_tests::server::{Server, run};
 use serde_json::{Value, json};
 
 fn event(id: &str, kind: &str, time: &str, data: &Value) -> Value {
@@ -127,21 +127,36 @@ fn with_a_secret_only_signed_events_are_taken_and_with_a_token_only_its_bearer_r
     let bearer = format!("Bearer {token}");
     assert_eq!(server.request("GET", path, &[("authorization", &bearer)], b"").0, 200);
 
-    // Of the closure log sizes and hashes are for everybody, records are not. The activation of the rulebook is one.
+    // The closure log is the auditors' affair, not the gateway's.
+    assert_eq!(server.request("GET", "/log/checkpoint", &[("authorization", &bearer)], b"").0, 404);
+}
+
+#[test]
+fn what_the_log_signs_and_hashes_is_for_everybody_and_its_records_for_auditors() {
+    let server = Server::start("log", &root().join("deploy/rulebook"));
+    let args =
+        ["--config", &server.config(), "token", "create", "--name", "audit office", "--role", "auditor"];
+    let made = run(&args);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let printed = String::from_utf8(made.stdout).expect("text");
+    let token = printed.split_whitespace().find(|word| word.starts_with("hl_")).expect("a token").to_owned();
+    // The activation of the rulebook is a record.
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
     let published = loop {
-        let (status, note) = server.request("GET", "/log/checkpoint", &[], b"");
+        let (status, note) = server.ask("/log/checkpoint", &[]);
         if status == 200 || std::time::Instant::now() > deadline {
             break (status, note);
         }
         assert_eq!(status, 404, "{note}");
     };
     assert!(published.0 == 200 && published.1.contains("/log1\n"), "{published:?}");
-    assert_eq!(server.request("GET", "/log/tile/0/000.p/1", &[], b"").0, 200);
-    let entries = "/log/tile/entries/000.p/1";
-    assert_eq!(server.request("GET", entries, &[], b"").0, 401);
-    assert_eq!(server.request("GET", entries, &[("authorization", &bearer)], b"").0, 200);
-    assert_eq!(server.request("GET", "/log/proof/1", &[], b"").0, 401);
+    assert_eq!(server.ask("/log/tile/0/000.p/1", &[]).0, 200);
+    let bearer = format!("Bearer {token}");
+    for path in ["/log/tile/entries/000.p/1", "/log/proof/1"] {
+        assert_eq!(server.ask(path, &[]).0, 401, "{path}");
+        assert_eq!(server.ask(path, &[("authorization", "Bearer wrong")]).0, 401, "{path}");
+        assert_eq!(server.ask(path, &[("authorization", &bearer)]).0, 200, "{path}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `[audit]`: where auditors are answered, and how records are sealed.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +15,21 @@ use crate::log::note::{Key, Kind};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditConfig {
+    /// Where auditors ask. Until `hotline token create` has made a token only this machine is answered, wherever it listens.
+    /// Port 0 chooses a free one.
+    pub listen: SocketAddr,
+    /// How long the head of a request may take, and how long a connection may be idle.
+    #[serde(with = "units::duration")]
+    pub header_wait: Duration,
+    /// Questions at work at once; more are answered with 503.
+    pub requests_max: usize,
+    /// Exports that are written at once; more are answered with 503.
+    pub exports_max: usize,
+    /// Connections at once; more wait to be accepted.
+    pub connections_max: usize,
+    /// How often rows of cases that were written are made anew, when there is not always something to do.
+    #[serde(with = "units::duration")]
+    pub keep_every: Duration,
     /// How long records wait to be sealed at most.
     #[serde(with = "units::duration")]
     pub seal_every: Duration,
@@ -44,6 +60,12 @@ pub struct WitnessConfig {
 impl Default for AuditConfig {
     fn default() -> Self {
         Self {
+            listen: (Ipv4Addr::LOCALHOST, 8090).into(),
+            header_wait: Duration::from_secs(30),
+            requests_max: 32,
+            exports_max: 2,
+            connections_max: 256,
+            keep_every: Duration::from_secs(1),
             seal_every: Duration::from_secs(1),
             seal_records_max: 5_000,
             origin: String::new(),
@@ -73,25 +95,9 @@ impl AuditConfig {
     pub fn witness_keys(&self) -> Vec<Key> {
         self.witnesses.iter().filter_map(|witness| Key::parse(&witness.key).ok()).collect()
     }
-}
 
-impl Section for AuditConfig {
-    const NAME: &'static str = "audit";
-
-    fn faults(&self) -> Vec<String> {
+    fn witness_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
-        if self.seal_every.is_zero() || self.seal_every > Duration::from_mins(1) {
-            faults.push("seal_every must be longer than nothing and at most 1 min".to_owned());
-        }
-        if self.seal_records_max == 0 || self.seal_records_max > SEAL_RECORDS_MAX {
-            faults.push(format!("seal_records_max must be from 1 to {SEAL_RECORDS_MAX}"));
-        }
-        if self.origin.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+') {
-            faults.push("origin must have no spaces and no plus".to_owned());
-        }
-        if self.witnesses.len() > WITNESSES_MAX {
-            faults.push(format!("witnesses are at most {WITNESSES_MAX}"));
-        }
         for (place, witness) in self.witnesses.iter().enumerate() {
             let at = format!("witnesses[{place}]");
             let is_server = Url::parse(&witness.url)
@@ -108,6 +114,38 @@ impl Section for AuditConfig {
                 faults.push(format!("{at}.key is another's already"));
             }
         }
+        faults
+    }
+}
+
+impl Section for AuditConfig {
+    const NAME: &'static str = "audit";
+
+    fn faults(&self) -> Vec<String> {
+        let counts = [
+            ("requests_max", self.requests_max),
+            ("exports_max", self.exports_max),
+            ("connections_max", self.connections_max),
+        ];
+        let none =
+            counts.iter().filter(|(_, n)| *n == 0).map(|(name, _)| format!("{name} must be at least 1"));
+        let mut faults: Vec<String> = none.collect();
+        if self.keep_every.is_zero() {
+            faults.push("keep_every must be longer than nothing".to_owned());
+        }
+        if self.seal_every.is_zero() || self.seal_every > Duration::from_mins(1) {
+            faults.push("seal_every must be longer than nothing and at most 1 min".to_owned());
+        }
+        if self.seal_records_max == 0 || self.seal_records_max > SEAL_RECORDS_MAX {
+            faults.push(format!("seal_records_max must be from 1 to {SEAL_RECORDS_MAX}"));
+        }
+        if self.origin.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+') {
+            faults.push("origin must have no spaces and no plus".to_owned());
+        }
+        if self.witnesses.len() > WITNESSES_MAX {
+            faults.push(format!("witnesses are at most {WITNESSES_MAX}"));
+        }
+        faults.extend(self.witness_faults());
         faults
     }
 }

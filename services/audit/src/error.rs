@@ -1,5 +1,6 @@
-//! Why the role cannot begin, or ends; and why the closure log stands still.
+//! Why the role cannot begin, or ends; why the closure log stands still; what is wrong with a question.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
@@ -10,6 +11,13 @@ use crate::log::note::NoteFault;
 pub enum Error {
     #[error("the store cannot be used: {0}")]
     Store(#[from] hotline_postgres::Error),
+    #[error("cannot listen on {address}: {source}; [audit] listen says where")]
+    ListenFailed { address: SocketAddr, source: std::io::Error },
+    #[error("{0}")]
+    Fault(#[from] Fault),
+    /// An export cannot be written.
+    #[error("an export cannot be written: {0}")]
+    Export(String),
     #[error("{what} {}: {source}", path.display())]
     File { what: &'static str, path: PathBuf, source: std::io::Error },
     #[error("the key of the closure log: {0}")]
@@ -41,6 +49,9 @@ impl Error {
             Self::NotSealed { .. } => "not_sealed",
             Self::Note(_) => "note",
             Self::Name { .. } => "name",
+            Self::ListenFailed { .. } => "listen",
+            Self::Fault(fault) => fault.code(),
+            Self::Export(_) => "export",
         }
     }
 }
@@ -96,4 +107,35 @@ impl Halt {
     /// All codes.
     pub const CODES: [&'static str; 5] =
         ["log_rollback", "log_damaged", "log_file_missing", "log_file_unfit", "log_key_missing"];
+}
+
+/// What is wrong with a question. It repeats names of parameters, never a value.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+pub enum Fault {
+    #[error("there is no parameter {0:?} here")]
+    Parameter(String),
+    #[error("{name} is not a value that it can have, or comes twice")]
+    Value { name: &'static str },
+    #[error("limit is a number from 1 to {most}")]
+    Limit { most: usize },
+    #[error("name one of your departments: {}", of.join(", "))]
+    Department { of: Vec<String> },
+    #[error("a sample is drawn from at most {most} closed cases: narrow the question")]
+    TooMany { most: i64 },
+    #[error("a sheet of XLSX holds {most} rows and a heading: narrow the question, or take CSV or NDJSON")]
+    Rows { most: i64 },
+}
+
+impl Fault {
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Fault::Parameter(_) => "parameter",
+            Fault::Value { .. } => "value",
+            Fault::Limit { .. } => "limit",
+            Fault::Department { .. } => "department",
+            Fault::TooMany { .. } => "too_many",
+            Fault::Rows { .. } => "rows",
+        }
+    }
 }

@@ -22,7 +22,7 @@ use crate::copy::bundle::{self, INDEX, PROOF, RECORD, RECORDS};
 use crate::copy::mirror::{CHECKPOINT, CHECKPOINTS, files};
 use crate::log::note::{Key, Opened, open};
 use crate::log::proof::Proof;
-use crate::log::serve::unbundle;
+use crate::log::resource::unbundle;
 use crate::log::tree::{self, Tiles, leaf_hash};
 
 /// Findings that are listed; more are counted.

@@ -19,6 +19,7 @@ pub mod compare;
 pub mod deadline;
 pub mod encoding;
 pub mod fact;
+pub mod findings;
 pub mod fold;
 pub mod measure;
 pub mod rank;

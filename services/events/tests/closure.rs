@@ -12,9 +12,9 @@ use hotline_core::fold::{FOLD_VERSION, fold};
 use hotline_core::rulebook::{Files, Rulebook, load};
 use hotline_events::canonical;
 use hotline_events::closure::{
-    BulletinRecord, CaseRecord, Cause, Commitments, FormOf, Judgement, LEAF_BYTES_MAX, LogStep, NewBulletin,
-    NewRecord, Number, ReadError, ReadRecord, RecomputeError, RecordKind, Rules, counted_hash, facts_of,
-    is_judged, join, of_log, of_rulebook, read, recompute,
+    BulletinRecord, CaseRecord, Cause, Commitments, FormOf, Judgement, LEAF_BYTES_MAX, LogStep, NewAccess,
+    NewBulletin, NewExport, NewRecord, Number, ReadError, ReadRecord, RecomputeError, RecordKind, Rules,
+    counted_hash, facts_of, is_judged, join, of_log, of_rulebook, read, recompute,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -499,6 +499,28 @@ fn bulletin_record(leaf: &[u8]) -> BulletinRecord {
     }
 }
 
+fn access() -> NewAccess<'static> {
+    NewAccess { access: 7, written_at: at("2026-04-01T00:00:00Z"), by: "audit office", role: "auditor" }
+}
+
+fn exported() -> Vec<u8> {
+    let filter = json!({ "department": "D1", "from": "2026-03-01" });
+    let export = NewExport { list: "closures", filter: &filter, format: "csv", rows: 25, state: "done" };
+    access().exported(&export).remove(0)
+}
+
+#[test]
+fn what_left_reads_back_and_says_no_reason() {
+    let Ok(ReadRecord::Export(export)) = read(&exported()) else { panic!("an export") };
+    assert_eq!((export.access, export.rows, export.list.as_str()), (7, 25, "closures"));
+    assert_eq!((export.by.as_str(), export.filter["department"].as_str()), ("audit office", Some("D1")));
+    let Ok(ReadRecord::Unmask(unmask)) = read(&access().unmasked(CASE).remove(0)) else { panic!("a case") };
+    assert_eq!((unmask.access, unmask.case.as_str(), unmask.role.as_str()), (7, CASE, "auditor"));
+    let mut odd: Value = serde_json::from_slice(&exported()).unwrap();
+    odd["why"] = json!("a reason");
+    assert!(matches!(read(&canonical(&odd)), Err(ReadError::Malformed { .. })));
+}
+
 #[test]
 fn a_bulletin_is_known_by_what_it_counts_and_apart_by_what_is_reported() {
     let (before, mut after) = (figures(), figures());
@@ -567,6 +589,8 @@ fn the_schema_says_what_is_written_and_every_member_it_names_is_written() {
     for step in log_steps() {
         check(&of_log(step, when, "log2", "the disk was lost", Some("note")));
     }
+    check(&exported());
+    check(&access().unmasked(CASE).remove(0));
     let many: Files = (0..900).map(|n| (format!("codes/{n}.csv"), Vec::new())).collect();
     for leaf in of_rulebook((1, &rulebook.hash), &many, when, when) {
         check(&leaf);
@@ -613,7 +637,7 @@ fn kinds_of_the_schema_are_those_of_the_code() {
     let of_case: Vec<&str> = RecordKind::ALL
         .iter()
         .map(|kind| kind.name())
-        .filter(|name| !["rulebook", "bulletin"].contains(name))
+        .filter(|name| !["rulebook", "bulletin", "exported", "unmasked"].contains(name))
         .collect();
     assert_eq!(schema["$defs"]["case"]["properties"]["kind"]["enum"], json!(of_case));
     let all: Vec<&str> = RecordKind::ALL.iter().map(|kind| kind.name()).collect();

@@ -26,7 +26,6 @@ mod event;
 mod handler;
 mod intake;
 pub mod metrics;
-mod server;
 pub mod signature;
 #[cfg(test)]
 mod tests;
@@ -40,6 +39,7 @@ use axum::Router;
 use hotline_events::Tagger;
 use hotline_postgres::handover::Handover;
 use hotline_postgres::{CaseWriter, PgPool, Rules};
+use hotline_runtime::serve::{Limits, serve};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
@@ -117,8 +117,8 @@ impl Server {
     }
 
     /// Serves until the token is cancelled, then lets the requests in hand finish. `reads` are the questions that
-    /// other roles answer; they stand under the same token as the gateway's own. `open` is for everybody.
-    pub async fn run(self, reads: Router, open: Router, stop: CancellationToken) -> Result<(), Error> {
+    /// other roles answer; they stand under the same token as the gateway's own.
+    pub async fn run(self, reads: Router, stop: CancellationToken) -> Result<(), Error> {
         if self.gateway.keys.is_empty() {
             tracing::warn!(
                 gateway.listen = %self.address(),
@@ -132,8 +132,9 @@ impl Server {
             );
         }
         tracing::info!(gateway.listen = %self.address(), "gateway listens");
-        let config = self.gateway.config.clone();
-        server::serve(self.listener, handler::router(&self.gateway, reads, open), &config, stop).await;
+        let GatewayConfig { connections_max, header_wait, .. } = self.gateway.config;
+        let limits = Limits { connections_max, header_wait };
+        serve(self.listener, handler::router(&self.gateway, reads), limits, stop).await;
         Ok(())
     }
 }

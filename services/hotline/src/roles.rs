@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use hotline_audit::AuditConfig;
 use hotline_casework::{CaseworkConfig, Intake, Told};
 use hotline_core::rulebook::{Files, load};
 use hotline_events::Tagger;
@@ -15,7 +14,7 @@ use hotline_kafka::admin;
 use hotline_postgres::{CaseWriter, Error, Rules, Sort, handover, schema};
 use hotline_rates::RatesConfig;
 use hotline_relay::RelayConfig;
-use hotline_runtime::config::{Config, DataConfig, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
+use hotline_runtime::config::{Config, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
 use hotline_runtime::database::Database;
 use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, Lifecycle};
 use hotline_runtime::ops::{Condition, OpsServer, Readiness};
@@ -25,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::broker;
+use crate::command;
 use crate::files;
 use crate::global::Global;
 use crate::store::Store;
@@ -65,6 +65,8 @@ impl Role {
 pub struct Addresses {
     /// None where the gateway is not among them.
     pub gateway: Option<SocketAddr>,
+    /// … or audit.
+    pub audit: Option<SocketAddr>,
     pub ops: SocketAddr,
 }
 
@@ -108,6 +110,10 @@ pub fn run_around<T>(
 
         let takes_in = roles.contains(&Role::Gateway);
         let listener = if takes_in { Some(Server::listen(&config.section()).await?) } else { None };
+        let answers = roles.contains(&Role::Audit);
+        let auditors =
+            if answers { Some(hotline_audit::Server::listen(&config.section()).await?) } else { None };
+        let listeners = Listeners { gateway: listener, auditors };
         let Some(store) = lifecycle.unless_stopped(Box::pin(Store::start(config))).await else {
             Database::abandon(config).await?;
             return Ok((EXIT_OK, None));
@@ -140,14 +146,14 @@ pub fn run_around<T>(
         let halting = roles == [Role::Casework] && config.optional::<KafkaConfig>().is_some();
         let sound = halting.then(|| readiness.condition("partitions"));
         let started = match begun {
-            Ok(()) => start(roles, config, listener, sound, &store, ground, &mut lifecycle),
+            Ok(()) => start(roles, config, listeners, sound, &store, ground, &mut lifecycle),
             Err(error) => Err(error),
         };
         let mut done = None;
         let code = match &started {
-            Ok(gateway) => {
+            Ok((gateway, audit)) => {
                 ready.set(true);
-                let addresses = Addresses { gateway: *gateway, ops: ops_address };
+                let addresses = Addresses { gateway: *gateway, audit: *audit, ops: ops_address };
                 lifecycle.run_until(async { done = Some(work(&store, addresses).await) }).await
             }
             Err(_) => EXIT_FAILED,
@@ -265,23 +271,29 @@ impl Ground {
     }
 }
 
-/// Starts each role under supervision; returns where the gateway listens, if it is among them.
+/// The addresses that were taken before anything else was begun.
+struct Listeners {
+    gateway: Option<TcpListener>,
+    auditors: Option<TcpListener>,
+}
+
+/// Starts each role under supervision; returns where the gateway and where audit listens, if they are among them.
 fn start(
     roles: &[Role],
     config: &Config,
-    listener: Option<TcpListener>,
+    listeners: Listeners,
     sound: Option<Condition>,
     store: &Store,
     ground: Ground,
     lifecycle: &mut Lifecycle,
-) -> anyhow::Result<Option<SocketAddr>> {
+) -> anyhow::Result<(Option<SocketAddr>, Option<SocketAddr>)> {
     let kafka = config.optional::<KafkaConfig>();
     let Ground { writer, in_force } = ground;
     let rates =
         hotline_rates::Parts { pool: store.pool.clone(), rules: Arc::clone(&in_force), now: clock::now };
     let mut listens = None;
     let (handovers, requests) = handover::channel();
-    if let Some(listener) = listener {
+    if let Some(listener) = listeners.gateway {
         let sink = match &kafka {
             Some(kafka) => Sink::Topic(broker::sink(kafka, &store.master)?),
             None => Sink::Casework(handovers),
@@ -296,11 +308,8 @@ fn start(
         };
         let server = Server::new(listener, config.section::<GatewayConfig>(), gateway)?;
         listens = Some(server.address());
-        let pool = || store.pool.clone();
-        let records = hotline_audit::log::serve::auditors(pool());
-        let reads = hotline_rates::router(rates.clone()).merge(hotline_relay::router(pool())).merge(records);
-        let open = hotline_audit::log::serve::public(pool());
-        lifecycle.spawn(Role::Gateway.name(), server.run(reads, open, lifecycle.token()));
+        let reads = hotline_rates::router(rates.clone()).merge(hotline_relay::router(store.pool.clone()));
+        lifecycle.spawn(Role::Gateway.name(), server.run(reads, lifecycle.token()));
     }
     let keeps_time = roles.contains(&Role::Timekeeper).then(|| Arc::clone(&writer));
     if roles.contains(&Role::Casework) {
@@ -342,13 +351,20 @@ fn start(
         let run = hotline_rates::run(config.section::<RatesConfig>(), rates, lifecycle.token());
         lifecycle.spawn(Role::Rates.name(), run);
     }
-    if roles.contains(&Role::Audit) {
-        let audit = config.section::<AuditConfig>();
-        let places = audit.places(&config.section::<DataConfig>());
-        let parts = hotline_audit::Parts { pool: store.pool.clone(), places, now: clock::now };
-        lifecycle.spawn(Role::Audit.name(), hotline_audit::run(audit, parts, lifecycle.token()));
+    let mut answers = None;
+    if let Some(listener) = listeners.auditors {
+        let parts = hotline_audit::Parts {
+            pool: store.pool.clone(),
+            rules: in_force,
+            master: store.master.clone(),
+            now: clock::now,
+        };
+        let (audit, log) = command::audit::parts(config, store);
+        let server = hotline_audit::Server::new(listener, audit, parts, log);
+        answers = Some(server.address());
+        lifecycle.spawn(Role::Audit.name(), server.run(lifecycle.token()));
     }
-    Ok(listens)
+    Ok((listens, answers))
 }
 
 /// What must be true of the database before a role begins.

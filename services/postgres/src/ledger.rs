@@ -1,5 +1,7 @@
 //! The ledger: every accepted event, less its personal members, as it came. Append-only.
 
+use std::collections::BTreeMap;
+
 use hotline_core::fact::EventKey;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -150,6 +152,31 @@ pub async fn cases_with(
     .await
     .map_err(Error::database("ledger::cases_with"))?;
     Ok(cases.into_iter().map(SmolStr::from).collect())
+}
+
+/// Where an event came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameFrom {
+    /// `pipeline` for our own decisions, which have no position.
+    pub origin: SmolStr,
+    pub offset: i64,
+    pub received_at: Timestamp,
+}
+
+/// Where the events with these numbers came from.
+pub async fn origins(tx: &mut PgConnection, seqs: &[i64]) -> Result<BTreeMap<i64, CameFrom>, Error> {
+    let rows = sqlx::query(
+        "/* ledger::origins */ SELECT seq, origin, origin_offset, received_at FROM ledger WHERE seq = ANY($1)",
+    )
+    .bind(seqs)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("ledger::origins"))?;
+    let came_from = |row: &sqlx::postgres::PgRow| {
+        let origin = row.get::<&str, _>(1).into();
+        (row.get(0), CameFrom { origin, offset: row.get(2), received_at: row.get::<At, _>(3).0 })
+    };
+    Ok(rows.iter().map(came_from).collect())
 }
 
 /// Makes the partitions of the month of `now` (UTC) and of the `ahead` months after it, where they are missing.

@@ -9,6 +9,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
+pub mod access;
 pub mod alarms;
 pub mod backups;
 pub mod batch;
@@ -17,15 +18,18 @@ pub mod bulletins;
 pub mod cases;
 pub mod closure_log;
 pub mod closure_records;
+pub mod closures;
 mod copy;
 pub mod dead_letters;
 pub mod deliveries;
 pub mod error;
 pub mod figures;
+pub mod findings;
 pub mod handover;
 pub mod health;
 pub mod installation;
 pub mod interventions;
+pub mod leaves;
 pub mod ledger;
 pub mod notices;
 pub mod personal;
@@ -42,6 +46,7 @@ pub mod sources;
 mod sql_types;
 pub mod standing;
 pub mod tallies;
+pub mod tokens;
 mod turns;
 
 pub use batch::{Applied, CaseWriter, Commit, DryRun};

@@ -1,5 +1,7 @@
 //! Settled results that another rulebook or another fold changed: what they were, what they are.
 
+use std::collections::BTreeMap;
+
 use hotline_core::fact::Role;
 use hotline_core::rulebook::{Basis, Rulebook};
 use hotline_core::score::{Cell, Score, Series, TallyKey};
@@ -52,7 +54,7 @@ impl Restatement {
 }
 
 /// The integers of a score's closed rounds.
-fn settled(score: &Score) -> std::collections::BTreeMap<TallyKey, i64> {
+fn settled(score: &Score) -> BTreeMap<TallyKey, i64> {
     let contributions = score.settled().cloned().collect();
     Score { hotline: score.hotline.clone(), contributions, open_clocks: Vec::new() }.tallies()
 }
@@ -160,6 +162,7 @@ pub async fn since(
     }
 }
 
+/// From the first columns of a list; the number of the row comes first.
 fn listed(row: &PgRow) -> Result<Listed, Error> {
     let malformed = |what| move || Error::Malformed { what };
     let code = |column: usize| SmolStr::from(row.get::<&str, _>(column));
@@ -183,4 +186,77 @@ fn listed(row: &PgRow) -> Result<Listed, Error> {
             },
         },
     })
+}
+
+/// A change of a settled result with its number, and the bulletins that had published a figure of that day before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    pub id: i64,
+    pub listed: Listed,
+    pub published_in: Vec<i64>,
+}
+
+/// Which restatements.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of days from this one on, of the tallies.
+    pub from: Option<Date>,
+    /// … and before this one.
+    pub to: Option<Date>,
+    pub department: Option<SmolStr>,
+    pub hotline: Option<SmolStr>,
+    pub case_type: Option<SmolStr>,
+    pub case_id: Option<SmolStr>,
+    /// Only what a bulletin had published.
+    pub published: bool,
+}
+
+/// At most `limit` restatements before a number, the newest first.
+pub async fn page(
+    tx: &mut PgConnection,
+    filter: &Filter,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Numbered>, Error> {
+    let rows = sqlx::query(
+        "/* restatements::page */ SELECT restatements.id, restated_at, case_id, from_rulebook_seq, to_rulebook_seq, day,
+            old_value, new_value, basis, measure, department, role, hotline, case_type, class, published.ids
+           FROM restatements
+          CROSS JOIN LATERAL (
+                SELECT coalesce(array_agg(bulletins.id ORDER BY bulletins.id), '{}') AS ids FROM bulletins
+                 WHERE published_at < restated_at AND day >= (spans -> 'period' ->> 0)::date
+                   AND day < (spans -> 'period' ->> 1)::date) AS published
+          WHERE restatements.id < $1 AND ($2::date IS NULL OR day >= $2) AND ($3::date IS NULL OR day < $3)
+            AND ($4::text IS NULL OR department = $4) AND ($5::text IS NULL OR hotline = $5)
+            AND ($6::text IS NULL OR case_type = $6) AND ($7::text IS NULL OR case_id = $7)
+            AND (NOT $8 OR published.ids <> '{}')
+          ORDER BY restatements.id DESC LIMIT $9",
+    )
+    .bind(before.unwrap_or(i64::MAX))
+    .bind(filter.from.map(On))
+    .bind(filter.to.map(On))
+    .bind(filter.department.as_deref())
+    .bind(filter.hotline.as_deref())
+    .bind(filter.case_type.as_deref())
+    .bind(filter.case_id.as_deref())
+    .bind(filter.published)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("restatements::page"))?;
+    let numbered =
+        |row: &PgRow| Ok(Numbered { id: row.get(0), listed: listed(row)?, published_in: row.get(15) });
+    rows.iter().map(numbered).collect()
+}
+
+/// How many integers and how many cases the activation of a rulebook restated.
+pub async fn by_activation(tx: &mut PgConnection) -> Result<BTreeMap<i64, (i64, i64)>, Error> {
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "/* restatements::by_activation */ SELECT to_rulebook_seq, count(*), count(DISTINCT case_id) FROM restatements
+          GROUP BY to_rulebook_seq",
+    )
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("restatements::by_activation"))?;
+    Ok(rows.into_iter().map(|(seq, integers, cases)| (seq, (integers, cases))).collect())
 }

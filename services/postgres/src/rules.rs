@@ -31,6 +31,8 @@ pub struct InForce {
 #[derive(Debug)]
 pub struct Viewed {
     pub view: View,
+    /// What it was folded from.
+    pub facts: CaseFacts,
     pub in_force: Arc<InForce>,
     pub revision: i64,
     /// What was told of its deadlines, and when.
@@ -111,7 +113,7 @@ impl Rules {
             None => fold(&loaded.case_id, &facts, &in_force.rulebook),
         };
         let refold_pending = loaded.rulebook_seq < in_force.seq;
-        Ok(Some(Viewed { view, in_force, revision: loaded.revision, tellings, refold_pending }))
+        Ok(Some(Viewed { view, facts, in_force, revision: loaded.revision, tellings, refold_pending }))
     }
 
     /// As [`Rules::current`], as the caller's transaction sees it.

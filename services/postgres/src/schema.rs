@@ -29,6 +29,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (19, "closure_log", include_str!("../migrations/0019_closure_log.sql")),
     (24, "months", include_str!("../migrations/0024_months.sql")),
     (25, "turns", include_str!("../migrations/0025_turns.sql")),
+    (26, "access", include_str!("../migrations/0026_access.sql")),
 ];
 
 /// The migrations by version and file name.

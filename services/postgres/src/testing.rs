@@ -114,7 +114,8 @@ pub(crate) async fn lose<'t>(
 pub async fn empty(pool: &PgPool) {
     sqlx::raw_sql(
         "TRUNCATE positions, ledger, personal, personal_keys, dead_letters, dead_letter_steps, figures, cases,
-            tally_deltas, tallies, board_months, board_rates, board_scores, board_times, restatements, alarms, notices, deliveries, undelivered, closure_records, refolds, stopped_sources, interventions",
+            tally_deltas, tallies, board_months, board_rates, board_scores, board_times, restatements, alarms, notices, deliveries, undelivered, closure_records, refolds, stopped_sources, interventions,
+            closure_changes, closures, closure_days, closure_findings",
     )
     .execute(pool)
     .await

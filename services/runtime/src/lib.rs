@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod ops;
 pub mod problem;
 mod secret;
+pub mod serve;
 pub mod webhook;
 
 pub use error::{Error, Fault, Faults, Place};

@@ -12,7 +12,7 @@ use super::rulebooks::{self, RULEBOOKS};
 use super::{CopyFault, write};
 use crate::log::note::said;
 use crate::log::path::{Asked, of_entries, of_hashes, parse};
-use crate::log::{checkpoint, serve, tree};
+use crate::log::{checkpoint, resource, tree};
 use crate::witness::client::Client;
 
 /// The checkpoint that the files belong to; earlier ones stand in [`CHECKPOINTS`] by their size.
@@ -52,7 +52,7 @@ impl Source {
             Self::Database(pool) => {
                 let Some(mut asked) = parse(&path) else { return Ok(None) };
                 let read = run_read_tx(pool, "audit::mirror", &mut asked, |tx, asked: &mut Asked| {
-                    Box::pin(serve::read(tx, *asked))
+                    Box::pin(resource::read(tx, *asked))
                 });
                 Ok(read.await?)
             }

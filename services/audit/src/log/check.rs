@@ -16,7 +16,7 @@ use super::note::{Key, NoteFault, open, said, with_lines};
 use super::outside::Outside;
 use super::tree::{self, EMPTY_ROOT, Tiles, leaf_hash};
 use crate::error::Error;
-use crate::{AuditConfig, Parts};
+use crate::{AuditConfig, LogParts};
 
 /// Leaves read at once: whole tiles, and few enough to be held.
 const PAGE: u64 = 16 * tree::WIDTH;
@@ -59,7 +59,7 @@ impl Checked {
 /// Checks the log in force. `notes` are checkpoints that were kept elsewhere.
 pub async fn check(
     config: &AuditConfig,
-    parts: &Parts,
+    parts: &LogParts,
     notes: &[String],
     progress: impl Fn(u64, u64) + Send + Sync,
 ) -> Result<Checked, Error> {

@@ -15,7 +15,7 @@ use super::state::Prover;
 use super::tree::{EMPTY_ROOT, Tiles, is_consistent, leaf_hash};
 use crate::config::AuditConfig;
 use crate::error::{Error, Halt};
-use crate::{Parts, Places};
+use crate::{LogParts, Places};
 
 /// A log that was begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,14 +29,14 @@ pub struct Begun {
 
 /// Begins a new log. Its first leaf holds the last checkpoint that was signed and the reason; the records of the database
 /// follow. Run again after it was cut off, it begins one more.
-pub async fn relog(config: &AuditConfig, parts: &Parts, reason: &str) -> Result<Begun, Error> {
+pub async fn relog(config: &AuditConfig, parts: &LogParts, reason: &str) -> Result<Begun, Error> {
     let turn = Turn::take(&parts.pool).await?.ok_or(Error::Sealing)?;
     let begun = begin(config, parts, reason).await;
     let _ = turn.give_back().await;
     begun
 }
 
-async fn begin(config: &AuditConfig, parts: &Parts, reason: &str) -> Result<Begun, Error> {
+async fn begin(config: &AuditConfig, parts: &LogParts, reason: &str) -> Result<Begun, Error> {
     let Places { key_file, checkpoint_file } = parts.places.clone();
     let (key, outside) = (LogKey::new(key_file), Outside::new(checkpoint_file.clone()));
     let file = |source| Error::File { what: "the checkpoint file", path: checkpoint_file.clone(), source };
@@ -122,14 +122,14 @@ impl Step<'_> {
 
 /// Goes on without a file that was lost: the last checkpoint in the database takes its place, if its signature holds and the
 /// tree begins with it. What was signed after it, if anything, only a witness knows. A record says that it happened.
-pub async fn adopt(parts: &Parts, reason: &str) -> Result<(String, u64), Error> {
+pub async fn adopt(parts: &LogParts, reason: &str) -> Result<(String, u64), Error> {
     let turn = Turn::take(&parts.pool).await?.ok_or(Error::Sealing)?;
     let adopted = take_from_database(parts, reason).await;
     let _ = turn.give_back().await;
     adopted
 }
 
-async fn take_from_database(parts: &Parts, reason: &str) -> Result<(String, u64), Error> {
+async fn take_from_database(parts: &LogParts, reason: &str) -> Result<(String, u64), Error> {
     let Places { key_file, checkpoint_file } = parts.places.clone();
     let (key, outside) = (LogKey::new(key_file), Outside::new(checkpoint_file.clone()));
     let file = |source| Error::File { what: "the checkpoint file", path: checkpoint_file.clone(), source };

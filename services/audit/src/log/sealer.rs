@@ -23,7 +23,7 @@ use super::tree::{self, EMPTY_ROOT, leaf_hash};
 use crate::config::AuditConfig;
 use crate::error::{Error, Halt};
 use crate::metrics;
-use crate::{Parts, Places};
+use crate::{LogParts, Places};
 
 /// How soon it is tried again after something went wrong, or while another process seals.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -43,7 +43,7 @@ pub struct Published {
 /// process ends for it.
 pub async fn seal(
     config: AuditConfig,
-    parts: Parts,
+    parts: LogParts,
     published: watch::Sender<Option<Published>>,
     stop: CancellationToken,
 ) {
@@ -112,10 +112,10 @@ struct Round<'r> {
 impl Sealer {
     pub(crate) fn new(
         config: &AuditConfig,
-        parts: Parts,
+        parts: LogParts,
         published: watch::Sender<Option<Published>>,
     ) -> Self {
-        let Parts { pool, places, now, .. } = parts;
+        let LogParts { pool, places, now, .. } = parts;
         let Places { key_file, checkpoint_file } = places;
         Self {
             config: config.clone(),

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::sealer::Sealer;
-use crate::Parts;
+use crate::LogParts;
 use crate::config::AuditConfig;
 use crate::error::Error;
 
@@ -27,7 +27,7 @@ pub struct Standing {
 const WAITING_MAX: i64 = 100_000;
 
 /// How the log stands. An error says why it stands still; [`Error::NoLog`] if there is none yet.
-pub async fn standing(config: &AuditConfig, parts: &Parts) -> Result<Standing, Error> {
+pub async fn standing(config: &AuditConfig, parts: &LogParts) -> Result<Standing, Error> {
     let (published, _) = watch::channel(None);
     let examined = Sealer::new(config, parts.clone(), published).examine().await?;
     let mut log = examined.state.log;

@@ -17,7 +17,7 @@ use crate::config::{AuditConfig, WitnessConfig};
 use crate::error::Error;
 use crate::witness::asked::Asked;
 use crate::witness::client::{Answer, Client};
-use crate::{Parts, metrics};
+use crate::{LogParts, metrics};
 
 /// How soon a witness that is away, or refuses, is asked again: at first, and at most.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const AGAIN_MAX: Duration = Duration::from_mins(1);
 /// Shows every witness what is published, until `stop`.
 pub async fn submit(
     config: &AuditConfig,
-    parts: &Parts,
+    parts: &LogParts,
     latest: &watch::Receiver<Option<Published>>,
     stop: &CancellationToken,
 ) {
@@ -59,7 +59,7 @@ enum Shown {
 }
 
 impl Submission {
-    fn new(witness: &WitnessConfig, parts: &Parts, client: &Arc<Client>) -> Option<Self> {
+    fn new(witness: &WitnessConfig, parts: &LogParts, client: &Arc<Client>) -> Option<Self> {
         let url = Url::parse(&format!("{}/add-checkpoint", witness.url.trim_end_matches('/'))).ok()?;
         let key = Key::parse(&witness.key).ok().filter(|key| key.kind() == Kind::Witness)?;
         let (pool, places) = (parts.pool.clone(), parts.places.clone());

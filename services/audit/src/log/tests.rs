@@ -17,14 +17,14 @@ use super::relog::{adopt, relog};
 use super::sealer::Sealer;
 use super::{proof_of, standing};
 use crate::error::{Error, Halt};
-use crate::{AuditConfig, Parts, Places};
+use crate::{AuditConfig, LogParts, Places};
 
 const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 
 /// A database with a log, and the files beside it.
 pub(crate) struct Stage {
     pub(crate) database: TestDatabase,
-    pub(crate) parts: Parts,
+    pub(crate) parts: LogParts,
     pub(crate) config: AuditConfig,
     pub(crate) dir: TempDir,
 }
@@ -43,7 +43,7 @@ impl Stage {
             key_file: dir.path().join("log.key"),
             checkpoint_file: dir.path().join("away").join("log.checkpoint"),
         };
-        let parts = Parts { pool: database.pool.clone(), places, now: || NOW };
+        let parts = LogParts { pool: database.pool.clone(), places, now: || NOW };
         let config = AuditConfig { origin: "hotline/test".to_owned(), ..AuditConfig::default() };
         Self { database, parts, config, dir }
     }

@@ -4,6 +4,8 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hotline_postgres::{MasterKey, Rules};
+use hotline_runtime::serve::Limits;
 use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -13,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::asked::Asked;
 use super::serve::{Follow, router, serve};
 use super::{Fault, Verdict, Witness};
+use crate::Parts;
 use crate::config::WitnessConfig;
 use crate::copy::mirror::{Source, mirror};
 use crate::log::note::{Key, Kind, Signer, open};
 use crate::log::tests::Stage;
 use crate::log::tree::{Tiles, leaf_hash, prove_consistency};
-use crate::log::{checkpoint, seal, serve as log_serve, submit};
+use crate::log::{checkpoint, seal, submit};
 use crate::verify::{Rulebooks, Trust, directory};
 
 const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
@@ -139,6 +142,13 @@ async fn listening(dir: &TempDir, log: &Key, stop: &CancellationToken) -> String
     url
 }
 
+/// The addresses of the role.
+fn routes(stage: &Stage) -> axum::Router {
+    let pool = stage.parts.pool.clone();
+    let rules = Arc::new(Rules::new(pool.clone()));
+    crate::api::router(&stage.config, &Parts { pool, rules, master: MasterKey::new([1; 32]), now })
+}
+
 async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + WAIT;
     loop {
@@ -181,9 +191,9 @@ async fn a_log_is_sealed_shown_cosigned_followed_and_mirrored() {
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let served = format!("http://{}/log", listener.local_addr().unwrap());
-    let routes =
-        log_serve::public(stage.parts.pool.clone()).merge(log_serve::auditors(stage.parts.pool.clone()));
-    tokio::spawn(serve(listener, routes, stop.clone()));
+    let routes = routes(&stage);
+    let limits = Limits { connections_max: 16, header_wait: WAIT };
+    tokio::spawn(hotline_runtime::serve::serve(listener, routes, limits, stop.clone()));
 
     let copy = tempfile::tempdir().unwrap();
     let source = Source::Url { url: served.clone(), token: None };

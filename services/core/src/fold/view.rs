@@ -140,6 +140,24 @@ pub enum Outcome {
     NotRequired,
 }
 
+impl Outcome {
+    /// The grade, or a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Answered(1) => "1",
+            Outcome::Answered(2) => "2",
+            Outcome::Answered(3) => "3",
+            Outcome::Answered(4) => "4",
+            Outcome::Answered(_) => "5",
+            Outcome::Unanswered => "unanswered",
+            Outcome::Unreached => "unreached",
+            Outcome::Default => "default",
+            Outcome::NotAsked => "not_asked",
+            Outcome::NotRequired => "not_required",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Rating {
     pub outcome: Outcome,

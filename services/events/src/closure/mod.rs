@@ -8,6 +8,7 @@
 //! have none, of the rest there is a keyed commitment, and the tag by which a source knows whoever reported again is left
 //! out. It deliberately does not know when a record is due: that is casework's.
 
+mod access;
 mod json;
 mod judged;
 mod read;
@@ -28,6 +29,7 @@ use jiff::civil::Date;
 use serde_json::json;
 use smol_str::SmolStr;
 
+pub use access::{ExportRecord, NewAccess, NewExport, UnmaskRecord};
 pub use judged::{Judgement, is_judged};
 pub use read::{
     BulletinRecord, CaseRecord, CauseOf, EventOf, FiguresOf, FoldWas, FormRecord, LogRecord, Part,
@@ -68,10 +70,14 @@ pub enum RecordKind {
     Rulebook,
     /// A bulletin was published.
     Bulletin,
+    /// A list was taken away as a file.
+    Exported,
+    /// Somebody saw who the people of a case are.
+    Unmasked,
 }
 
 impl RecordKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Closed,
         Self::Rated,
         Self::Reopened,
@@ -82,6 +88,8 @@ impl RecordKind {
         Self::Standing,
         Self::Rulebook,
         Self::Bulletin,
+        Self::Exported,
+        Self::Unmasked,
     ];
 
     pub fn name(self) -> &'static str {
@@ -96,6 +104,8 @@ impl RecordKind {
             Self::Standing => "standing",
             Self::Rulebook => "rulebook",
             Self::Bulletin => "bulletin",
+            Self::Exported => "exported",
+            Self::Unmasked => "unmasked",
         }
     }
 

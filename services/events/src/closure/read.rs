@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use smol_str::SmolStr;
 
+use super::access::{ExportRecord, UnmaskRecord};
 use super::{Hex, RecordKind, SUITE, VERSION};
 use crate::canonical;
 
@@ -59,6 +60,8 @@ pub enum ReadRecord {
     Rulebook(RulebookRecord),
     Bulletin(Box<BulletinRecord>),
     Log(LogRecord),
+    Export(Box<ExportRecord>),
+    Unmask(Box<UnmaskRecord>),
     /// A piece of a longer one; see [`join`].
     Part(Part),
 }
@@ -279,6 +282,8 @@ pub fn read(bytes: &[u8]) -> Result<ReadRecord, ReadError> {
     match kind {
         RecordKind::Rulebook => of_value(value).map(ReadRecord::Rulebook),
         RecordKind::Bulletin => of_value(value).map(|record| ReadRecord::Bulletin(Box::new(record))),
+        RecordKind::Exported => of_value(value).map(|record| ReadRecord::Export(Box::new(record))),
+        RecordKind::Unmasked => of_value(value).map(|record| ReadRecord::Unmask(Box::new(record))),
         _ => {
             let record: CaseRecord = of_value(value)?;
             let is_standing = kind == RecordKind::Standing;
@@ -324,7 +329,7 @@ fn facts<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<CaseFacts,
 }
 
 /// As it is written, and no other way: one instant has one spelling.
-fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+pub(super) fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     let text = String::deserialize(deserializer)?;
     let at: Option<Timestamp> = text.parse().ok();
     at.filter(|at| at.to_string() == text)

@@ -9,7 +9,7 @@ pub mod verify;
 
 use std::process::ExitCode;
 
-use hotline_audit::{AuditConfig, Parts};
+use hotline_audit::{AuditConfig, LogParts};
 use hotline_runtime::clock;
 use hotline_runtime::config::{Config, DataConfig};
 
@@ -59,8 +59,8 @@ pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// What the log is worked on with.
-pub fn parts(config: &Config, store: &Store) -> (AuditConfig, Parts) {
+pub fn parts(config: &Config, store: &Store) -> (AuditConfig, LogParts) {
     let audit = config.section::<AuditConfig>();
     let places = audit.places(&config.section::<DataConfig>());
-    (audit, Parts { pool: store.pool.clone(), places, now: clock::now })
+    (audit, LogParts { pool: store.pool.clone(), places, now: clock::now })
 }

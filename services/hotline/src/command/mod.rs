@@ -24,5 +24,6 @@ pub mod rulebook;
 pub mod send;
 pub mod sources;
 pub mod tallies;
+pub mod token;
 pub mod what_if;
 pub mod witness;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use hotline_core::fact::{Body, Dispatched, Fact, Kind};
+use hotline_core::findings::may_have;
 use hotline_core::fold::pin_id;
 use hotline_core::score;
 use hotline_events::closure::{self, Cause, NewRecord, Number, RecordKind, Rules};
@@ -17,6 +18,7 @@ use super::fold::{FoldedCase, Folding};
 use super::plan::{Place, Plan};
 use crate::cases::{self, Folded, Recorded};
 use crate::closure_records::{self, Leaf};
+use crate::closures;
 use crate::dead_letters::{self, NewLetter};
 use crate::error::Error;
 use crate::figures::{self, Reported};
@@ -97,6 +99,8 @@ pub(crate) async fn cases(
     let records: Vec<Leaf> =
         changed().zip(&rows).flat_map(|(case, row)| leaves(case, row, active, now)).collect();
     closure_records::append(tx, &records, now).await?;
+    let listed = changed().filter(|case| may_have(&case.facts));
+    closures::append(tx, listed.map(|case| case.case_id.as_str())).await?;
     let told: Vec<_> = changed().flat_map(|case| case.notices.iter().cloned()).collect();
     notices::append(tx, &told, now).await?;
     if !rows.is_empty() {

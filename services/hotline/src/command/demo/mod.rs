@@ -32,7 +32,7 @@ use crate::store::Store;
 /// Requests in flight: casework takes what has come in meanwhile into one transaction.
 const SENDERS: usize = 8;
 /// Sections of the configuration that the demonstration heeds; for the rest it is always the same.
-const HEEDED: [&str; 4] = ["embedded.", "gateway.listen", "ops.listen", "log."];
+const HEEDED: [&str; 5] = ["embedded.", "gateway.listen", "audit.listen", "ops.listen", "log."];
 /// Roles of this process where casework has its own.
 const BESIDE_CASEWORK: &[Role] = &[Role::Gateway, Role::Rates];
 
@@ -129,6 +129,7 @@ fn configuration(global: &Global, args: &Args) -> anyhow::Result<(Config, PathBu
     let dir = args.data.clone().unwrap_or_else(|| theirs.section::<DataConfig>().dir.join("demo"));
     let mut ours: BTreeMap<String, String> = [
         ("gateway.listen", "127.0.0.1:0"),
+        ("audit.listen", "127.0.0.1:0"),
         ("ops.listen", "127.0.0.1:0"),
         ("log.filter", "warn,hotline_gateway=error,sqlx=error"),
         ("log.format", "text"),

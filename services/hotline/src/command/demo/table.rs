@@ -168,7 +168,8 @@ fn thousands(value: u64) -> String {
 
 /// Where to look while it stays up.
 pub fn print_addresses(addresses: Addresses, dir: &Path, lang: Lang) -> anyhow::Result<()> {
-    let Addresses { gateway, ops } = addresses;
+    let Addresses { gateway, audit, ops } = addresses;
+    let audit = audit.map(|audit| audit.to_string()).unwrap_or_default();
     let gateway = gateway.map(|gateway| gateway.to_string()).unwrap_or_default();
     let dir = dir.display();
     let lines = [
@@ -187,6 +188,10 @@ pub fn print_addresses(addresses: Addresses, dir: &Path, lang: Lang) -> anyhow::
         (
             said(lang, "指标", "rates"),
             format!("curl 'http://{gateway}/v1/rates?rate=signing&period=2023-01-01..2024-01-01'"),
+        ),
+        (
+            said(lang, "办结工单（供审计查询）", "closed cases, as auditors look for them"),
+            format!("curl 'http://{audit}/v1/closures?verdict=late&limit=5'"),
         ),
         (
             said(lang, "健康与度量", "health, metrics"),

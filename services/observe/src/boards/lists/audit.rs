@@ -2,7 +2,7 @@
 
 use hotline_audit::metrics as audit;
 
-use super::{MEASURES, RULEBOOK, lines, list, metrics, record, stat, table};
+use super::{MEASURES, RULEBOOK, lines, list, metrics, quantile, rate, record, stat, table};
 use crate::boards::Board;
 use crate::boards::panel::See;
 use crate::text::text;
@@ -131,6 +131,40 @@ pub(super) fn audit() -> Board {
                 text!("权重、底线与分组。", "Weights, floors, groups."),
                 record("SELECT score, version, {name} AS name, terms, groups FROM score_definitions ORDER BY score"),
                 See::Definition(RULEBOOK),
+            ),
+            lines(
+                text!("审计查询（每秒）", "Questions a second"),
+                text!("按地址与应答代码。", "By route and code of the answer."),
+                "reqps",
+                metrics(&[(rate(audit::REQUESTS, "route, code"), "{{route}} {{code}}")]),
+                See::Definition(MEASURES),
+            ),
+            lines(
+                text!("审计应答时间", "How long auditors wait"),
+                text!("到应答开始，按地址的九十九分位。", "Until the answer begins, by route."),
+                "s",
+                metrics(&[(quantile("0.99", audit::REQUEST_SECONDS, "route"), "p99 {{route}}")]),
+                See::Definition(MEASURES),
+            ),
+            lines(
+                text!("办结清单更新（每秒）", "Lists brought up to date a second"),
+                text!("重新列出的工单，与每步用时。", "Cases whose rows were made anew, and how long a step takes."),
+                "short",
+                metrics(&[
+                    (rate(audit::KEPT_CASES, ""), "cases"),
+                    (quantile("0.99", audit::KEEP_SECONDS, ""), "seconds p99"),
+                ]),
+                See::Definition(MEASURES),
+            ),
+            lines(
+                text!("导出", "Exports"),
+                text!("导出的行（每秒），与正在写的文件。", "Rows taken away a second, and files being written."),
+                "short",
+                metrics(&[
+                    (rate(audit::EXPORTED_ROWS, "format"), "{{format}}"),
+                    (format!("sum({})", audit::EXPORTS.name), "being written"),
+                ]),
+                See::Definition(MEASURES),
             ),
         ],
     }

@@ -1,0 +1,169 @@
+//! Lists as pages of JSON, as files, and samples.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
+use hotline_runtime::problem::Problem;
+
+use super::{Desk, busy, problem};
+use crate::error::{Error, Fault};
+use crate::export::{self, Format, Wanted};
+use crate::metrics;
+use crate::query::{List, Question, Sampling};
+use crate::token::{Caller, Right};
+
+/// Rows of a page, and cases of a sample, where the question does not say.
+const LIMIT: usize = 100;
+const SIZE: usize = 20;
+/// A seed is a few words.
+const SEED_BYTES_MAX: usize = 100;
+
+/// The parameters of a query, in their sequence.
+type Parameters = Vec<(String, String)>;
+
+fn parameters(uri: &Uri) -> Result<Parameters, Fault> {
+    let read = Query::<Parameters>::try_from_uri(uri);
+    read.map(|Query(parameters)| parameters).map_err(|_| Fault::Value { name: "query" })
+}
+
+/// Takes a parameter out; one that comes twice is left, and is a fault of the question.
+fn take(parameters: &mut Parameters, name: &str) -> Option<String> {
+    let at = parameters.iter().position(|(known, _)| known == name)?;
+    Some(parameters.remove(at).1)
+}
+
+fn truth(parameters: &mut Parameters, name: &'static str) -> Result<bool, Fault> {
+    take(parameters, name).map_or(Ok(false), |text| text.parse().map_err(|_| Fault::Value { name }))
+}
+
+fn number(parameters: &mut Parameters, name: &'static str, default: usize) -> Result<usize, Fault> {
+    take(parameters, name).map_or(Ok(default), |text| text.parse().map_err(|_| Fault::Value { name }))
+}
+
+/// `GET /v1/closures`.
+pub(super) async fn closures(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Response {
+    answer(&desk, &caller, List::Closures, &uri).await
+}
+
+/// `GET /v1/audit/{list}`.
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+    Path(name): Path<String>,
+    uri: Uri,
+) -> Response {
+    match List::parse(&name).filter(|list| *list != List::Closures) {
+        Some(list) => answer(&desk, &caller, list, &uri).await,
+        None => Problem::new(StatusCode::NOT_FOUND, "no_list", "There is no such list").into_response(),
+    }
+}
+
+async fn answer(desk: &Desk, caller: &Caller, list: List, uri: &Uri) -> Response {
+    match page_or_file(desk, caller, list, uri).await {
+        Ok(response) => response,
+        Err(error) => problem::of(&error).into_response(),
+    }
+}
+
+async fn page_or_file(desk: &Desk, caller: &Caller, list: List, uri: &Uri) -> Result<Response, Error> {
+    let mut parameters = parameters(uri)?;
+    let format = take(&mut parameters, "format").filter(|format| format != "json");
+    let bom = truth(&mut parameters, "bom")?;
+    if let Some(format) = format {
+        let format = Format::parse(&format, bom).ok_or(Fault::Value { name: "format" })?;
+        let question = question(caller, list, &parameters)?;
+        return file(desk, caller, Wanted { list, question, format }).await;
+    }
+    if bom {
+        return Err(Fault::Value { name: "bom" }.into());
+    }
+    let after = take(&mut parameters, "after");
+    let limit = number(&mut parameters, "limit", LIMIT)?;
+    let counts = match take(&mut parameters, "count").as_deref() {
+        None | Some("none") => false,
+        Some("exact") => true,
+        Some(_) => return Err(Fault::Value { name: "count" }.into()),
+    };
+    let question = question(caller, list, &parameters)?;
+    let mut page = desk.queries.page(list, &question, after.as_deref(), limit).await?.to_json();
+    if counts {
+        page["count"] = desk.queries.count(list, &question).await?.to_json();
+    }
+    Ok(Json(page).into_response())
+}
+
+/// What is asked, within what the caller sees.
+fn question(caller: &Caller, list: List, parameters: &Parameters) -> Result<Question, Fault> {
+    let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut question = Question::parse(list, pairs)?;
+    // Changes of the rules concern everybody.
+    if list == List::RuleChanges {
+        return Ok(question);
+    }
+    if question.department.is_none()
+        && let Some([only]) = caller.departments.as_deref()
+        && !caller.sees(std::iter::empty())
+    {
+        question.department = Some(only.into());
+    }
+    if caller.sees(question.department.as_deref().into_iter()) {
+        return Ok(question);
+    }
+    Err(Fault::Department { of: caller.departments.clone().unwrap_or_default() })
+}
+
+async fn file(desk: &Desk, caller: &Caller, wanted: Wanted) -> Result<Response, Error> {
+    if !caller.may(Right::Exports) {
+        return Ok(problem::not_yours().into_response());
+    }
+    let Ok(place) = Arc::clone(&desk.exports).try_acquire_owned() else {
+        return Ok(busy().into_response());
+    };
+    metrics::exports(desk.exports_max - desk.exports.available_permits());
+    let (list, format) = (wanted.list, wanted.format);
+    let begun = export::begin(&desk.parts, &desk.queries, caller, wanted, place).await?;
+    let name = format!("attachment; filename=\"{}-{}.{}\"", list.name(), begun.id, format.name());
+    let mut response = begun.body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::try_from(name).expect("letters, digits and signs of ASCII"),
+    );
+    headers.insert(HeaderName::from_static("export-id"), begun.id.into());
+    headers.insert(HeaderName::from_static("export-rows-about"), begun.about.into());
+    Ok(response)
+}
+
+/// `GET /v1/audit/sample`.
+pub(super) async fn sample(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Response {
+    match drawn(&desk, &caller, &uri).await {
+        Ok(response) => response,
+        Err(error) => problem::of(&error).into_response(),
+    }
+}
+
+async fn drawn(desk: &Desk, caller: &Caller, uri: &Uri) -> Result<Response, Error> {
+    let mut parameters = parameters(uri)?;
+    let seed = take(&mut parameters, "seed").filter(|seed| (1..=SEED_BYTES_MAX).contains(&seed.len()));
+    let seed = seed.filter(|seed| !seed.chars().any(char::is_control));
+    let sampling = Sampling {
+        seed: seed.ok_or(Fault::Value { name: "seed" })?,
+        size: number(&mut parameters, "size", SIZE)?,
+        plain: truth(&mut parameters, "plain")?,
+    };
+    let question = question(caller, List::Closures, &parameters)?;
+    let sample = desk.queries.sample(&question, &sampling).await?;
+    Ok(Json(sample.to_json(&sampling)).into_response())
+}

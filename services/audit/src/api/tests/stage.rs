@@ -1,0 +1,265 @@
+//! A database with a small rulebook, and the role's router over it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, header};
+use axum::response::Response;
+use hotline_core::rulebook::{Files, load};
+use hotline_events::intake::{Batch, Origin, Outcome, Record, RecordContent};
+use hotline_events::{Keep, Tagger, decode};
+use hotline_postgres::testing::TestDatabase;
+use hotline_postgres::tokens::{self, New};
+use hotline_postgres::{CaseWriter, Commit, MasterKey, Rules, closures, personal, run_tx, testing};
+use hotline_runtime::serve::Peer;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tower::ServiceExt as _;
+
+use crate::token::{Role, Token};
+use crate::{AuditConfig, Parts};
+
+pub(super) const NOW: &str = "2026-03-02T01:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+pub(super) fn files() -> Files {
+    let text = |path: &str, text: &str| (path.to_owned(), text.as_bytes().to_vec());
+    [
+        text("rulebook.toml", "name = \"tests\"\ntimezone = \"Asia/Shanghai\"\ncalendar = \"cn\"\n"),
+        text(
+            "calendars/cn.toml",
+            "id = \"cn\"\ntimezone = \"Asia/Shanghai\"\nrest_days = [\"saturday\", \"sunday\"]\nknown_from = 2025-01-01\nknown_until = 2026-12-25\n",
+        ),
+        text(
+            "policies/close.toml",
+            "[[policy]]\nid = \"close\"\ncalendar = \"cn\"\nmatch = { hotline = \"12345\" }\nstage = \"close\"\nstart = \"received\"\nstop = [\"closed\"]\nlimit = 5\nunit = \"working_day\"\nclosure = true\nholds = [\"inspection\"]\nextension = { unit = \"working_day\" }\nbasis = \"article 1\"\n",
+        ),
+        text(
+            "rates/all.toml",
+            "[[rate]]\nid = \"closing\"\nversion = 1\nname = { zh = \"率\", en = \"rate\" }\nbasis = \"closed\"\nnumerator = [\"each.close.met\"]\ndenominator = [\"each.close.met\", \"each.close.late\"]\n",
+        ),
+        text(
+            "routing/all.csv",
+            "rule,hotline,case_type,category,region,keywords,department,priority,valid_from,valid_until\nfallback,12345,,,,,D2,0,,\n",
+        ),
+        text(
+            "sources/city.toml",
+            "[[source]]\nid = \"/hotline/12345\"\nhotline = \"12345\"\nname = \"city\"\ndispatch = \"hotline\"\n\n[[source]]\nid = \"/hotline/departments/D1\"\nhotline = \"12345\"\nname = \"D1's own\"\ndispatch = \"hotline\"\n",
+        ),
+        text(
+            "hotlines.toml",
+            "[[hotline]]\ncode = \"12345\"\nname_zh = \"12345热线\"\nname_en = \"Hotline 12345\"\noffice = \"HL\"\n",
+        ),
+        text(
+            "departments.csv",
+            "code,name_zh,name_en,parent,group,valid_from,valid_until,successor\nHL,热线办,Office,,,,,\nD1,住建局,Housing,,,,,\nD2,城管局,City,,,,,\n",
+        ),
+    ]
+    .into()
+}
+
+pub(super) fn event(id: &str, case: &str, kind: &str, time: &str, data: &Value) -> Value {
+    json!({
+        "specversion": "1.0", "type": format!("hotline.case.{kind}.v1"), "source": "/hotline/12345", "id": id,
+        "subject": format!("12345:{case}"), "time": time, "data": data,
+    })
+}
+
+/// A case that a department closed at an instant.
+pub(super) fn closed(case: &str, department: &str, at: &str) -> Vec<Value> {
+    let of = json!({ "department": department });
+    vec![
+        event(
+            &format!("{case}-r"),
+            case,
+            "received",
+            "2026-03-02T00:10:00Z",
+            &json!({ "case_type": "complaint", "category": ["housing", "heating"], "region": "411202" }),
+        ),
+        event(&format!("{case}-d"), case, "dispatched", "2026-03-02T00:20:00Z", &of),
+        event(&format!("{case}-c"), case, "closed", at, &of),
+    ]
+}
+
+/// A ruling that excludes a case's closing.
+pub(super) fn ruled(case: &str, department: &str) -> Value {
+    let data = json!({
+        "indicator": "close", "effect": "exclude", "reason": "force_majeure", "document": "2026-7", "by": "HL",
+        "department": department,
+    });
+    event(&format!("{case}-u"), case, "ruled", "2026-03-13T00:00:00Z", &data)
+}
+
+/// The cells of a column of a page.
+pub(super) fn column(body: &Value, name: &str) -> Vec<String> {
+    let rows = body["rows"].as_array().unwrap_or_else(|| panic!("{body}"));
+    rows.iter().map(|row| row[name].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+pub(super) struct Stage {
+    database: TestDatabase,
+    pub(super) writer: CaseWriter,
+    tagger: Tagger,
+    rules: Arc<Rules>,
+    router: Router,
+    claim: Mutex<Option<hotline_postgres::positions::Claim>>,
+}
+
+impl Stage {
+    pub(super) async fn new() -> Self {
+        let database = TestDatabase::create().await;
+        let master = MasterKey::new([9; 32]);
+        let tagger = Tagger::keyed(&master.tag_key());
+        let writer = CaseWriter::new(database.pool.clone(), master.clone());
+        writer.prepare(now()).await.unwrap();
+        let files = files();
+        let rulebook = match load(&files) {
+            Ok(loaded) => loaded.rulebook,
+            Err(faults) => panic!("{faults:?}"),
+        };
+        writer.activate(&files, &rulebook, false, now()).await.unwrap();
+        let rules = Arc::new(Rules::new(database.pool.clone()));
+        let parts = Parts { pool: database.pool.clone(), rules: Arc::clone(&rules), master, now };
+        let router = crate::api::router(&AuditConfig::default(), &parts);
+        Self { database, writer, tagger, rules, router, claim: Mutex::new(None) }
+    }
+
+    pub(super) fn parts(&self) -> Parts {
+        let master = self.writer.master().clone();
+        Parts { pool: self.database.pool.clone(), rules: Arc::clone(&self.rules), master, now }
+    }
+
+    /// Takes events in as they happened.
+    pub(super) async fn apply(&self, events: Vec<Value>) {
+        for event in events {
+            let received_at = event["time"].as_str().unwrap().to_owned();
+            self.apply_received(vec![event], &received_at).await;
+        }
+    }
+
+    pub(super) async fn apply_received(&self, events: Vec<Value>, received_at: &str) {
+        let records = events.iter().map(|event| {
+            let raw = event.to_string().into_bytes();
+            let content = RecordContent::of(&raw, decode(&raw, &self.tagger, Keep::All));
+            Record { raw, received_at: received_at.parse().unwrap(), offset: None, content }
+        });
+        let batch = Batch { origin: Origin::Http, records: records.collect() };
+        let mut held = self.claim.lock().await;
+        let claim = match held.take() {
+            Some(claim) => claim,
+            None => self.writer.claim("http").await.unwrap(),
+        };
+        let Commit::Done(applied) = self.writer.apply(&claim, &batch).await.unwrap() else {
+            panic!("the test cluster stays up")
+        };
+        let outcomes: Vec<_> = applied.outcomes.iter().flatten().collect();
+        assert!(outcomes.iter().all(|one| matches!(one, Outcome::Applied)), "{outcomes:?}");
+        *held = Some(applied.claim);
+    }
+
+    /// Brings the lists up to date.
+    pub(super) async fn keep(&self) {
+        while closures::keep_step(&self.database.pool, &self.rules, 1_000).await.unwrap().unwrap().taken > 0 {
+        }
+    }
+
+    pub(super) async fn token(&self, role: Role, departments: Option<&[&str]>, may_unmask: bool) -> String {
+        let token = Token::generate().unwrap();
+        let departments: Option<Vec<String>> =
+            departments.map(|list| list.iter().map(|one| (*one).to_owned()).collect());
+        let mut new = New {
+            name: &token.expose()[..12],
+            role: role.name(),
+            departments: departments.as_deref(),
+            may_unmask,
+            sha256: token.sha256(),
+            created_at: now(),
+            created_by: "tests",
+            expires_at: "2026-04-01T00:00:00Z".parse().unwrap(),
+        };
+        run_tx(&self.database.pool, "test::token", &mut new, |tx, new| Box::pin(tokens::insert(tx, new)))
+            .await
+            .unwrap()
+            .expect("no other has this name");
+        token.expose().to_owned()
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    fn request(method: &str, path: &str, token: Option<&str>, from: &str) -> axum::http::request::Builder {
+        let peer: SocketAddr = format!("{from}:4711").parse().unwrap();
+        let request = Request::builder().method(method).uri(path).extension(Peer(peer));
+        match token {
+            Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
+            None => request,
+        }
+    }
+
+    async fn read(response: Response) -> (u16, Value) {
+        let status = response.status().as_u16();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    pub(super) async fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        let request = Self::request("GET", path, token, "127.0.0.1").body(Body::empty()).unwrap();
+        Self::read(self.send(request).await).await
+    }
+
+    pub(super) async fn get_from(&self, from: &str, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+        let request = Self::request("GET", path, None, from);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        Self::read(self.send(request.body(Body::empty()).unwrap()).await).await
+    }
+
+    pub(super) async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
+        let request = Self::request("POST", path, token, "127.0.0.1");
+        Self::read(self.send(request.body(Body::from(body.to_string())).unwrap()).await).await
+    }
+
+    pub(super) async fn headers(&self, path: &str) -> HeaderMap {
+        let request = Self::request("GET", path, None, "127.0.0.1").body(Body::empty()).unwrap();
+        self.send(request).await.headers().clone()
+    }
+
+    pub(super) async fn bytes(&self, path: &str) -> Vec<u8> {
+        let request = Self::request("GET", path, None, "127.0.0.1").body(Body::empty()).unwrap();
+        to_bytes(self.send(request).await.into_body(), usize::MAX).await.unwrap().to_vec()
+    }
+
+    pub(super) async fn file(&self, path: &str, token: &str) -> (HeaderMap, Vec<u8>) {
+        let request = Self::request("GET", path, Some(token), "127.0.0.1").body(Body::empty()).unwrap();
+        let response = self.send(request).await;
+        assert_eq!(response.status(), 200);
+        let headers = response.headers().clone();
+        (headers, to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec())
+    }
+
+    /// What `hotline explain --format json` shows.
+    pub(super) async fn viewed(&self, case: &str) -> Value {
+        self.rules.view(case, None).await.unwrap().unwrap().shown(now())
+    }
+
+    pub(super) async fn erase(&self, case: &'static str) {
+        let mut case = case;
+        run_tx(&self.database.pool, "test::erase", &mut case, |tx, case| Box::pin(personal::erase(tx, case)))
+            .await
+            .unwrap();
+    }
+
+    pub(super) async fn execute(&self, sql: &'static str) {
+        testing::execute(&mut self.database.pool.acquire().await.unwrap(), sql).await;
+    }
+
+    pub(super) async fn texts(&self, sql: &'static str) -> Vec<String> {
+        testing::texts(&mut self.database.pool.acquire().await.unwrap(), sql).await
+    }
+}

@@ -1,0 +1,369 @@
+//! Lists as files: CSV, XLSX, NDJSON, page by page, in constant memory.
+//!
+//! An export is noted before its first byte leaves, with who asked for what; how far it is stands beside that. When its last
+//! row is written a closure record says how many rows went, and only then the file ends: a file that is whole is recorded with
+//! its rows, one that broke off as broken.
+
+mod body;
+mod csv;
+mod ndjson;
+mod xlsx;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use hotline_events::closure::{NewAccess, NewExport, RecordKind};
+use hotline_postgres::access::{self, Actor, Entry};
+use hotline_postgres::closure_records::{self, Leaf};
+use hotline_postgres::{Error as Store, PgConnection, PgPool, run_tx};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::error::{Error, Fault};
+use crate::query::table::{Cell, Column};
+use crate::query::{Count, List, Queries, Question};
+use crate::token::Caller;
+use crate::{Parts, metrics};
+
+/// Rows read at once.
+const PAGE: usize = 2_000;
+/// After so many rows it is noted how far an export is.
+const NOTED_EVERY: i64 = 10_000;
+/// How long an export may take: one that waits longer for its reader is broken off.
+const EXPORT_FOR_MAX: Duration = Duration::from_hours(1);
+/// One that runs so long after it began is of a process that died.
+const LEFT_AFTER: SignedDuration = SignedDuration::from_hours(2);
+/// Pieces of a file that wait for whoever reads it.
+const PIECES: usize = 4;
+
+/// As what a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 4180, UTF-8; with a byte order mark for programs that need one to see that.
+    Csv {
+        bom: bool,
+    },
+    Xlsx,
+    Ndjson,
+}
+
+impl Format {
+    pub fn parse(name: &str, bom: bool) -> Option<Self> {
+        Some(match name {
+            "csv" => Format::Csv { bom },
+            "xlsx" if !bom => Format::Xlsx,
+            "ndjson" if !bom => Format::Ndjson,
+            _ => return None,
+        })
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Csv { .. } => "csv",
+            Format::Xlsx => "xlsx",
+            Format::Ndjson => "ndjson",
+        }
+    }
+
+    pub(crate) fn media_type(self) -> &'static str {
+        match self {
+            Format::Csv { .. } => "text/csv; charset=utf-8; header=present",
+            Format::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Format::Ndjson => "application/x-ndjson",
+        }
+    }
+}
+
+/// What is to be taken away.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) list: List,
+    pub(crate) question: Question,
+    pub(crate) format: Format,
+}
+
+/// A file under way.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) id: i64,
+    /// About how many rows it will have.
+    pub(crate) about: i64,
+    pub(crate) body: Body,
+}
+
+/// A piece of a file, or that it is whole: one that ends without that broke off, and whoever reads it learns so.
+#[derive(Debug)]
+enum Piece {
+    Bytes(Bytes),
+    Whole,
+}
+
+/// Notes an export and begins it; `_place` is held until it has ended.
+pub(crate) async fn begin(
+    parts: &Parts,
+    queries: &Queries,
+    caller: &Caller,
+    wanted: Wanted,
+    place: OwnedSemaphorePermit,
+) -> Result<Begun, Error> {
+    let count = queries.count(wanted.list, &wanted.question).await?;
+    if let (Format::Xlsx, Count::Exactly(rows) | Count::AtLeast(rows)) = (wanted.format, count)
+        && rows > xlsx::ROWS_MAX
+    {
+        return Err(Fault::Rows { most: xlsx::ROWS_MAX }.into());
+    }
+    let about = count.about();
+    let mut asked = (caller, &wanted, about, (parts.now)());
+    let id = run_tx(&parts.pool, "audit::begin_export", &mut asked, |tx, (caller, wanted, about, now)| {
+        Box::pin(note(tx, caller, wanted, *about, *now))
+    })
+    .await?;
+    let (sender, pieces) = mpsc::channel(PIECES);
+    let run = Run {
+        id,
+        parts: parts.clone(),
+        queries: queries.clone(),
+        caller: caller.clone(),
+        wanted,
+        sender,
+        done: 0,
+    };
+    tokio::spawn(async move {
+        let _place = place;
+        run.finish().await;
+    });
+    Ok(Begun { id, about, body: Body::new(body::Pieces::new(pieces)) })
+}
+
+fn gone(_: mpsc::error::SendError<Piece>) -> Error {
+    Error::Export("whoever asked for it has gone".to_owned())
+}
+
+async fn note(
+    tx: &mut PgConnection,
+    caller: &Caller,
+    wanted: &Wanted,
+    about: i64,
+    now: Timestamp,
+) -> Result<i64, Store> {
+    let entry = Entry {
+        at: now,
+        actor: Actor { name: &caller.name, role: caller.role.name() },
+        step: "exported",
+        subject: wanted.list.name(),
+        filter: wanted.question.to_json(),
+        why: None,
+    };
+    let id = access::append(tx, &entry).await?;
+    access::begin_export(tx, id, wanted.format.name(), Some(about)).await?;
+    Ok(id)
+}
+
+/// An export at work.
+struct Run {
+    id: i64,
+    parts: Parts,
+    queries: Queries,
+    caller: Caller,
+    wanted: Wanted,
+    sender: mpsc::Sender<Piece>,
+    done: i64,
+}
+
+impl Run {
+    async fn finish(mut self) {
+        let written = tokio::time::timeout(EXPORT_FOR_MAX, self.write()).await;
+        let problem = match &written {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("it took longer than an hour".to_owned()),
+        };
+        if let Some(problem) = problem {
+            tracing::warn!(
+                export.id = self.id,
+                export.rows = self.done,
+                error = problem,
+                "an export broke off"
+            );
+            let ended = end(&self.parts.pool, &self.ending("broken"), (self.parts.now)()).await;
+            if let Err(error) = ended {
+                tracing::error!(export.id = self.id, error.code = error.code(), %error, "the end of an export could not be recorded");
+            }
+        }
+    }
+
+    async fn write(&mut self) -> Result<(), Error> {
+        let mut file = File::begin(&self.wanted)?;
+        let columns = self.wanted.list.columns();
+        let (mut after, mut noted): (Option<String>, i64) = (None, 0);
+        loop {
+            let page =
+                self.queries.rows(self.wanted.list, &self.wanted.question, after.as_deref(), PAGE).await?;
+            self.done += i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
+            if matches!(self.wanted.format, Format::Xlsx) && self.done > xlsx::ROWS_MAX {
+                return Err(Fault::Rows { most: xlsx::ROWS_MAX }.into());
+            }
+            if let Some(piece) = file.rows(columns, &page.rows, page.zone())? {
+                self.send(piece).await?;
+            }
+            metrics::exported(self.wanted.format.name(), page.rows.len() as u64);
+            if self.done - noted >= NOTED_EVERY {
+                noted = self.done;
+                self.note_progress().await?;
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => break,
+            }
+        }
+        // The last piece follows the record: a whole file is a recorded one.
+        let rest = file.end();
+        end(&self.parts.pool, &self.ending("done"), (self.parts.now)()).await?;
+        rest.send(&self.sender).await?;
+        self.sender.send(Piece::Whole).await.map_err(gone)
+    }
+
+    async fn send(&self, piece: Bytes) -> Result<(), Error> {
+        self.sender.send(Piece::Bytes(piece)).await.map_err(gone)
+    }
+
+    async fn note_progress(&self) -> Result<(), Error> {
+        let mut progress = (self.id, self.done);
+        let noted = run_tx(&self.parts.pool, "audit::advance_export", &mut progress, |tx, (id, done)| {
+            Box::pin(access::advance_export(tx, *id, *done))
+        });
+        Ok(noted.await?)
+    }
+
+    fn ending(&self, state: &'static str) -> Ending {
+        Ending {
+            id: self.id,
+            state,
+            rows: self.done,
+            by: self.caller.name.clone(),
+            role: self.caller.role.name().to_owned(),
+            list: self.wanted.list.name().to_owned(),
+            filter: self.wanted.question.to_json(),
+            format: self.wanted.format.name().to_owned(),
+        }
+    }
+}
+
+/// What is recorded of an export that has ended.
+struct Ending {
+    id: i64,
+    /// `done` or `broken`.
+    state: &'static str,
+    rows: i64,
+    by: String,
+    role: String,
+    list: String,
+    filter: Value,
+    format: String,
+}
+
+impl Ending {
+    fn leaves(&self, now: Timestamp) -> Vec<Leaf> {
+        let access = NewAccess { access: self.id, written_at: now, by: &self.by, role: &self.role };
+        let export = NewExport {
+            list: &self.list,
+            filter: &self.filter,
+            format: &self.format,
+            rows: self.rows,
+            state: self.state,
+        };
+        let leaf = |bytes| Leaf { case_id: None, kind: RecordKind::Exported.name(), bytes };
+        access.exported(&export).into_iter().map(leaf).collect()
+    }
+}
+
+async fn end(pool: &PgPool, ending: &Ending, now: Timestamp) -> Result<(), Store> {
+    let mut asked = (ending, now);
+    run_tx(pool, "audit::end_export", &mut asked, |tx, (ending, now)| {
+        Box::pin(async move {
+            access::end_export(tx, ending.id, ending.state == "done", ending.rows, *now).await?;
+            closure_records::append(tx, &ending.leaves(*now), *now).await
+        })
+    })
+    .await
+}
+
+/// Ends what a process that died left running.
+pub(crate) async fn end_those_left(parts: &Parts) -> Result<(), Store> {
+    let left = run_tx(&parts.pool, "audit::running", &mut (), |tx, ()| Box::pin(access::running(tx))).await?;
+    let now = (parts.now)();
+    for one in left.into_iter().filter(|one| now.duration_since(one.at) > LEFT_AFTER) {
+        let Some(export) = one.export else { continue };
+        let ending = Ending {
+            id: one.id,
+            state: "broken",
+            rows: export.rows_done,
+            by: one.actor,
+            role: one.role,
+            list: one.subject,
+            filter: one.filter,
+            format: export.format,
+        };
+        end(&parts.pool, &ending, now).await?;
+    }
+    Ok(())
+}
+
+/// A file in the making.
+enum File {
+    Csv(csv::Csv),
+    Ndjson,
+    Xlsx(Box<xlsx::Sheet>),
+}
+
+impl File {
+    fn begin(wanted: &Wanted) -> Result<Self, Error> {
+        Ok(match wanted.format {
+            Format::Csv { bom } => File::Csv(csv::Csv::new(bom)),
+            Format::Ndjson => File::Ndjson,
+            Format::Xlsx => File::Xlsx(Box::new(xlsx::Sheet::new(wanted.list)?)),
+        })
+    }
+
+    /// Takes rows; what of the file is ready by then.
+    fn rows(
+        &mut self,
+        columns: &[Column],
+        rows: &[Vec<Cell>],
+        zone: &TimeZone,
+    ) -> Result<Option<Bytes>, Error> {
+        Ok(match self {
+            File::Csv(csv) => Some(csv.rows(columns, rows, zone)?),
+            File::Ndjson => Some(ndjson::rows(columns, rows, zone)),
+            File::Xlsx(sheet) => {
+                sheet.rows(columns, rows, zone)?;
+                None
+            }
+        })
+    }
+
+    fn end(self) -> Rest {
+        match self {
+            File::Csv(_) | File::Ndjson => Rest::Nothing,
+            File::Xlsx(sheet) => Rest::Book(sheet),
+        }
+    }
+}
+
+/// What of a file is written when all its rows are there.
+enum Rest {
+    Nothing,
+    Book(Box<xlsx::Sheet>),
+}
+
+impl Rest {
+    async fn send(self, sender: &mpsc::Sender<Piece>) -> Result<(), Error> {
+        let Rest::Book(sheet) = self else { return Ok(()) };
+        let sender = sender.clone();
+        let saved = tokio::task::spawn_blocking(move || sheet.save(sender));
+        saved.await.map_err(|_| Error::Export("writing it panicked".to_owned()))?
+    }
+}
