@@ -140,16 +140,19 @@ pub async fn compact(tx: &mut PgConnection, limit: i64) -> Result<Option<u64>, E
          WITH moved AS (
              DELETE FROM tally_deltas WHERE ctid = ANY (ARRAY (SELECT ctid FROM tally_deltas LIMIT $1))
              RETURNING *),
+         sums AS (
+             SELECT measure_id, day, cell_id, sum(value)::bigint AS value FROM moved
+              GROUP BY 1, 2, 3 HAVING sum(value) <> 0),
          merged AS (
              INSERT INTO tallies (measure_id, day, cell_id, value)
-             SELECT measure_id, day, cell_id, sum(value)::bigint FROM moved
-              GROUP BY 1, 2, 3 HAVING sum(value) <> 0 ORDER BY 1, 2, 3
+             SELECT measure_id, day, cell_id, value FROM sums ORDER BY 1, 2, 3
              ON CONFLICT (measure_id, day, cell_id) DO UPDATE SET value = tallies.value + excluded.value
              RETURNING *),
          months AS (
              INSERT INTO tally_months (measure_id, month, cell_id, value)
-             SELECT measure_id, month, cell_id, sum(value)::bigint FROM moved
-               JOIN summed_months ON month = date_trunc('month', day)::date
+             SELECT measure_id, month, cell_id, sum(value)::bigint FROM sums
+               JOIN summed_months ON month = date_trunc('month', day::timestamp)::date
+              WHERE day < (SELECT max(month) + 31 FROM summed_months)
               GROUP BY 1, 2, 3 HAVING sum(value) <> 0 ORDER BY 1, 2, 3
              ON CONFLICT (measure_id, month, cell_id) DO UPDATE SET value = tally_months.value + excluded.value),
          zero AS (SELECT * FROM merged WHERE value = 0)

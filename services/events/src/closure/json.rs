@@ -2,7 +2,10 @@
 
 use std::io::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 
 /// Canonical JSON in the making.
 #[derive(Debug, Default)]
@@ -27,7 +30,19 @@ impl Out {
 
     /// RFC 3339 in UTC, with as many digits of a second as it has.
     pub(super) fn at(&mut self, at: Timestamp) {
-        write!(self.0, "\"{at}\"").expect("a Vec takes all that is written to it");
+        static PRINTER: DateTimePrinter = DateTimePrinter::new();
+        self.0.push(b'"');
+        PRINTER.print_timestamp(&at, &mut self.0).expect("a Vec takes all that is written to it");
+        self.0.push(b'"');
+    }
+
+    /// Bytes as base64.
+    pub(super) fn base64(&mut self, bytes: &[u8]) {
+        self.0.push(b'"');
+        let start = self.0.len();
+        self.0.resize(start + bytes.len().div_ceil(3) * 4, 0);
+        BASE64.encode_slice(bytes, &mut self.0[start..]).expect("three bytes take four digits");
+        self.0.push(b'"');
     }
 
     pub(super) fn at_or_null(&mut self, at: Option<Timestamp>) {

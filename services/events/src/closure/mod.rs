@@ -250,8 +250,7 @@ impl NewRecord<'_> {
             }
             o.text("case", self.case);
             o.member("cause").array(self.causes, |out, cause| cause.write(out));
-            o.member("facts")
-                .number(format_args!("\"{}\"", base64::display::Base64Display::new(self.facts, &BASE64)));
+            o.member("facts").base64(self.facts);
             o.number("fold", FOLD_VERSION);
             o.member("judged").raw(&self.judgement.bytes);
             o.text("kind", self.kind.name());
