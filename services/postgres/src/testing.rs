@@ -94,20 +94,26 @@ pub fn forget_losses(pool: &PgPool) {
     losses().retain(|(of, _), _| *of != database);
 }
 
-pub(crate) async fn lose<'t>(
-    pool: &PgPool,
-    name: &'static str,
-    tx: sqlx::Transaction<'t, sqlx::Postgres>,
-) -> Result<sqlx::Transaction<'t, sqlx::Postgres>, Error> {
-    let loss = losses().remove(&(database(pool), name));
-    let ended = match loss {
-        None => return Ok(tx),
-        Some(Loss::OfTheCommit) => tx.rollback().await,
-        Some(Loss::OfTheAnswer) => tx.commit().await,
-    };
-    ended.map_err(Error::database(name))?;
-    let source = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
-    Err(Error::CommitUnknown { name, source })
+/// How the commit of this transaction is to be lost, once.
+pub(crate) fn planted(pool: &PgPool, name: &'static str) -> Option<Loss> {
+    losses().remove(&(database(pool), name))
+}
+
+impl Loss {
+    /// Ends a transaction; what its caller is told.
+    pub(crate) async fn of(
+        self,
+        tx: sqlx::Transaction<'_, sqlx::Postgres>,
+        name: &'static str,
+    ) -> Result<Error, Error> {
+        let ended = match self {
+            Loss::OfTheCommit => tx.rollback().await,
+            Loss::OfTheAnswer => tx.commit().await,
+        };
+        ended.map_err(Error::database(name))?;
+        let source = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        Ok(Error::CommitUnknown { name, source })
+    }
 }
 
 /// Of what a test fills, all tables but those that say what installation this is, and which rulebooks there were.
