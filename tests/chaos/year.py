@@ -56,8 +56,9 @@ LONG_AFTER = "2025-03-01T00:00:00+08:00"
 
 
 def build() -> pathlib.Path:
-    """The program that plays events in simulated time."""
-    subprocess.run(["cargo", "build", "--quiet", "--locked", "-p", "hotline-tests", "--example", "year"], cwd=ROOT, check=True)
+    """The program that plays events in simulated time. Of the whole workspace, so that what tests were built of is not built again
+    with other features."""
+    subprocess.run(["cargo", "build", "--quiet", "--locked", "--workspace", "--example", "year"], cwd=ROOT, check=True)
     return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/examples/year"
 
 

@@ -3,8 +3,10 @@
 //! The ledger says which cases may be concerned, a fold of each says what counts. No row holds anything personal: codes,
 //! days and the number of the case.
 
+mod excluded;
+
 use hotline_core::case::CaseFacts;
-use hotline_core::fact::{Body, Grant, Kind, RulingEffect};
+use hotline_core::fact::{Body, Grant, Kind};
 use hotline_core::fold::{Changed, Correction, Round, Step, View, fold};
 use hotline_core::rulebook::Rulebook;
 use hotline_postgres::cases::{self, Loaded};
@@ -60,6 +62,7 @@ impl Annex {
                 Text::of("文号", "document"),
                 department,
                 by,
+                Text::of("其后认定", "ruled since"),
             ],
             Annex::Extended => vec![
                 case,
@@ -143,15 +146,9 @@ fn add_case(
     let is_within = |at: Timestamp| (period.from..period.to).contains(&rulebook.day(at));
     for annexed in annexes {
         match annexed.annex {
+            Annex::Excluded => annexed.rows.extend(excluded::rows(&view, rulebook, &is_within)),
+            Annex::Extended => annexed.rows.extend(extensions(&view, rulebook, &is_within)),
             Annex::Corrected => annexed.rows.extend(corrections(&view, rulebook, &is_within)),
-            annex => {
-                let steps =
-                    view.rounds.iter().flat_map(|round| round.steps.iter().map(move |step| (round, step)));
-                let within = steps.filter(|(_, step)| is_within(step.counted_at));
-                annexed.rows.extend(within.filter_map(|(round, step)| {
-                    row(annex, &view.case, (round, responsible(round, step)), step, rulebook)
-                }));
-            }
         }
     }
     Ok(())
@@ -171,40 +168,24 @@ fn responsible<'r>(round: &'r Round, step: &Step) -> &'r str {
     lead.or_else(closer).map_or("-", SmolStr::as_str)
 }
 
-/// The row of a step that belongs into an annex.
-fn row(
-    annex: Annex,
-    case: &str,
-    (round, department): (&Round, &str),
-    step: &Step,
-    rulebook: &Rulebook,
-) -> Option<Vec<String>> {
-    let on = rulebook.day(step.counted_at).to_string();
-    let row = match (annex, &step.body) {
-        (Annex::Excluded, Body::Ruled(ruled)) if ruled.effect == RulingEffect::Exclude => {
-            let texts = [
-                case,
-                &on,
-                &ruled.indicator,
-                ruled.effect.name(),
-                &ruled.reason,
-                &ruled.document,
-                ruled.department.as_deref().unwrap_or(department),
-                ruled.by.as_deref().unwrap_or("-"),
-            ];
-            texts.map(str::to_owned).to_vec()
-        }
-        (Annex::Extended, Body::Extended { stage, grant, by }) => {
-            let granted = match grant {
-                Grant::Limit(count, unit) => format!("{count} {}", unit.name()),
-                Grant::Until(until) => format!("→ {}", rulebook.day(*until)),
-            };
-            let (round, by) = (round.number.to_string(), by.as_deref().unwrap_or("-"));
-            [case, &on, stage, &granted, &round, department, by].map(str::to_owned).to_vec()
-        }
-        _ => return None,
+/// Every fact of the case with its round, in the order in which they were taken.
+fn steps(view: &View) -> impl Iterator<Item = (&Round, &Step)> {
+    view.rounds.iter().flat_map(|round| round.steps.iter().map(move |step| (round, step)))
+}
+
+/// The extensions that were granted.
+fn extensions(view: &View, rulebook: &Rulebook, is_within: &impl Fn(Timestamp) -> bool) -> Vec<Vec<String>> {
+    let row = |(round, step): (&Round, &Step)| {
+        let Body::Extended { stage, grant, by } = &step.body else { return None };
+        let granted = match grant {
+            Grant::Limit(count, unit) => format!("{count} {}", unit.name()),
+            Grant::Until(until) => format!("→ {}", rulebook.day(*until)),
+        };
+        let (on, number) = (rulebook.day(step.counted_at).to_string(), round.number.to_string());
+        let (department, by) = (responsible(round, step), by.as_deref().unwrap_or("-"));
+        Some([&view.case, &*on, stage, &granted, &number, department, by].map(str::to_owned).to_vec())
     };
-    Some(row)
+    steps(view).filter(|(_, step)| is_within(step.counted_at)).filter_map(row).collect()
 }
 
 /// The corrections that act, in the order in which they count: one that was taken back, or that names nothing, corrected nothing.
@@ -228,11 +209,15 @@ pub(crate) fn to_json(annexes: &[Annexed]) -> Value {
     annexes.iter().map(|annexed| json!({ "annex": annexed.annex.name(), "rows": annexed.rows })).collect()
 }
 
-/// What [`to_json`] wrote; what is none of it is left out.
+/// What [`to_json`] wrote; what is none of it is left out. What was published before there was a column has nothing in it.
 pub(crate) fn from_json(value: &Value) -> Vec<Annexed> {
     let annexed = |value: &Value| {
         let annex = Annex::ALL.into_iter().find(|annex| value["annex"] == annex.name())?;
-        Some(Annexed { annex, rows: serde_json::from_value(value["rows"].clone()).ok()? })
+        let mut rows: Vec<Vec<String>> = serde_json::from_value(value["rows"].clone()).ok()?;
+        for row in &mut rows {
+            row.resize(annex.headings().len(), String::new());
+        }
+        Some(Annexed { annex, rows })
     };
     value.as_array().into_iter().flatten().filter_map(annexed).collect()
 }

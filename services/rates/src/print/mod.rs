@@ -15,7 +15,7 @@ pub mod xlsx;
 use std::collections::BTreeMap;
 
 use hotline_core::bulletin::{Change, Figure, Figures, Sums, changes};
-use hotline_core::fact::{Kind, Unit};
+use hotline_core::fact::{Kind, RulingEffect, Unit};
 use hotline_core::rulebook::Department;
 use hotline_events::Lang;
 use hotline_events::words::{self, Count};
@@ -234,7 +234,8 @@ impl List {
         self.rows.iter().map(move |row| {
             let cells = row.iter().enumerate().map(|(place, code)| {
                 let name = page.names.get(code).filter(|_| self.department_at == Some(place));
-                let told = || granted(code, lang).unwrap_or_else(|| word(code, lang).to_owned());
+                let told = || granted(code, lang).or_else(|| ruled(code, lang));
+                let told = || told().unwrap_or_else(|| word(code, lang).to_owned());
                 name.map_or_else(told, |name| name.to(lang).to_owned())
             });
             cells.collect()
@@ -251,6 +252,22 @@ fn named(department: &Department) -> (String, Text) {
 fn granted(code: &str, lang: Lang) -> Option<String> {
     let (count, unit) = code.split_once(' ')?;
     Some(Count(count.parse().ok()?, Unit::parse(unit)?, lang).to_string())
+}
+
+/// Rulings since an exclusion, in words: `restore 2026-09-29 No. 7` is how an annex keeps one.
+fn ruled(code: &str, lang: Lang) -> Option<String> {
+    let one = |ruling: &str| {
+        let (effect, what) = ruling.split_once(' ')?;
+        let effect = match RulingEffect::parse(effect)? {
+            RulingEffect::Exclude => lang.of("剔除", "exclude"),
+            RulingEffect::Met => lang.of("认定按时", "ruled in time"),
+            RulingEffect::Failed => lang.of("认定超期", "ruled late"),
+            RulingEffect::Restore => lang.of("恢复", "restored"),
+        };
+        Some(format!("{effect} {what}"))
+    };
+    let rulings: Option<Vec<String>> = code.split("; ").map(one).collect();
+    Some(rulings?.join(lang.of("；", "; ")))
 }
 
 /// What people call a code of a list.

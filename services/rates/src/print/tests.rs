@@ -119,6 +119,20 @@ fn no_text_of_a_spreadsheet_begins_a_formula() {
 }
 
 #[test]
+fn what_took_an_exclusion_back_is_told_in_words() {
+    let since = "restore 2026-09-29 No. 2; failed 2026-09-30 No. 3 (close)";
+    assert_eq!(
+        super::ruled(since, Lang::Zh).as_deref(),
+        Some("恢复 2026-09-29 No. 2；认定超期 2026-09-30 No. 3 (close)")
+    );
+    assert_eq!(
+        super::ruled(since, Lang::En).as_deref(),
+        Some("restored 2026-09-29 No. 2; ruled late 2026-09-30 No. 3 (close)")
+    );
+    assert_eq!(super::ruled("-", Lang::Zh), None);
+}
+
+#[test]
 fn a_page_runs_nothing_and_loads_nothing() {
     let text = html::html(&page(), Lang::En).expect("written");
     for forbidden in ["<script", "<b>Bull", " style=", "onclick", "http:", "https:", "@import", "url("] {

@@ -150,8 +150,10 @@ async fn annexes_list_what_was_excluded_and_extended_and_since_says_what_changed
     let ruled = json!({ "indicator": "close", "effect": "exclude", "reason": "unreasonable", "by": "HL12345", "document": "示例1号" });
     bench.send("B", &[("ruled", "2026-09-28T10:00:00+08:00", ruled)]).await;
     let now = bench.look().await;
-    let row = ["12345:B", "2026-09-28", "close", "exclude", "unreasonable", "示例1号", "ZJJ", "HL12345"];
-    assert_eq!(rows(&now, Annex::Excluded), [row]);
+    let row = |since| {
+        ["12345:B", "2026-09-28", "close", "exclude", "unreasonable", "示例1号", "ZJJ", "HL12345", since]
+    };
+    assert_eq!(rows(&now, Annex::Excluded), [row("-")]);
     let changed = since(&bench.database.pool, &bench.rules, &before, at(NOW)).await.expect("compared");
     let ids: Vec<&str> = changes(&before.figures, &changed.figures)
         .iter()
@@ -168,6 +170,51 @@ async fn annexes_list_what_was_excluded_and_extended_and_since_says_what_changed
     let published = published.await.expect("read").expect("there is one");
     let shown = Made::of_published(&bench.database.pool, &published).await.expect("shown");
     assert_eq!((shown.figures, shown.stamp, shown.annexes), (before.figures, before.stamp, before.annexes));
+}
+
+#[tokio::test]
+async fn the_annex_of_exclusions_says_which_were_taken_back() {
+    let mut bench = Bench::new().await;
+    bench.refold().await;
+    bench.send("A", &borrowed(&consultation(1, "2026-09-25T12:00:00+08:00"))).await;
+    let ruled = |effect: &str, document: &str| json!({ "indicator": "close", "effect": effect, "reason": "appeal", "document": document });
+    let on_time = |made: &Made| {
+        let found = made.figures.iter().find(|(place, _)| {
+            place.id == "on_time_closure.due" && place.department == "ZJJ" && place.span == Span::Period
+        });
+        found.map(|(_, figure)| figure.sums.expect("a share").denominator)
+    };
+    bench.send("A", &[("ruled", "2026-09-28T10:00:00+08:00", ruled("exclude", "示例1号"))]).await;
+    assert_eq!(on_time(&bench.look().await), None);
+    // After the month: it counts in it again all the same.
+    let restored = ("ruled", "2026-10-02T10:00:00+08:00", ruled("restore", "示例2号"));
+    bench.send("A", &[("urged", "2026-10-01T10:00:00+08:00", json!({})), restored]).await;
+    let made = bench.look().await;
+    assert_eq!(on_time(&made), Some(1));
+    let annexed = made.annexes.iter().find(|annexed| annexed.annex == Annex::Excluded).expect("listed");
+    let row = [
+        "12345:A",
+        "2026-09-28",
+        "close",
+        "exclude",
+        "appeal",
+        "示例1号",
+        "ZJJ",
+        "-",
+        "restore 2026-10-02 示例2号",
+    ];
+    assert_eq!(annexed.rows, [row]);
+
+    // A bulletin of a version that did not ask has a row without an answer.
+    let mut kept = crate::annex::to_json(&made.annexes);
+    for annexed in kept.as_array_mut().expect("a list") {
+        for row in annexed["rows"].as_array_mut().expect("rows") {
+            row.as_array_mut().expect("a row").truncate(8);
+        }
+    }
+    let shown = crate::annex::from_json(&kept);
+    let annexed = shown.iter().find(|annexed| annexed.annex == Annex::Excluded).expect("listed");
+    assert_eq!(annexed.rows[0][7..], ["-", ""]);
 }
 
 #[tokio::test]

@@ -102,6 +102,21 @@ fn an_amendment_of_the_closing_instant_counts_if_it_came_before_the_closing() {
 }
 
 #[test]
+fn a_pin_waits_for_its_signature_since_its_own_instant_wherever_its_round_is_moved() {
+    let rulebook = rulebook(POLICIES);
+    let mut facts = case(super::life("09-21 09:00 received id=r src=plain"), &rulebook);
+    let waits_since = |facts: &crate::case::CaseFacts| {
+        let waits = crate::waiting::Waits::of(&fold(CASE, facts, &rulebook));
+        waits.signature.expect("nobody has signed").since
+    };
+    let pins = crate::fold::settle(CASE, &mut facts, &rulebook, at("09-21 10:00")).1;
+    assert_eq!((pins.len(), waits_since(&facts)), (1, Some(at("09-21 09:00"))));
+    facts.add(fact("09-22 09:00 corrected received target=r of=plain time=09-17T09:00 src=plain"), &rulebook);
+    let pins = crate::fold::settle(CASE, &mut facts, &rulebook, at("09-22 10:00")).1;
+    assert_eq!((pins.len(), waits_since(&facts)), (0, Some(at("09-21 09:00"))));
+}
+
+#[test]
 fn an_old_pin_in_a_round_that_was_moved_later_lets_nobody_in_who_came_before_the_round() {
     let rulebook = rulebook(POLICIES);
     let told = "09-21 09:00 received src=plain\n09-22 09:00 closed D1 src=plain\n09-23 09:00 reopened dissatisfied id=r src=plain";
