@@ -100,7 +100,12 @@ impl<'r> Remake<'r> {
     pub(super) fn take(&mut self, name: &str, leaf: &[u8], verified: &mut Verified) {
         match read_whole(leaf, &mut self.parts) {
             // What was done with the log or seen of cases decides nothing.
-            Ok(None | Some(ReadRecord::Part(_) | ReadRecord::Log(_) | ReadRecord::Export(_) | ReadRecord::Unmask(_))) => {}
+            Ok(
+                None
+                | Some(
+                    ReadRecord::Part(_) | ReadRecord::Log(_) | ReadRecord::Export(_) | ReadRecord::Unmask(_),
+                ),
+            ) => {}
             Ok(Some(ReadRecord::Case(record))) => self.case(name, &record, verified),
             Ok(Some(ReadRecord::Rulebook(record))) => self.rulebook_record(name, &record, verified),
             Ok(Some(ReadRecord::Bulletin(record))) => {
