@@ -26,6 +26,8 @@ const FILES: &[(i64, &str, &str)] = &[
     (16, "boards", include_str!("../migrations/0016_boards.sql")),
     (17, "bulletins", include_str!("../migrations/0017_bulletins.sql")),
     (18, "closure_records", include_str!("../migrations/0018_closure_records.sql")),
+    (21, "grants", include_str!("../migrations/0021_grants.sql")),
+    (23, "erasure", include_str!("../migrations/0023_erasure.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -16,7 +16,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
 use crate::error::Error;
-use crate::pool::{PoolConfig, pool};
+use crate::grants::{self, Role};
+use crate::pool::{PoolConfig, pool, run_tx};
 use crate::schema;
 
 /// How long the cluster may take to answer for the first time.
@@ -60,6 +61,13 @@ impl TestDatabase {
         let connect = options(&name);
         let pool = pool(&PoolConfig::new(connect.clone()));
         Self { connect, pool }
+    }
+}
+
+impl TestDatabase {
+    /// Connections as a role of the program has them: with its login, and so with its rights.
+    pub fn login(&self, role: Role) -> PgPool {
+        pool(&PoolConfig::new(self.connect.clone().username(&role.login())))
     }
 }
 
@@ -113,8 +121,9 @@ pub(crate) async fn lose<'t>(
 /// Empties all tables but those that say what installation this is, and which rulebooks there were.
 pub async fn empty(pool: &PgPool) {
     sqlx::raw_sql(
-        "TRUNCATE positions, ledger, personal, personal_keys, dead_letters, dead_letter_steps, figures, cases,
-            tally_deltas, tallies, board_months, board_rates, board_scores, board_times, restatements, alarms, notices, deliveries, undelivered, refolds, stopped_sources, interventions",
+        "BEGIN; SET LOCAL session_replication_role = replica;
+         TRUNCATE positions, ledger, personal, personal_keys, dead_letters, dead_letter_steps, figures, cases,
+            tally_deltas, tallies, board_months, board_rates, board_scores, board_times, restatements, alarms, notices, deliveries, undelivered, refolds, stopped_sources, interventions; COMMIT",
     )
     .execute(pool)
     .await
@@ -164,6 +173,11 @@ async fn template() {
         administer(&format!("CREATE DATABASE {TEMPLATE}")).await;
         let pool = pool(&PoolConfig::new(options(TEMPLATE)));
         schema::migrate(&pool).await.expect("the migrations apply to an empty database");
+        run_tx(&pool, "grants::make", &mut (), |tx, ()| {
+            Box::pin(async move { grants::make(tx, &BTreeMap::new()).await })
+        })
+        .await
+        .expect("each role of the program gets its login");
         pool.close().await;
     };
     TEMPLATE_MADE.get_or_init(|| make).await;

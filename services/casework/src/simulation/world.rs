@@ -7,6 +7,7 @@ use hotline_events::intake::{Origin, Record, RecordContent};
 use hotline_events::{Keep, Tagger, decode};
 use hotline_postgres::cases::First;
 use hotline_postgres::dead_letters::{self, Filter, State};
+use hotline_postgres::grants::Role;
 use hotline_postgres::interventions::By;
 use hotline_postgres::sources::{self, Stop};
 use hotline_postgres::testing::{Loss, TestDatabase, forget_losses, lose_next};
@@ -100,7 +101,10 @@ struct Owner {
 
 pub(super) struct World {
     pub(super) database: TestDatabase,
+    /// As casework; each with the rights of its role.
     pub(super) writer: Arc<CaseWriter>,
+    timekeeper: CaseWriter,
+    operator: CaseWriter,
     pub(super) tagger: Tagger,
     pub(super) logs: Vec<Vec<Logged>>,
     pub(super) dice: Dice,
@@ -120,13 +124,17 @@ impl World {
         let database = TestDatabase::create().await;
         let master = MasterKey::new([9; 32]);
         let tagger = Tagger::keyed(&master.tag_key());
-        let writer = Arc::new(CaseWriter::new(database.pool.clone(), master));
+        let writer = Arc::new(CaseWriter::new(database.login(Role::Casework), master.clone()));
+        let timekeeper = CaseWriter::new(database.login(Role::Timekeeper), master.clone());
+        let operator = CaseWriter::new(database.login(Role::Operator), master);
         let now: Timestamp = BEGIN.parse().expect("an instant");
         writer.prepare(now).await.expect("a new database");
         let rulebooks: Vec<_> = [5, 1].into_iter().map(rulebook).collect();
         Self {
             database,
             writer,
+            timekeeper,
+            operator,
             tagger,
             logs: Vec::new(),
             dice: Dice::new(0),
@@ -195,7 +203,7 @@ impl World {
             15 => self.take_over(partition).await,
             16 => self.zombie().await,
             17 => {
-                let moved = tallies::compact_step(&self.database.pool, 7).await.expect("it compacts");
+                let moved = tallies::compact_step(self.writer.pool(), 7).await.expect("it compacts");
                 self.tell(format!("compacted {moved:?}"));
             }
             18 => {
@@ -212,9 +220,9 @@ impl World {
             lose_next(&self.database.pool, "batch::wake_step", loss);
             self.tell(format!("{loss:?} of what falls due"));
         }
-        let woken = match self.writer.wake_step(self.now, First::Oldest, 2).await {
+        let woken = match self.timekeeper.wake_step(self.now, First::Oldest, 2).await {
             Err(hotline_postgres::Error::CommitUnknown { .. }) => {
-                self.writer.wake_step(self.now, First::Newest, 10).await
+                self.timekeeper.wake_step(self.now, First::Newest, 10).await
             }
             woken => woken,
         };
@@ -387,7 +395,7 @@ impl World {
             }
             2 => {
                 let source = *self.dice.pick(&[events::HOTLINE, events::PIPELINE, events::LATER]);
-                self.writer.stop_source(source, Stop::Paused, self.by()).await.expect("it is stopped");
+                self.operator.stop_source(source, Stop::Paused, self.by()).await.expect("it is stopped");
                 self.tally.stopped += 1;
                 self.tell(format!("{source} is stopped"));
             }
@@ -398,7 +406,7 @@ impl World {
     /// Takes stopped sources up again and sends all dead letters once more.
     async fn resume(&mut self) {
         let mut by = self.by();
-        let ids = run_tx(&self.database.pool, "test", &mut by, |tx, by| {
+        let ids = run_tx(self.operator.pool(), "test", &mut by, |tx, by| {
             Box::pin(async move {
                 for source in sources::stopped(tx).await? {
                     sources::resume(tx, &source, by).await?;
@@ -408,7 +416,7 @@ impl World {
         })
         .await
         .expect("sources are resumed");
-        self.writer.redrive_letters(&self.tagger, &ids, Some(by)).await.expect("letters go back");
+        self.operator.redrive_letters(&self.tagger, &ids, Some(by)).await.expect("letters go back");
         self.tally.redriven += ids.len() as u64;
         self.tell(format!("all sources go on, {} letters are sent again", ids.len()));
     }

@@ -204,7 +204,7 @@ async fn seal(
     let mut owners: Vec<&str> = parts.iter().map(|(owner, ..)| owner.as_str()).collect();
     owners.sort_unstable();
     owners.dedup();
-    let keys = personal::keys(tx, master, &owners).await?;
+    let keys = personal::keys(tx, master, &owners, plan.as_of).await?;
     let sealed: Vec<Sealed<'_>> = parts
         .iter()
         .map(|(owner, event_key, members)| {
