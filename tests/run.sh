@@ -1,25 +1,36 @@
 #!/usr/bin/env bash
 # Installs what the tests need, then runs all of them: formatting, lints, unit and property tests, tests on a private
 # PostgreSQL (a simulation of ten thousand sequences among them), on a real Kafka, system tests of the release binary,
-# a comparison with an independent oracle, boards and alerts on a real Prometheus, a minute of chaos, and the acceptance
-# checks where they are at hand. Without a Kafka the tests that need one are left out, loudly; in continuous integration
-# that is a failure.
+# a comparison with an independent oracle, boards and alerts on a real Prometheus, the closure log beside the programs of
+# others, a minute of chaos, and the acceptance checks where they are at hand. Without a Kafka the tests that need one are
+# left out, loudly; in continuous integration that is a failure.
 #
-#   tests/run.sh [observe]
+#   tests/run.sh [observe|audit]
 #
 #   observe   only what concerns boards, lists and alerts
+#   audit     only what concerns the closure log
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s\n' "$*"; }
 
-# What supervisors see: the lists and rates of the views of record beside an independent script and replay, then every
-# panel, query, rule and alert on real roles.
+# What supervisors see: the lists and rates of the views of record beside an independent script and replay, whether the
+# rules' tests notice a changed rule, then every panel, query, rule and alert on real roles.
 observe() {
   say "lists and rates that boards read, and an independent script"
-  python3 tests/observe/worklists.py run
+  python3 tests/observe/worklists.py run --seed 2
+  say "tests of the rules, and rules that are not quite right"
+  python3 tests/observe/mutants.py --sample "${HOTLINE_MUTANTS:-40}"
   say "boards and alerts on a real Prometheus and Alertmanager"
   python3 tests/observe/observe.py
+}
+
+# The closure log: programs that are not ours look at fresh proofs, sealers that are killed.
+audit() {
+  say "proofs, and the programs of others"
+  python3 tests/audit/outsiders.py
+  say "sealers that are killed"
+  python3 tests/audit/kills.py --kills "${HOTLINE_KILLS:-50}"
 }
 
 say "what the tests need"
@@ -32,7 +43,14 @@ case "${1:-all}" in
     observe
     say "all passed"
     exit ;;
-  *) sed -n '9,11s/^# \{0,3\}//p' "$0" >&2; exit 64 ;;
+  audit)
+    cargo build --release --locked -p hotline
+    say "ten thousand random alterations of the closure log"
+    HOTLINE_ALTERATIONS=${HOTLINE_ALTERATIONS:-10000} cargo test -p hotline-audit --locked alterations
+    audit
+    say "all passed"
+    exit ;;
+  *) sed -n '9,12s/^# \{0,3\}//p' "$0" >&2; exit 64 ;;
 esac
 
 say "formatting"
@@ -59,8 +77,8 @@ else
   printf '\n!! NO KAFKA: the tests of everything over a broker are LEFT OUT !!\n\n' >&2
 fi
 
-say "unit, property and database tests, and ten thousand simulated sequences"
-HOTLINE_SIMULATIONS=${HOTLINE_SIMULATIONS:-10000} cargo test --workspace --exclude hotline-tests --locked
+say "unit, property and database tests, ten thousand simulated sequences, ten thousand alterations of the closure log"
+HOTLINE_SIMULATIONS=${HOTLINE_SIMULATIONS:-10000} HOTLINE_ALTERATIONS=${HOTLINE_ALTERATIONS:-10000} cargo test --workspace --exclude hotline-tests --locked
 
 say "the release binary"
 cargo build --release --locked -p hotline
@@ -85,6 +103,8 @@ say "alarms in simulated time and the oracle: some days of the demo's year, and 
 python3 tests/chaos/year.py --from 2023-09-20 --days 21 --share 0.12 --step 60 --made-up 3 --cases 60
 
 observe
+
+audit
 
 if [ -n "${HOTLINE_TEST_KAFKA:-}" ]; then
   say "a minute of chaos"

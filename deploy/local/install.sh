@@ -4,7 +4,8 @@
 #
 #   deploy/local/install.sh [--tests]
 #
-#   --tests   also npm, with which boards are held against Grafana's types
+#   --tests   also npm, with which boards are held against Grafana's types, and Go and Python's venv, with which proofs of
+#             the closure log are looked at
 set -euo pipefail
 
 tests=no
@@ -41,7 +42,12 @@ install_missing() {
     [ -e /usr/share/zoneinfo/Asia/Shanghai ] || missing+=(tzdata)
     [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
     has_postgres || missing+=(postgresql)
-    [ "$tests" = no ] || command -v npm >/dev/null || missing+=(npm)
+    if [ "$tests" = yes ]; then
+        command -v npm >/dev/null || missing+=(npm)
+        command -v go >/dev/null || missing+=(golang-go)
+        command -v openssl >/dev/null || missing+=(openssl)
+        python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+    fi
     [ ${#missing[@]} = 0 ] && return
     command -v apt-get >/dev/null || fail "please install: ${missing[*]} (PostgreSQL 15 or newer)"
     say "installing ${missing[*]}"

@@ -2,23 +2,29 @@
 # Prometheus and Alertmanager, and Grafana where it is installed, beside roles that run on this machine; prints the
 # addresses and stays until Ctrl-C.
 #
-#   deploy/local/observe.sh [--ops ADDRESS]... [--data DIR]
+#   deploy/local/observe.sh [--ops ADDRESS]... [--data DIR] [--ports PROMETHEUS,ALERTMANAGER,GRAFANA]
 #   deploy/local/observe.sh tools
 #
 #   --ops ADDRESS  an ops server to look at, as often as there are processes (default: 127.0.0.1:9090)
 #   --data DIR     where Prometheus keeps its data (default: target/observe)
+#   --ports P,A,G  where they listen (default: 9490,9493,9430)
 #   tools          only sees to it that Prometheus and Alertmanager are there, and prints their folder
 #
 # Without a Prometheus on the PATH Debian's packages are unpacked under target/observe: nothing is installed but
-# Alertmanager's templates, and no service is started. Grafana reads the database as grafana_ro: `hotline migrate --reader grafana_ro` makes that role; say where the
-# database is with HOTLINE_POSTGRES_ADDRESS (host:port), HOTLINE_POSTGRES_DATABASE and HOTLINE_POSTGRES_READER_PASSWORD.
+# Alertmanager's templates, and no service is started.
+#
+# Grafana reads the database as grafana_ro, which `hotline migrate --reader grafana_ro --reader-password-file FILE` makes; say
+# where the database is with HOTLINE_POSTGRES_ADDRESS (host:port), HOTLINE_POSTGRES_DATABASE (default: hotline) and
+# HOTLINE_POSTGRES_READER_PASSWORD. The private database of one binary listens only if it was started with
+# HOTLINE__EMBEDDED__LISTEN_PORT=5433.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 data=$PWD/target/observe
 ops=()
+ports=9490,9493,9430
 only_tools=no
-usage() { sed -n '5,10s/^# \{0,3\}//p' "$0"; }
+usage() { sed -n '5,11s/^# \{0,3\}//p' "$0"; }
 fail() { printf 'observe: %s\n' "$*" >&2; exit 1; }
 say() { printf '\n== %s\n' "$*" >&2; }
 while [ $# -gt 0 ]; do
@@ -26,12 +32,15 @@ while [ $# -gt 0 ]; do
         tools) only_tools=yes ;;
         --ops) ops+=("${2:?--ops needs an address}"); shift ;;
         --data) data=${2:?--data needs a directory}; shift ;;
+        --ports) ports=${2:?--ports needs three ports}; shift ;;
         -h | --help) usage; exit 0 ;;
         *) printf 'observe: there is no option %s\n' "$1" >&2; usage >&2; exit 64 ;;
     esac
     shift
 done
 [ ${#ops[@]} -gt 0 ] || ops=(127.0.0.1:9090)
+IFS=, read -r prometheus_port alertmanager_port grafana_port <<<"$ports"
+[ -n "${grafana_port:-}" ] || fail "--ports takes three: Prometheus, Alertmanager, Grafana"
 
 # The folder with prometheus, promtool and an Alertmanager.
 tools() {
@@ -77,7 +86,8 @@ mkdir -p "$data"
 # The committed configuration with the addresses of this machine.
 targets=$(printf ', %s' "${ops[@]}")
 sed -e "s|rules/hotline.yml|$PWD/deploy/prometheus/rules/hotline.yml|" \
-    -e "s|\[127.0.0.1:9090\]|[${targets#, }]|" deploy/prometheus/prometheus.yml >"$data/prometheus.yml"
+    -e "s|\[127.0.0.1:9090\]|[${targets#, }]|" \
+    -e "s|127.0.0.1:9093|127.0.0.1:$alertmanager_port|" deploy/prometheus/prometheus.yml >"$data/prometheus.yml"
 alertmanager=$bin/prometheus-alertmanager
 [ -x "$alertmanager" ] || alertmanager=$bin/alertmanager
 
@@ -90,25 +100,30 @@ stop() {
 trap stop EXIT
 trap 'exit 130' INT TERM
 "$bin/prometheus" --config.file="$data/prometheus.yml" --storage.tsdb.path="$data/prometheus" \
-    --web.listen-address=127.0.0.1:9190 --log.level=warn &
+    --web.listen-address=127.0.0.1:$prometheus_port --log.level=warn &
 pids+=($!)
 "$alertmanager" --config.file=deploy/alertmanager/alertmanager.yml --storage.path="$data/alertmanager" \
-    --web.listen-address=127.0.0.1:9093 --cluster.listen-address= --log.level=warn &
+    --web.listen-address=127.0.0.1:$alertmanager_port --cluster.listen-address= --log.level=warn &
 pids+=($!)
-say "Prometheus    http://127.0.0.1:9190"
-say "Alertmanager  http://127.0.0.1:9093"
+say "looking at    ${ops[*]}"
+say "Prometheus    http://127.0.0.1:$prometheus_port"
+say "Alertmanager  http://127.0.0.1:$alertmanager_port (put your receivers into deploy/alertmanager/alertmanager.yml; as it stands nobody is called)"
 if grafana=$(command -v grafana-server || command -v grafana); then
     mkdir -p "$data/provisioning/dashboards"
     cp -r deploy/grafana/provisioning/. "$data/provisioning/"
     sed -i "s|/etc/hotline/grafana|$PWD/deploy/grafana|" "$data/provisioning/dashboards/hotline.yaml"
     run=("$grafana")
     [ "$(basename "$grafana")" = grafana ] && run+=(server)
-    HOTLINE_PROMETHEUS_URL=http://127.0.0.1:9190 HOTLINE_ALERTMANAGER_URL=http://127.0.0.1:9093 \
+    export HOTLINE_POSTGRES_ADDRESS=${HOTLINE_POSTGRES_ADDRESS:-127.0.0.1:5433}
+    export HOTLINE_POSTGRES_DATABASE=${HOTLINE_POSTGRES_DATABASE:-hotline}
+    [ -n "${HOTLINE_POSTGRES_READER_PASSWORD:-}" ] ||
+        say "HOTLINE_POSTGRES_READER_PASSWORD is not set: boards that ask the database will stay empty"
+    HOTLINE_PROMETHEUS_URL=http://127.0.0.1:$prometheus_port HOTLINE_ALERTMANAGER_URL=http://127.0.0.1:$alertmanager_port \
         HOTLINE_POSTGRES_SSLMODE=${HOTLINE_POSTGRES_SSLMODE:-disable} \
         GF_PATHS_PROVISIONING=$data/provisioning GF_PATHS_DATA=$data/grafana GF_SERVER_HTTP_ADDR=127.0.0.1 \
-        GF_SERVER_HTTP_PORT=3000 "${run[@]}" --homepath "${GRAFANA_HOME:-/usr/share/grafana}" &
+        GF_SERVER_HTTP_PORT=$grafana_port "${run[@]}" --homepath "${GRAFANA_HOME:-/usr/share/grafana}" &
     pids+=($!)
-    say "Grafana       http://127.0.0.1:3000"
+    say "Grafana       http://127.0.0.1:$grafana_port"
 else
     say "no Grafana here: install it (https://grafana.com/grafana/download) and start this again"
 fi

@@ -213,7 +213,7 @@ class Bench:
         have = self.number("SELECT count(*) FROM cases")
         say(f"adding {cases} copies of {have} case rows")
         columns = "revision, rulebook_seq, fold_version, facts, score, hotline, registered, case_type, category, region, channel, " \
-            "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at, anomalies, waits, backdated_at, reporter_tag"
+            "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at, overdue, anomalies, waits, backdated_at, reporter_tag"
         self.sql("CREATE UNLOGGED TABLE pattern AS SELECT * FROM cases ORDER BY case_id")
         # What will hardly change again lies dense, as after a year of vacuum.
         kept = self.sql("SELECT array_to_string(reloptions, ', ') FROM pg_class WHERE relname = 'cases'")[0]

@@ -120,7 +120,7 @@ class Run:
         """Copies of those cases whose deadlines are days away."""
         say(f"{count} open cases more")
         columns = ("revision, rulebook_seq, fold_version, facts, score, hotline, registered, case_type, category, region, channel, "
-                   "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, anomalies, ladder")
+                   "class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, overdue, anomalies, ladder")
         for part in range(-(-count // self.args.due)):
             self.stage.postgres.sql(
                 f"INSERT INTO cases (case_id, {columns}, wake_at) SELECT '12315:far-{part:04}' || substr(case_id, 10), {columns}, "

@@ -94,6 +94,10 @@ class Item:
     is_conflict: bool = False
 
 
+class Ahead(int):
+    """An instant: so many minutes after the event that names it."""
+
+
 @dataclass
 class Case:
     """A case under way: what is still to be said of it."""
@@ -131,7 +135,7 @@ class Life:
         self.say(0, 1, "received", case_type=dice.choice(TYPES[hotline]), category=dice.choice(CATEGORIES[hotline]),
                  region=self.region, channel=dice.choice(["phone", "app", "letter"]), title="示例诉求",
                  content="示例内容" * dice.randrange(1, 20), reporter={"name": "示例", "phone": "00000000000"},
-                 urgency=dice.choice(["normal", "normal", "urgent"]), persons=dice.randrange(1, 4))
+                 urgency=dice.choice(["normal", "normal", "urgent"]), persons=dice.randrange(1, 4), **self._own_limit(by_instant=0.5))
         while self._round() and self.chance(0.25):
             self.say(60, 5 * DAY, "reopened", reason=dice.choice(["dissatisfied", "review", "supervision"]))
         if self.chance(0.04):
@@ -152,11 +156,12 @@ class Life:
         self._handling()
         return self._closing()
 
-    def _own_limit(self) -> dict:
-        """Now and then a dispatch says by when."""
+    def _own_limit(self, by_instant: float = 0) -> dict:
+        """Now and then a receipt or a dispatch says by when; a receipt also as an instant."""
         limits = [(2, "working_day"), (48, "hour"), (7, "calendar_day")]
         limit, unit = self.dice.choice(limits)
-        return {"own_limit": {"limit": limit, "unit": unit}} if self.chance(0.05) else {}
+        own = {"due_at": Ahead(self.dice.randrange(DAY, 12 * DAY))} if self.chance(by_instant) else {"limit": limit, "unit": unit}
+        return {"own_limit": own} if self.chance(0.05) else {}
 
     def _taking_over(self) -> None:
         lead = self.lead
@@ -192,8 +197,10 @@ class Life:
         if self.chance(0.2):
             self.say(60, 4 * DAY, "extension_requested", stage="close", limit=3, unit="working_day")
             granted = "extended" if self.chance(0.7) else "extension_refused"
-            self.say(60, 2 * DAY, granted, stage="close", **dice.choice([{"limit": 3, "unit": "working_day"},
-                                                                         {"limit": 72, "unit": "hour"}]))
+            amounts = [{"limit": 3, "unit": "working_day"}, {"limit": 72, "unit": "hour"}]
+            if granted == "extended":
+                amounts.append({"until": Ahead(dice.randrange(DAY, 9 * DAY))})
+            self.say(60, 2 * DAY, granted, stage="close", **dice.choice(amounts))
         for share, kind, data in [
             (0.12, "urged", {"by": "caller"}), (0.05, "supervised", {"kind": "listed"}),
             (0.10, "milestone", {"name": "on_site"}), (0.08, "supplemented", {"new_facts": True}),
@@ -297,7 +304,7 @@ class Stories:
     def _item(self, case: Case, kind: str, data: dict) -> Item:
         dice, source = self.dice, case.source
         at = case.start + case.after * 60 if source.shift is None else self.clock() + source.shift * 60
-        number = len(case.said)
+        number, data = len(case.said), _dated(data, at)
         if number > 2 and dice.random() < 0.03:
             case.steps.insert(0, (1, kind, data))
             kind, data = "corrected", self._correction(case)
@@ -368,6 +375,16 @@ class Stories:
             # A gateway refuses the whole request for it.
             event["source"], reason, route = UNKNOWN, "unknown_source", "kafka"
         return Item(_text(event), route, subject, reason, refused)
+
+
+def _dated(data: dict, at: float) -> dict:
+    """With instants in the place of what is ahead."""
+    dated = {}
+    for name, value in data.items():
+        if isinstance(value, Ahead):
+            value = stamp(at + value * 60)
+        dated[name] = _dated(value, at) if isinstance(value, dict) else value
+    return dated
 
 
 def _before(steps: list[tuple[int, str, dict]], minutes: float) -> list[tuple[int, str, dict]]:

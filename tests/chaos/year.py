@@ -267,7 +267,7 @@ def altered(dice: random.Random, event: dict) -> dict:
         if drawn < 0.15:
             data = {"stage": data["stage"], "until": dice.choice([later, later[:10]])}
         else:
-            data = data | {"limit": dice.randrange(4, 25), "unit": dice.choice(["working_day", "calendar_day"])}
+            data = {"stage": data["stage"], "limit": dice.randrange(4, 25), "unit": dice.choice(["working_day", "calendar_day"])}
     elif kind in ("received", "dispatched") and drawn < 0.04:
         data = data | {"own_limit": {"due_at": later}}
     elif kind == "closed" and drawn < 0.1:

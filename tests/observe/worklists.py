@@ -7,7 +7,7 @@
 `check` reads exported events (`hotline export`) with an oracle that shares no code with the program, makes the lists of every
 morning from them as of each instant, and compares them with the views of the schema `board`, case by case with its instants:
 due today, overdue, near due, unsigned, waiting for review, returned, undispatched, extension waiting, parked, back-dated; and
-the counts, the backlog by age and the times to close. Every row of rates_of_record and scores_of_record is compared with
+the counts by department, the backlog by age, repeat callers and the times to close. Every row of rates_of_record and scores_of_record is compared with
 `hotline replay` over the same events, integer by integer, rank by rank. COMMAND is psql with whatever it takes to connect.
 
 `run` does that on the cases that come within some days of the demo's year, and on --cases made-up ones. They are sent to a private server in parts: what came
@@ -34,6 +34,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+import zlib
 
 sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -52,9 +53,12 @@ BINARY = os.environ.get("HOTLINE_BIN", str(ROOT / "target/release/hotline"))
 DIFFERENCES = 20
 BACKDATED_DAYS = 90
 AGES = [1, 3, 5, 7, 15, 30, 60]
+REPEAT_DAYS = 30
 ROLES_WAIT = 120
 # Half past ten, when much is under way.
 OFFICE_HOURS = 10 * 3600 + 1800
+# Two hours before deadlines that end with their day.
+EVENING = 22 * 3600
 
 
 def say(text: str) -> None:
@@ -75,6 +79,22 @@ class Board:
         if done.returncode:
             raise SystemExit(f"worklists: {done.stderr.strip()}\n{sql}")
         return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+# The numbers at the top of a board: the columns of worklist_counts, and what the lists call them.
+COUNTS = {name: name for name in ["open", "overdue", "due_today", "near_due_4h", "unsigned", "unsigned_late", "waiting_for_review", "return_asked",
+                                  "to_dispatch_again", "undispatched", "extension_waiting", "parked"]} | {"near_due_24h": "near_due"}
+
+
+def tagged(line: str) -> str:
+    """An event with a caller's hash where a case is opened, of one case in three: few enough that some call again. The same for
+    every copy."""
+    event = json.loads(line)
+    dice = zlib.crc32(event["subject"].encode())
+    if event["type"] != "hotline.case.received.v1" or dice % 3:
+        return line
+    event.setdefault("data", {})["reporter_tag"] = f"caller-{dice // 3 % 61:02d}"
+    return json.dumps(event, ensure_ascii=False)
 
 
 def micros(column: str) -> str:
@@ -101,8 +121,19 @@ class Lists:
     def __init__(self, book: rulebook.Rulebook, folded: list[Folded], backdated: dict[str, int], as_of: int) -> None:
         self.zone, self.as_of, self.today = book.zone, as_of, book.zone.day(as_of)
         self.found: dict[str, dict[str, list]] = {view: {} for view in self.VIEWS}
-        self.ages: collections.Counter = collections.Counter()
-        self.counts: collections.Counter = collections.Counter()
+        # By department and name; by bucket, cases and those overdue.
+        self.counts: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
+        self.ages: dict[int, list[int]] = collections.defaultdict(lambda: [0, 0])
+        # By department, the earliest deadline of a clock that runs.
+        self.first_due: dict[str, int] = {}
+        self.department: dict[str, str] = {}
+        self.category: dict[str, str | None] = {}
+        callers: dict[str, list[Folded]] = collections.defaultdict(list)
+        for one in folded:
+            tag, at = one.case.received.data.get("reporter_tag"), one.case.received.counted
+            if tag is not None and as_of - REPEAT_DAYS * DAY < at <= as_of:
+                callers[tag].append(one)
+        self.callers = {tag: self._caller(cases) for tag, cases in callers.items() if len(cases) > 1}
         for one in folded:
             round_ = one.case.rounds[-1]
             at = backdated.get(one.case.id)
@@ -111,17 +142,39 @@ class Lists:
             if round_.is_open:
                 self._open(one, round_)
 
+    def _caller(self, cases: list[Folded]) -> list:
+        def who(one: Folded) -> str:
+            round_ = one.case.rounds[-1]
+            if not round_.is_open:
+                return verdict.who_closed(round_)
+            lead = round_.lead()
+            return lead.department if lead else "-"
+
+        received = [one.case.received.counted for one in cases]
+        return [len(cases), sum(one.case.rounds[-1].is_open for one in cases), sorted({who(one) for one in cases}),
+                sorted({one.case.hotline for one in cases}), min(received), max(received)]
+
     def _put(self, view: str, one: Folded, values: list) -> None:
         self.found[view][one.case.id] = values
+        self._count(view, one)
+
+    def _count(self, name: str, one: Folded) -> None:
+        self.counts[self.department.get(one.case.id, "-")][name] += 1
+
+    def total(self, name: str) -> int:
+        return sum(found[name] for found in self.counts.values())
 
     def _open(self, one: Folded, round_) -> None:
         lead = round_.lead()
-        self.counts["open"] += 1
+        self.department[one.case.id] = lead.department if lead else "-"
+        self._count("open", one)
         age = self.as_of - one.case.received.counted
-        self.ages[1 + sum(age > days * DAY for days in AGES)] += 1
+        bucket = self.ages[1 + sum(age > days * DAY for days in AGES)]
+        bucket[0] += 1
         running = [clock for clock in one.clocks.found if clock.round is round_ and clock.end_at is None]
         closure = [clock for clock in running if clock.policy.closure and clock.role == "lead"]
         self._closure(one, closure, lead)
+        bucket[1] += one.case.id in self.found["overdue"]
         self._signature(one, [clock for clock in running if clock.policy.family == "sign"])
         open_custodies = [held for held in round_.custodies if held.end is None]
         submitted = [held.standing().at for held in open_custodies if held.standing() is not None]
@@ -131,6 +184,8 @@ class Lists:
         asked = any(request.answered_at is None for held in open_custodies for request in held.requests)
         leads = round_.leads()
         given_back = lead is None and bool(leads) and leads[-1].ended == "returned"
+        for name in ["return_asked"] * asked + ["to_dispatch_again"] * given_back:
+            self._count(name, one)
         if asked or given_back:
             self._put("returned", one, ["asked" if asked else "to_dispatch"])
         if lead is None:
@@ -150,11 +205,14 @@ class Lists:
         state = verdict._open_state(clock, self.as_of)
         if state == "open_in_review":
             return
+        self.first_due[department] = min(self.first_due.get(department, clock.due.at), clock.due.at)
         if state == "open_overdue":
             self._put("overdue", one, [department, clock.due.at])
             return
         if clock.due.on == self.today:
             self._put("due_today", one, [department, clock.due.at])
+        if clock.due.at <= self.as_of + 4 * HOUR:
+            self._count("near_due_4h", one)
         if clock.due.at <= self.as_of + 24 * HOUR:
             self._put("near_due", one, [department, clock.due.at])
 
@@ -162,6 +220,8 @@ class Lists:
         if clocks:
             first = min(clocks, key=lambda clock: (clock.due.at if clock.due else 1 << 62, clock.start_at, clock.department))
             self._put("unsigned", one, [first.department, first.start_at, first.due.at if first.due else None])
+            if first.due and first.due.at < self.as_of:
+                self._count("unsigned_late", one)
 
     def _extension(self, one: Folded, round_, lead) -> None:
         asked: dict[str, int] = {}
@@ -218,17 +278,22 @@ class Check:
         for view, columns in Lists.VIEWS.items():
             rows = self.board.rows(f"SELECT case_id, {', '.join(columns)} FROM board.{view}", as_of)
             self.compare(f"{view} as of {as_of}", {row[0]: row[1:] for row in rows}, lists.found[view])
-        sums = ["open", "overdue", "due_today", "near_due_24h", "unsigned", "waiting_for_review", "undispatched", "extension_waiting",
-                "parked"]
-        row = self.board.rows(f"SELECT {', '.join(f'sum({name})::bigint AS {name}' for name in sums)} FROM board.worklist_counts", as_of)[0]
-        lengths = {**{name: len(found) for name, found in lists.found.items()}, "open": lists.counts["open"],
-                   "near_due_24h": len(lists.found["near_due"])}
-        self.compare(f"worklist_counts as of {as_of}", dict(zip(sums, row)), {name: lengths[name] for name in sums})
-        rows = self.board.rows("SELECT bucket, sum(cases)::bigint AS cases FROM board.backlog_by_age GROUP BY 1", as_of)
-        self.compare(f"backlog_by_age as of {as_of}", {row[0]: row[1] for row in rows}, dict(lists.ages))
+        rows = self.board.rows(f"SELECT department, {', '.join(f'sum({name})::bigint AS {name}' for name in COUNTS)}, "
+                               f"{micros('min(oldest_due_at)').replace('min(oldest_due_at)_us', 'due_us')} FROM board.worklist_counts GROUP BY 1", as_of)
+        theirs = {department: [*(found[COUNTS[name]] for name in COUNTS), lists.first_due.get(department)]
+                  for department, found in lists.counts.items() if found["open"]}
+        self.compare(f"worklist_counts as of {as_of}", {row[0]: row[1:] for row in rows}, theirs)
+        for name in COUNTS:
+            self.compared[f"worklist_counts.{name}"] += lists.total(COUNTS[name])
+        rows = self.board.rows("SELECT bucket, sum(cases)::bigint AS cases, sum(overdue)::bigint AS overdue FROM board.backlog_by_age GROUP BY 1", as_of)
+        self.compare(f"backlog_by_age as of {as_of}", {row[0]: row[1:] for row in rows}, dict(lists.ages))
+        rows = self.board.rows(f"SELECT reporter, cases, open, departments, hotlines, {micros('first_received_at')}, {micros('last_received_at')} "
+                               "FROM board.repeat_callers", as_of)
+        self.compare(f"repeat_callers as of {as_of}", {row[0]: row[1:] for row in rows}, lists.callers)
 
-    def times(self) -> None:
-        """Half, and nine of ten, of the cases by the month of their last closing."""
+    def spans(self) -> dict[tuple, list]:
+        """By month of the last closing, department and hotline: how many cases, and within how many hours half and nine of ten were
+        closed."""
         spans: dict[tuple, list[int]] = collections.defaultdict(list)
         for one in self.folded:
             round_ = one.case.rounds[-1]
@@ -243,7 +308,10 @@ class Check:
         def at(found: list[int], above: int) -> float:
             return round(found[(len(found) * above + 9) // 10 - 1] / HOUR, 2)
 
-        theirs = {key: [len(found), at(sorted(found), 5), at(sorted(found), 9)] for key, found in spans.items()}
+        return {key: [len(found), at(sorted(found), 5), at(sorted(found), 9)] for key, found in spans.items()}
+
+    def times(self) -> None:
+        theirs = self.spans()
         rows = self.board.rows("SELECT month, department, hotline, cases, p50_hours, p90_hours FROM board.time_to_close")
         shown = {tuple(row[:3]) for row in self.board.rows("SELECT DISTINCT month, '' AS a, '' AS b FROM board.rates_of_record")}
         months = {key[0] for key in shown}
@@ -329,16 +397,16 @@ class Server:
             time.sleep(0.2)
         raise SystemExit(f"worklists: not {what}: {(self.folder / 'all.log').read_text()[-1500:]}")
 
-    def command(self, *words: str, to: pathlib.Path | None = None) -> None:
+    def command(self, *words: str, to: pathlib.Path | None = None, check: bool = True) -> None:
         with open(to or os.devnull, "wb") as out:
             done = subprocess.run([BINARY, "--config", str(self.config), *words], stdout=out, stderr=subprocess.PIPE, text=True)
-        if done.returncode:
+        if done.returncode and check:
             raise SystemExit(f"worklists: hotline {words[0]} ended with {done.returncode}: {done.stderr[-800:]}")
 
-    def send(self, lines: list[str]) -> None:
+    def send(self, lines: list[str], check: bool = True) -> None:
         path = self.folder / "part.ndjson"
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        self.command("send", "--to", f"http://127.0.0.1:{self.port}", str(path))
+        self.command("send", "--to", f"http://127.0.0.1:{self.port}", str(path), check=check)
 
     def until_rates_are_of_now(self, board: Board) -> None:
         """Every month was computed from all that was read."""
@@ -384,7 +452,7 @@ def run(args: argparse.Namespace) -> int:
         folder.chmod(0o755)
         say(name)
         code |= play(args, folder, compared, *draw(args, folder))
-    empty = [view for view in Lists.VIEWS if not compared[view]]
+    empty = [view for view in [*Lists.VIEWS, "repeat_callers", *(f"worklist_counts.{name}" for name in COUNTS)] if not compared[view]]
     if empty:
         print(f"  never a case on {', '.join(empty)}: not put to the test", flush=True)
     return 1 if empty else code
@@ -398,8 +466,8 @@ def play(args: argparse.Namespace, folder: pathlib.Path, compared: collections.C
         end = begin + days * 86400
         stops = [begin + days * number // args.stops * 86400 + OFFICE_HOURS for number in range(1, args.stops)]
         code, sent = 0, 0
-        for as_of, rates in [*(([stop], False) for stop in stops), ([end, end + 5 * 86400 + 3600], True)]:
-            part = [line for at, line in copies if sent < at <= as_of[-1]]
+        for as_of, rates in [*(([stop], False) for stop in stops), ([end, end + 4 * 86400 + EVENING, end + 5 * 86400 + 3600], True)]:
+            part = [tagged(line) for at, line in copies if sent < at <= as_of[-1]]
             sent = as_of[-1]
             say(f"sending {len(part)} events, as of {year.stories.stamp(as_of[0])}")
             server.send(part)

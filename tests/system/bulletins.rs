@@ -174,8 +174,21 @@ fn a_month_stays_as_it_was_published_whatever_comes_later() {
         "tests",
         "--why",
         "the monthly table",
+        "--format",
+        "json",
     ]);
     assert_eq!(published["bulletin"], 1);
+    let publish = |more: &[&str]| {
+        let asked = ["publish", "--form", FORM, "--operator", "tests", "--why", "once more"];
+        office.bulletin(&[&asked, more].concat())
+    };
+    let told = |output: std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let twice = told(publish(&["--period", "2022-04"]));
+    assert!(twice.contains("bulletin 1 says the same form of the same days"), "{twice}");
+    let early = told(publish(&["--period", "2999-01"]));
+    assert!(early.contains("which is not over"), "{early}");
+    let empty = told(publish(&["--period", "1999-01"]));
+    assert!(empty.contains("there is nothing to publish"), "{empty}");
     let before = office.text(&["show", "1", "--format", "csv"]);
     assert!(before.contains("601") && before.contains("99.33%"), "{before}");
 

@@ -126,6 +126,22 @@ fn with_a_secret_only_signed_events_are_taken_and_with_a_token_only_its_bearer_r
     assert_eq!(server.request("GET", path, &[("authorization", "Bearer wrong")], b"").0, 401);
     let bearer = format!("Bearer {token}");
     assert_eq!(server.request("GET", path, &[("authorization", &bearer)], b"").0, 200);
+
+    // Of the closure log sizes and hashes are for everybody, records are not. The activation of the rulebook is one.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    let published = loop {
+        let (status, note) = server.request("GET", "/log/checkpoint", &[], b"");
+        if status == 200 || std::time::Instant::now() > deadline {
+            break (status, note);
+        }
+        assert_eq!(status, 404, "{note}");
+    };
+    assert!(published.0 == 200 && published.1.contains("/log1\n"), "{published:?}");
+    assert_eq!(server.request("GET", "/log/tile/0/000.p/1", &[], b"").0, 200);
+    let entries = "/log/tile/entries/000.p/1";
+    assert_eq!(server.request("GET", entries, &[], b"").0, 401);
+    assert_eq!(server.request("GET", entries, &[("authorization", &bearer)], b"").0, 200);
+    assert_eq!(server.request("GET", "/log/proof/1", &[], b"").0, 401);
 }
 
 #[test]

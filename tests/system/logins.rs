@@ -80,7 +80,7 @@ fn configure(folder: &Path, server: &Server, brokers: &str, topic: &str, gateway
     let line = |nth: usize| pid_file.lines().nth(nth).expect("a line of postmaster.pid");
     let passwords = folder.join("passwords");
     fs::create_dir(&passwords).expect("a folder can be made");
-    let mut write = |name: &str, user: &str, password: &Path| {
+    let write = |name: &str, user: &str, password: &Path| {
         let text = format!(
             "[data]\ndir = '{0}'\nmaster_key_file = '{1}'\n[postgres]\nhost = '{2}'\nport = {3}\nuser = '{user}'\npassword_file = '{4}'\n\
              [kafka]\nbrokers = '{brokers}'\ntopic = '{topic}'\ngroup = '{topic}'\nsession_wait = '6s'\n\

@@ -36,6 +36,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &[
             "hotline-audit",
             "hotline-casework",
+            "hotline-events",
             "hotline-gateway",
             "hotline-rates",
             "hotline-relay",

@@ -101,7 +101,7 @@ impl Applier {
             let part = Batch { origin: self.origin.clone(), records };
             match self.try_apply(&part).await {
                 Ok(applied) => {
-                    metrics::applied(&applied);
+                    metrics::applied(&applied, |hotline| self.writer.knows_hotline(hotline));
                     let lists = |source: &str| self.writer.lists(source);
                     metrics::committed(&part.records, &applied.outcomes, self.now(), lists);
                     self.look_at(&part.records, &applied.outcomes).await;

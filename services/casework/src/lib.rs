@@ -28,6 +28,7 @@ use std::time::Duration;
 use hotline_postgres::handover::Handover;
 use hotline_postgres::{CaseWriter, Error, Sort, tallies};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +58,7 @@ pub async fn run(
     intake: Intake,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
+    metrics::begin();
     let serve = async {
         match intake {
             Intake::Handovers(handovers) => {
@@ -67,15 +69,17 @@ pub async fn run(
     };
     tokio::select! {
         result = serve => result,
-        result = compact(&writer, &config, &stop) => result,
+        result = compact(&writer, &config, &clock, &stop) => result,
         result = refold(&writer, &config, &clock, &stop) => result,
     }
 }
 
-/// Merges deltas into tallies for as long as there are some, then looks again after a while.
+/// Merges deltas into tallies for as long as there are some, then looks again after a while. While there are none, a month that
+/// is over is summed: in an import of years its days would be summed twice.
 async fn compact(
     writer: &CaseWriter,
     config: &CaseworkConfig,
+    clock: &Clock,
     stop: &CancellationToken,
 ) -> Result<(), RunError> {
     loop {
@@ -84,6 +88,15 @@ async fn compact(
             Err(error) => tolerate(error)?,
         };
         ::metrics::counter!(metrics::DELTAS_MERGED.name).increment(moved);
+        if moved == 0 {
+            // A day later it is over in every zone.
+            let yesterday =
+                jiff::tz::Offset::UTC.to_datetime(clock()).date().yesterday().unwrap_or(Date::MIN);
+            match tallies::months::sum_next(writer.pool(), yesterday).await {
+                Ok(_) => {}
+                Err(error) => tolerate(error)?,
+            }
+        }
         if moved < config.compact_rows_max.cast_unsigned() {
             pause(config.compact_every, stop).await;
         }

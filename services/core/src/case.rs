@@ -122,7 +122,13 @@ impl CaseFacts {
 
     /// The bytes that [`CaseFacts::decode`] reads; equal sets of facts have equal bytes.
     pub fn encode(&self) -> Vec<u8> {
-        encoding::encode(self)
+        encoding::encode(self, false)
+    }
+
+    /// … without the tag by which a source knows whoever reported again: for what is kept when the person is erased. No
+    /// rule asks for it.
+    pub fn encode_nameless(&self) -> Vec<u8> {
+        encoding::encode(self, true)
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, encoding::EncodingError> {

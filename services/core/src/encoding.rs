@@ -40,8 +40,10 @@ impl EncodingError {
     }
 }
 
-pub(crate) fn encode(case: &CaseFacts) -> Vec<u8> {
+/// `nameless`: without the tag of whoever reported.
+pub(crate) fn encode(case: &CaseFacts, nameless: bool) -> Vec<u8> {
     let mut writer = Writer::default();
+    writer.nameless = nameless;
     writer.number(case.facts().len() as u64);
     for fact in case.facts() {
         write_fact(&mut writer, fact);

@@ -14,7 +14,7 @@ use crate::fact::Code;
 use crate::measure::{Measure, Part, Population, State, parse_tally_name, parse_term, tally_name};
 use crate::rank::{self, Standing};
 use crate::rulebook::{Basis, Composite, Rate, Rulebook, Term, Where};
-use crate::score::{Contribution, Score, Series};
+use crate::score::{Cell, Contribution, NOBODY, OpenClock, OpenClocks, Score, Series};
 
 /// By what a table is broken down, besides the department.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +125,29 @@ pub struct Table<'a> {
     /// Which cases it takes at all, whatever the rates take.
     only: Where,
     columns: Vec<Column<'a>>,
+    open: OpenAsked,
+}
+
+/// Which open clocks a question needs to look at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OpenAsked {
+    #[default]
+    None,
+    /// Those past their deadline: few.
+    Overdue,
+    /// All of them, since it asks for what runs, is held or in review, too.
+    All,
+}
+
+/// What a value of a measure adds to the rates of a table: places of columns, and how often it counts above and below.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Weights(Vec<(usize, i64, i64)>);
+
+impl Weights {
+    /// No rate of the table asks for the measure.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl<'a> Table<'a> {
@@ -138,7 +161,8 @@ impl<'a> Table<'a> {
                 columns.push(Column::new(rate));
             }
         }
-        Self { by: query.by, from: query.from, to: query.to, only: Where::default(), columns }
+        let open = columns.iter().map(Column::open).max().unwrap_or_default();
+        Self { by: query.by, from: query.from, to: query.to, only: Where::default(), columns, open }
     }
 
     /// Narrows an empty table to the cases that `only` takes; its role is not looked at.
@@ -153,13 +177,24 @@ impl<'a> Table<'a> {
         for (contribution, value) in &score.contributions {
             self.add(&score.hotline, contribution, *value);
         }
-        self.add_open(score, as_of);
+        self.add_clocks(&score.hotline, &score.open_clocks, as_of);
     }
 
     /// Adds what the open clocks of a case are doing at an instant.
-    pub fn add_open(&mut self, score: &Score, as_of: Timestamp) {
-        for clock in &score.open_clocks {
-            self.add(&score.hotline, &clock.at(as_of), 1);
+    pub fn add_open(&mut self, open: &OpenClocks, as_of: Timestamp) {
+        self.add_clocks(&open.hotline, &open.clocks, as_of);
+    }
+
+    fn add_clocks(&mut self, hotline: &Code, clocks: &[OpenClock], as_of: Timestamp) {
+        for clock in clocks {
+            let is_asked = match self.open {
+                OpenAsked::None => false,
+                OpenAsked::Overdue => clock.state(as_of) == State::OpenOverdue,
+                OpenAsked::All => true,
+            };
+            if is_asked {
+                self.add(hotline, &clock.at(as_of), 1);
+            }
         }
     }
 
@@ -189,25 +224,48 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// Whether anything of a series counts in the table.
+    pub fn takes(&self, series: &Series) -> bool {
+        let (measure, part, excluded) = parse_tally_name(&series.measure);
+        self.takes_cell(&series.cell)
+            && self
+                .columns
+                .iter()
+                .any(|column| column.takes(series) && column.weigh(&measure, part, excluded, 1) != (0, 0))
+    }
+
+    fn takes_cell(&self, cell: &Cell) -> bool {
+        takes(&self.only, &cell.hotline, &cell.case_type, &cell.class)
+    }
+
     /// Adds the sum of a series over the days of the query.
     pub fn add_sum(&mut self, series: &Series, value: i64) {
-        let (measure, part, excluded) = parse_tally_name(&series.measure);
-        let cell = &series.cell;
-        if !takes(&self.only, &cell.hotline, &cell.case_type, &cell.class) {
+        let weights = self.weights(series.basis, &series.measure);
+        self.add_weighed(&weights, &series.cell, value);
+    }
+
+    /// What a tally of that name counts for. Asked once for the sums of many cells.
+    pub fn weights(&self, basis: Basis, tally: &str) -> Weights {
+        let (measure, part, excluded) = parse_tally_name(tally);
+        let columns = self.columns.iter().enumerate().filter(|(_, column)| column.rate.basis == basis);
+        let weighed = columns.map(|(place, column)| {
+            let (numerator, denominator) = column.weigh(&measure, part, excluded, 1);
+            (place, numerator, denominator)
+        });
+        Weights(weighed.filter(|(_, numerator, denominator)| (*numerator, *denominator) != (0, 0)).collect())
+    }
+
+    /// Adds the sum of a cell over the days of the query.
+    pub fn add_weighed(&mut self, weights: &Weights, cell: &Cell, value: i64) {
+        if !self.takes_cell(cell) {
             return;
         }
-        for column in &mut self.columns {
+        for (place, numerator, denominator) in &weights.0 {
+            let column = &mut self.columns[*place];
             let filter = &column.rate.filter;
-            if column.rate.basis != series.basis
-                || filter.role != cell.role
-                || !takes(filter, &cell.hotline, &cell.case_type, &cell.class)
-            {
-                continue;
-            }
-            let (numerator, denominator) = column.weigh(&measure, part, excluded, value);
-            if (numerator, denominator) != (0, 0) {
+            if filter.role == cell.role && takes(filter, &cell.hotline, &cell.case_type, &cell.class) {
                 let key = key(self.by, &cell.hotline, &cell.case_type, &cell.department);
-                column.add(key, numerator, denominator);
+                column.add(key, numerator * value, denominator * value);
             }
         }
     }
@@ -231,18 +289,9 @@ impl<'a> Table<'a> {
         needs
     }
 
-    /// Whether the query asks what open clocks are doing.
-    pub fn needs_open(&self) -> bool {
-        let open = |side: &Side| {
-            matches!(
-                side.measure,
-                Measure::Clock {
-                    state: State::OpenOverdue | State::OpenRunning | State::OpenHeld | State::OpenInReview,
-                    ..
-                }
-            )
-        };
-        self.columns.iter().any(|column| column.numerator.iter().chain(&column.denominator).any(open))
+    /// What it takes to tell what open clocks are doing.
+    pub fn needs_open(&self) -> OpenAsked {
+        self.open
     }
 
     /// What stands in the table, the sums over all departments apart, whatever the denominators.
@@ -254,8 +303,13 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// Whether nothing that was added counts.
+    pub fn is_empty(&self) -> bool {
+        self.columns.iter().all(|column| column.cells.is_empty())
+    }
+
     /// Takes everything out of the table.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         for column in &mut self.columns {
             column.cells.clear();
         }
@@ -316,6 +370,26 @@ impl<'a> Column<'a> {
         }
     }
 
+    /// Whether it counts by this basis, and cases like these.
+    fn takes(&self, series: &Series) -> bool {
+        let (filter, cell) = (&self.rate.filter, &series.cell);
+        self.rate.basis == series.basis
+            && filter.role == cell.role
+            && takes(filter, &cell.hotline, &cell.case_type, &cell.class)
+    }
+
+    /// Which open clocks it asks for.
+    fn open(&self) -> OpenAsked {
+        let of = |side: &Side| match side.measure {
+            Measure::Clock { state: State::OpenRunning | State::OpenHeld | State::OpenInReview, .. } => {
+                OpenAsked::All
+            }
+            Measure::Clock { state: State::OpenOverdue, .. } => OpenAsked::Overdue,
+            _ => OpenAsked::None,
+        };
+        self.numerator.iter().chain(&self.denominator).map(of).max().unwrap_or_default()
+    }
+
     /// What a value of a measure adds to numerator and denominator.
     fn weigh(&self, measure: &Measure, part: Part, excluded: bool, value: i64) -> (i64, i64) {
         let sum = |sides: &[Side]| {
@@ -362,7 +436,9 @@ fn answer_of(mut rows: Vec<Row>, query: &Query<'_>, rulebook: &Rulebook) -> Answ
 }
 
 fn key(by: By, hotline: &Code, case_type: &Code, department: &Code) -> Key {
-    (department.clone(), by.hotline.then(|| hotline.clone()), by.case_type.then(|| case_type.clone()))
+    // A fact that was kept before codes were held against it must not pass for the sum over all.
+    let department = if department == ALL { NOBODY.into() } else { department.clone() };
+    (department, by.hotline.then(|| hotline.clone()), by.case_type.then(|| case_type.clone()))
 }
 
 fn takes(filter: &Where, hotline: &Code, case_type: &Code, class: &Code) -> bool {

@@ -115,6 +115,30 @@ pub struct Score {
     pub open_clocks: Vec<OpenClock>,
 }
 
+/// What of a score changes with time alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenClocks {
+    pub hotline: Code,
+    pub clocks: Vec<OpenClock>,
+}
+
+impl OpenClocks {
+    /// Reads them out of an encoded score, and no more of it than it takes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ScoreError> {
+        encoding::decode_open(bytes)
+    }
+
+    /// The first deadline among them.
+    pub fn falls_at(&self) -> Option<Timestamp> {
+        first_deadline(&self.clocks)
+    }
+}
+
+/// Whether it waits for a review or not: one that is refused goes on.
+fn first_deadline(clocks: &[OpenClock]) -> Option<Timestamp> {
+    clocks.iter().filter_map(|clock| clock.due_at).min()
+}
+
 /// Where an integer of the tallies stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TallyKey {
@@ -174,6 +198,11 @@ impl Score {
                 *tallies.entry(TallyKey { series, day }).or_default() += value;
             }
         }
+    }
+
+    /// The first deadline of its open clocks.
+    pub fn falls_at(&self) -> Option<Timestamp> {
+        first_deadline(&self.open_clocks)
     }
 
     pub fn encode(&self) -> Vec<u8> {

@@ -12,6 +12,7 @@ pub mod adapter;
 mod binary;
 mod body;
 mod canonical;
+pub mod closure;
 pub mod contract;
 mod decode;
 mod details;

@@ -16,6 +16,8 @@ const CODE_BYTES_MAX: usize = 64;
 const SUBJECT_BYTES_MAX: usize = 96;
 /// How many names `amounts` or `aspects` may have.
 const NAMES_MAX: usize = 16;
+/// The largest number that is reported: a double still tells units apart, and so does a sum of some thousands.
+const DECIMAL_MAX: f64 = 1e12;
 /// The largest amount in yuan: a double still tells its fen apart.
 const YUAN_MAX: f64 = 1e13;
 
@@ -55,7 +57,8 @@ fn code_of(text: &str) -> Result<Code, &'static str> {
     // U+0080 to U+009F, the other control characters, are C2 80 to C2 9F.
     let plain = bytes.iter().all(|byte| *byte >= 0x20 && *byte != 0x7f)
         && (text.is_ascii() || !text.chars().any(char::is_control));
-    if plain { Ok(Code::new(text)) } else { Err(code::PATTERN) }
+    // In tables these two mean all and nobody.
+    if plain && !["*", "-"].contains(&text) { Ok(Code::new(text)) } else { Err(code::PATTERN) }
 }
 
 /// `<hotline code>:<number>` of `[A-Za-z0-9._:-]`, at most 96 bytes.
@@ -73,7 +76,7 @@ fn subject_of(text: &str) -> Result<SmolStr, &'static str> {
     }
 }
 
-/// 1–64 bytes without control characters; any, since lists of codes are extended by rulebooks.
+/// 1–64 bytes without control characters, neither `*` nor `-`; any, since lists of codes are extended by rulebooks.
 #[derive(Clone, Copy)]
 pub(crate) struct AnyCode;
 shape!(AnyCode -> Code, Code, |_shape| "code", |node| code_of(text(node)?));
@@ -173,9 +176,10 @@ fn stars(node: &Node<'_>) -> Result<u8, &'static str> {
 
 #[derive(Clone, Copy)]
 pub(crate) struct Decimal;
-shape!(Decimal -> f64, Value, |_shape| "number", |node| match node {
-    Node::Number(number) => Ok(float(*number)),
-    _ => Err(code::TYPE),
+shape!(Decimal -> f64, Value, |_shape| "number", |node| {
+    let Node::Number(number) = node else { return Err(code::TYPE) };
+    let value = float(*number);
+    if (-DECIMAL_MAX..=DECIMAL_MAX).contains(&value) { Ok(value) } else { Err(code::RANGE) }
 });
 
 #[expect(clippy::cast_precision_loss, reason = "JSON numbers are doubles to most of the world")]

@@ -1,6 +1,7 @@
 //! Who may read, and who may do something about refused input: a bearer token each, or everybody on this machine where
 //! none is configured.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hotline_runtime::Secret;
 use hotline_runtime::problem::Problem;
 
@@ -48,12 +51,25 @@ impl Token {
     fn admits(&self, headers: &HeaderMap) -> bool {
         let Some(expected) = &self.0 else { return true };
         let given = headers.get(header::AUTHORIZATION).map(axum::http::HeaderValue::as_bytes);
-        let Some((scheme, token)) = given.and_then(|given| given.split_at_checked("Bearer ".len())) else {
-            return false;
-        };
-        scheme.eq_ignore_ascii_case(b"Bearer ")
-            && verify_slices_are_equal(digest(&SHA256, token.trim_ascii()).as_ref(), expected).is_ok()
+        given.and_then(token_of).is_some_and(|token| {
+            verify_slices_are_equal(digest(&SHA256, token.trim_ascii()).as_ref(), expected).is_ok()
+        })
     }
+}
+
+/// The token of an `Authorization`: of `Bearer`, or the password of `Basic`, which is what a browser can ask for. Whatever
+/// user stands before it.
+fn token_of(given: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let (scheme, rest) = given.split_at_checked(given.iter().position(|byte| *byte == b' ')? + 1)?;
+    if scheme.eq_ignore_ascii_case(b"Bearer ") {
+        return Some(Cow::Borrowed(rest));
+    }
+    if !scheme.eq_ignore_ascii_case(b"Basic ") {
+        return None;
+    }
+    let pair = STANDARD.decode(rest.trim_ascii()).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some(Cow::Owned(pair[colon + 1..].to_vec()))
 }
 
 /// Hexadecimal digits, as the configuration was checked to hold; anything else matches no token.
@@ -92,4 +108,22 @@ fn refused(request: &Request, title: &'static str) -> Response {
     let code =
         if request.headers().contains_key(header::AUTHORIZATION) { "token_bad" } else { "token_missing" };
     Problem::new(StatusCode::UNAUTHORIZED, code, title).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_comes_as_a_bearer_or_as_the_password_that_a_browser_asks_for() {
+        let of = |given: &str| {
+            token_of(given.as_bytes()).map(|token| String::from_utf8_lossy(&token).into_owned())
+        };
+        assert_eq!(of("Bearer secret").as_deref(), Some("secret"));
+        assert_eq!(of("bearer secret").as_deref(), Some("secret"));
+        assert_eq!(of("Basic ZHV0eTpzZWM6cmV0").as_deref(), Some("sec:ret"));
+        for other in ["secret", "Digest secret", "Basic secret!", "Basic ZHV0eQ==", ""] {
+            assert_eq!(of(other), None, "{other:?}");
+        }
+    }
 }

@@ -40,13 +40,16 @@ const INLINE_BYTES_MAX: usize = 16 * 1024;
 /// An operator's step: an event at most, and a few words.
 const STEP_BYTES_MAX: usize = 512 * 1024;
 
-pub(crate) fn router(gateway: &Arc<Gateway>, reads: Router) -> Router {
+pub(crate) fn router(gateway: &Arc<Gateway>, reads: Router, open: Router) -> Router {
     let observed = |route| from_fn_with_state((Arc::clone(gateway), route), observe);
     let events = Router::new().route("/v1/events", post(events)).route_layer(observed(EVENTS));
     let cases = Router::new().route("/v1/cases/{id}", get(case::show)).route_layer(observed("cases"));
     let outcomes =
         Router::new().route("/v1/events/{source}/{id}", get(event::show)).route_layer(observed("event"));
-    let reads = if reads.has_routes() { reads.route_layer(observed("reads")) } else { reads };
+    let counted = |routes: Router| {
+        if routes.has_routes() { routes.route_layer(observed("reads")) } else { routes }
+    };
+    let (reads, open) = (counted(reads), counted(open));
     let steps = desk::steps()
         .route_layer(observed("steps"))
         .layer(DefaultBodyLimit::max(STEP_BYTES_MAX))
@@ -64,6 +67,7 @@ pub(crate) fn router(gateway: &Arc<Gateway>, reads: Router) -> Router {
         .with_state(Arc::clone(gateway))
         .merge(reads)
         .merge(steps)
+        .merge(open)
         .method_not_allowed_fallback(method)
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no_route", "There is nothing here") })
 }

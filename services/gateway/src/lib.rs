@@ -117,8 +117,8 @@ impl Server {
     }
 
     /// Serves until the token is cancelled, then lets the requests in hand finish. `reads` are the questions that
-    /// other roles answer; they stand under the same token as the gateway's own.
-    pub async fn run(self, reads: Router, stop: CancellationToken) -> Result<(), Error> {
+    /// other roles answer; they stand under the same token as the gateway's own. `open` is for everybody.
+    pub async fn run(self, reads: Router, open: Router, stop: CancellationToken) -> Result<(), Error> {
         if self.gateway.keys.is_empty() {
             tracing::warn!(
                 gateway.listen = %self.address(),
@@ -133,7 +133,7 @@ impl Server {
         }
         tracing::info!(gateway.listen = %self.address(), "gateway listens");
         let config = self.gateway.config.clone();
-        server::serve(self.listener, handler::router(&self.gateway, reads), &config, stop).await;
+        server::serve(self.listener, handler::router(&self.gateway, reads, open), &config, stop).await;
         Ok(())
     }
 }

@@ -62,6 +62,7 @@ enum Command {
     Backup(command::backup::Args),
     Restore(command::restore::Args),
     Retention(command::retention::Args),
+    Witness(command::witness::Args),
 }
 
 impl Cli {
@@ -97,12 +98,13 @@ impl Cli {
             Command::Backup(args) => wait(command::backup::run(&self.global, args)),
             Command::Restore(args) => wait(command::restore::run(&self.global, args)),
             Command::Retention(args) => wait(command::retention::run(&self.global, args)),
+            Command::Witness(args) => wait(command::witness::run(args)),
         }
     }
 }
 
 /// Runs a command that waits for a database or a server.
-fn wait(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+pub fn wait(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(command)
 }

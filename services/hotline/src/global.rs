@@ -153,7 +153,8 @@ mod tests {
             let shown = shown.filter(|value| value.place != hotline_runtime::Place::Default);
             let shown = shown.unwrap_or_else(|| panic!("{} is not in the sample", default.key));
             // The directory depends on who runs it; empty lists are shown with an example.
-            let differs = ["data.dir", "gateway.secrets", "relay.webhooks"].contains(&default.key.as_str());
+            let differs = ["audit.witnesses", "data.dir", "gateway.secrets", "relay.webhooks"]
+                .contains(&default.key.as_str());
             assert!(
                 differs || shown.value == default.value,
                 "{}: {} is not the default",

@@ -15,7 +15,7 @@ use hotline_kafka::admin;
 use hotline_postgres::{CaseWriter, Error, Rules, Sort, grants, handover, schema};
 use hotline_rates::RatesConfig;
 use hotline_relay::RelayConfig;
-use hotline_runtime::config::{Config, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
+use hotline_runtime::config::{Config, DataConfig, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
 use hotline_runtime::database::Database;
 use hotline_runtime::lifecycle::{EXIT_FAILED, EXIT_OK, Lifecycle};
 use hotline_runtime::ops::{Condition, OpsServer, Readiness};
@@ -89,7 +89,9 @@ pub fn run_around<T>(
     work: impl AsyncFnOnce(&Store, Addresses) -> T,
 ) -> anyhow::Result<(ExitCode, Option<T>)> {
     let log = logging::install(&config.section::<LogConfig>())?;
-    let metrics = metrics::install(env!("CARGO_PKG_VERSION"), hotline_observe::LISTS)?;
+    let ops = config.section::<OpsConfig>();
+    let install = || metrics::install(env!("CARGO_PKG_VERSION"), hotline_observe::LISTS);
+    let metrics = ops.metrics.then(install).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -98,7 +100,7 @@ pub fn run_around<T>(
         let readiness = Readiness::default();
         let ready = readiness.condition("started");
         let mut lifecycle = Lifecycle::new(&readiness)?;
-        let ops = OpsServer::bind(&config.section::<OpsConfig>(), readiness.clone(), metrics, log).await?;
+        let ops = OpsServer::bind(&ops, readiness.clone(), metrics, log).await?;
         let ops_address = ops.address();
         let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
         tracing::info!(
@@ -299,8 +301,11 @@ fn start(
         };
         let server = Server::new(listener, config.section::<GatewayConfig>(), gateway)?;
         listens = Some(server.address());
-        let reads = hotline_rates::router(rates.clone()).merge(hotline_relay::router(store.pool.clone()));
-        lifecycle.spawn(Role::Gateway.name(), server.run(reads, lifecycle.token()));
+        let pool = || store.pool.clone();
+        let records = hotline_audit::log::serve::auditors(pool());
+        let reads = hotline_rates::router(rates.clone()).merge(hotline_relay::router(pool())).merge(records);
+        let open = hotline_audit::log::serve::public(pool());
+        lifecycle.spawn(Role::Gateway.name(), server.run(reads, open, lifecycle.token()));
     }
     let keeps_time = roles.contains(&Role::Timekeeper).then(|| Arc::clone(&writer));
     if roles.contains(&Role::Casework) {
@@ -343,11 +348,10 @@ fn start(
         lifecycle.spawn(Role::Rates.name(), run);
     }
     if roles.contains(&Role::Audit) {
-        let parts = hotline_audit::Parts { pool: store.pool.clone(), now: clock::now };
-        lifecycle.spawn(
-            Role::Audit.name(),
-            hotline_audit::run(config.section::<AuditConfig>(), parts, lifecycle.token()),
-        );
+        let audit = config.section::<AuditConfig>();
+        let places = audit.places(&config.section::<DataConfig>());
+        let parts = hotline_audit::Parts { pool: store.pool.clone(), places, now: clock::now };
+        lifecycle.spawn(Role::Audit.name(), hotline_audit::run(audit, parts, lifecycle.token()));
     }
     Ok(listens)
 }

@@ -3,13 +3,14 @@
 //! Guarantees: every alert has a runbook in both languages, under the name that its annotation links to. Ratios here are
 //! estimates: what may stand in a document comes from the database.
 
+mod closure_log;
 mod list;
 
 use std::fmt::Write as _;
 
 use crate::File;
 use crate::text::{Lang, Text};
-pub(crate) use list::{alerts, recordings};
+pub(crate) use list::recordings;
 
 /// Who must act, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,13 @@ pub(crate) struct AlertingRule {
     pub(crate) means: Text,
     /// What to look at and to do, in order.
     pub(crate) steps: &'static [Text],
+}
+
+/// All alerts.
+pub(crate) fn alerts() -> Vec<AlertingRule> {
+    let mut alerts = list::alerts();
+    alerts.extend(closure_log::alerts());
+    alerts
 }
 
 /// A series that several alerts use.

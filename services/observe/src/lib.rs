@@ -11,6 +11,7 @@ mod catalogue;
 #[cfg(test)]
 mod tests;
 mod text;
+mod words;
 
 use hotline_runtime::catalogue::Metric;
 

@@ -16,6 +16,7 @@ use sqlx::{PgConnection, Row as _};
 use crate::cases::fold_version;
 use crate::error::Error;
 use crate::sql_types::{At, On};
+use crate::turns::Turn;
 
 /// A month that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,10 +49,7 @@ pub struct Month<'m> {
 
 /// Whether it is this transaction's turn to write: one does at a time, the others go on without.
 pub async fn turn(tx: &mut PgConnection) -> Result<bool, Error> {
-    sqlx::query_scalar("/* boards::turn */ SELECT pg_try_advisory_xact_lock(hashtext('boards'))")
-        .fetch_one(tx)
-        .await
-        .map_err(Error::database("boards::turn"))
+    Turn::Boards.is_free(tx).await
 }
 
 /// The months that are kept, in order.
@@ -73,6 +71,16 @@ pub async fn kept(tx: &mut PgConnection) -> Result<Vec<Kept>, Error> {
         read: row.get(5),
     };
     Ok(rows.iter().map(kept).collect())
+}
+
+/// As of when the newest month is: it is computed every time. None: no month is kept.
+pub async fn as_of(tx: &mut PgConnection) -> Result<Option<Timestamp>, Error> {
+    let as_of: Option<At> =
+        sqlx::query_scalar("/* boards::as_of */ SELECT as_of FROM board_months ORDER BY month DESC LIMIT 1")
+            .fetch_optional(tx)
+            .await
+            .map_err(Error::database("boards::as_of"))?;
+    Ok(as_of.map(|at| at.0))
 }
 
 /// Whether a month was judged by this program and that activation.

@@ -74,6 +74,8 @@ pub struct Listed {
     pub form: String,
     pub form_version: i32,
     pub period: String,
+    /// Its days, from the first to before the second.
+    pub days: Option<(Date, Date)>,
     pub as_of: Timestamp,
     pub rulebook_hash: String,
 }
@@ -159,7 +161,8 @@ async fn append(tx: &mut PgConnection, id: i64, figures: &Figures) -> Result<(),
 /// Every bulletin that was published, in order.
 pub async fn list(tx: &mut PgConnection) -> Result<Vec<Listed>, Error> {
     let rows = sqlx::query(
-        "/* bulletins::list */ SELECT id, published_at, operator, why, form, form_version, period, as_of, rulebook_hash
+        "/* bulletins::list */ SELECT id, published_at, operator, why, form, form_version, period, as_of, rulebook_hash,
+                spans::text
            FROM bulletins ORDER BY id",
     )
     .fetch_all(tx)
@@ -175,6 +178,9 @@ pub async fn list(tx: &mut PgConnection) -> Result<Vec<Listed>, Error> {
         period: row.get(6),
         as_of: row.get::<At, _>(7).0,
         rulebook_hash: row.get(8),
+        days: serde_json::from_str(row.get(9))
+            .ok()
+            .and_then(|value| spans(&value)?.get(&Span::Period).copied()),
     };
     Ok(rows.iter().map(listed).collect())
 }

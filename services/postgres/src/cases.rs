@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::TryStreamExt as _;
 use hotline_core::alarm::Alarm;
 use hotline_core::alarm::telling::ladder_hash;
 use hotline_core::case::CaseFacts;
 use hotline_core::fold::{FOLD_VERSION, Verdict, View};
-use hotline_core::score::{NOBODY, Score};
+use hotline_core::rate::OpenAsked;
+use hotline_core::score::{NOBODY, OpenClocks, Score};
 use hotline_core::waiting::{Waits, backdated_at};
+use hotline_events::closure::Commitments;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Map, Value};
@@ -35,6 +38,19 @@ pub struct Loaded {
     pub score: Vec<u8>,
     /// An alarm that was raised stands.
     pub told: bool,
+    pub recorded: Recorded,
+}
+
+/// What stands in closure records of a case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its records, standing ones apart: the last has this number.
+    pub records: i32,
+    /// The fingerprint of what the last one says was decided.
+    pub judged: Option<i64>,
+    /// Some record holds all facts of the case.
+    pub whole: bool,
+    pub personal: Commitments,
 }
 
 /// Until when a case sleeps.
@@ -47,6 +63,8 @@ pub struct Sleep {
     pub told: bool,
     /// The ladder by which this was decided; None: the case was not looked at.
     pub ladder: Option<i64>,
+    /// An open clock of its stored score may be past its deadline; if not, the case is woken before one is.
+    pub overdue: bool,
 }
 
 /// A case as it is written after a fold.
@@ -58,6 +76,7 @@ pub struct Folded {
     pub facts: Vec<u8>,
     pub score: Vec<u8>,
     pub columns: Columns,
+    pub recorded: Recorded,
 }
 
 /// What people query cases by.
@@ -82,6 +101,8 @@ pub struct Columns {
     pub proposed_at: Option<Timestamp>,
     /// When anything falls due, if nothing of it was told.
     pub wake_at: Option<Timestamp>,
+    /// The first deadline of its open clocks.
+    pub falls_at: Option<Timestamp>,
     pub ladder: i64,
     pub anomalies: Vec<&'static str>,
     pub waits: Waits,
@@ -118,6 +139,7 @@ impl Columns {
             clocks_run: !score.open_clocks.is_empty(),
             proposed_at,
             wake_at: ladder.iter().map(|alarm| alarm.deliver_at).chain(proposed_at).min(),
+            falls_at: score.falls_at(),
             ladder: ladder_hash(ladder),
             anomalies,
             waits: Waits::of(view),
@@ -141,13 +163,25 @@ fn loaded(row: &PgRow) -> Loaded {
         facts: row.get(4),
         score: row.get(5),
         told: row.get(6),
+        recorded: Recorded {
+            records: row.get(7),
+            judged: row.get(8),
+            whole: row.get(9),
+            personal: Commitments {
+                count: row.get::<i32, _>(10).unsigned_abs(),
+                chain: row
+                    .get::<Option<&[u8]>, _>(11)
+                    .map_or([0; 32], |chain| chain.try_into().expect("the table checks its length")),
+            },
+        },
     }
 }
 
 /// The cases of these ids that exist, in key order.
 pub async fn load(tx: &mut PgConnection, ids: &[&str]) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
-        "/* cases::load */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+        "/* cases::load */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records, judged,
+                recorded_whole, personal_count, personal_chain
            FROM cases WHERE case_id = ANY($1) ORDER BY case_id",
     )
     .bind(ids)
@@ -160,7 +194,8 @@ pub async fn load(tx: &mut PgConnection, ids: &[&str]) -> Result<Vec<Loaded>, Er
 /// Cases in key order after a key, for walks over all of them. Start with `""`.
 pub async fn page(tx: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
-        "/* cases::page */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+        "/* cases::page */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records, judged,
+                recorded_whole, personal_count, personal_chain
            FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2",
     )
     .bind(after)
@@ -182,7 +217,8 @@ pub async fn stale(
     let rows = sqlx::query(
         "/* cases::stale */ SELECT case_id, revision, rulebook_seq, fold_version,
                 CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN facts END,
-                CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN score END, told
+                CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN score END, told,
+                records, judged, recorded_whole, personal_count, personal_chain
            FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $4",
     )
     .bind(after)
@@ -217,11 +253,13 @@ pub async fn claim_waking(
 ) -> Result<Vec<Loaded>, Error> {
     let sql = match first {
         First::Oldest => {
-            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records,
+                    judged, recorded_whole, personal_count, personal_chain
                FROM cases WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
         }
         First::Newest => {
-            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told
+            "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records,
+                    judged, recorded_whole, personal_count, personal_chain
                FROM cases WHERE wake_at <= $1 ORDER BY wake_at DESC LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
         }
     };
@@ -246,13 +284,16 @@ pub async fn wakes(tx: &mut PgConnection, ids: &[&str]) -> Result<BTreeMap<SmolS
     Ok(rows.iter().map(|row| (row.get::<&str, _>(0).into(), row.get::<At, _>(1).0)).collect())
 }
 
-/// Lets a case sleep that cannot be looked at; one that was written since it was read may be sound by now.
+/// Lets a case sleep that cannot be looked at; one that was written since it was read may be sound by now. Nobody knows when
+/// its clocks fall due.
 pub async fn set_aside(
     tx: &mut PgConnection,
     (case, revision): (&str, i64),
     until: Option<Timestamp>,
 ) -> Result<(), Error> {
-    sqlx::query("/* cases::set_aside */ UPDATE cases SET wake_at = $3 WHERE case_id = $1 AND revision = $2")
+    let sql = "/* cases::set_aside */ UPDATE cases SET wake_at = $3, overdue = clocks_run
+        WHERE case_id = $1 AND revision = $2";
+    sqlx::query(sql)
         .bind(case)
         .bind(revision)
         .bind(until.map(At))
@@ -260,6 +301,36 @@ pub async fn set_aside(
         .await
         .map_err(Error::database("cases::set_aside"))?;
     Ok(())
+}
+
+/// Cases in key order after a key of which no record holds all facts. Start with `""`.
+pub async fn not_whole(tx: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<Loaded>, Error> {
+    let rows = sqlx::query(
+        "/* cases::not_whole */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records,
+                judged, recorded_whole, personal_count, personal_chain
+           FROM cases WHERE case_id > $1 AND NOT recorded_whole ORDER BY case_id LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::not_whole"))?;
+    Ok(rows.iter().map(loaded).collect())
+}
+
+/// Says of cases that all their facts stand in a record, unless they were written since they were read.
+pub async fn note_whole(tx: &mut PgConnection, read: &[(SmolStr, i64)]) -> Result<(), Error> {
+    sqlx::query(
+        "/* cases::note_whole */ UPDATE cases SET recorded_whole = true
+           FROM unnest($1::text[], $2::bigint[]) AS n (case_id, revision)
+          WHERE cases.case_id = n.case_id AND cases.revision = n.revision",
+    )
+    .bind(read.iter().map(|(case, _)| case.as_str()).collect::<Vec<_>>())
+    .bind(read.iter().map(|(_, revision)| *revision).collect::<Vec<_>>())
+    .execute(tx)
+    .await
+    .map_err(Error::database("cases::note_whole"))
+    .map(drop)
 }
 
 /// How many cases should have been looked at by an instant, and since when the first of them waits.
@@ -277,57 +348,79 @@ pub async fn overslept(tx: &mut PgConnection, by: Timestamp) -> Result<(i64, Opt
 pub async fn sleep(tx: &mut PgConnection, sleeps: &[Sleep]) -> Result<(), Error> {
     let done = sqlx::query(
         "/* cases::sleep */ UPDATE cases SET wake_at = n.wake_at, told = n.told,
-                ladder = coalesce(n.ladder, cases.ladder)
-           FROM unnest($1::text[], $2::timestamptz[], $3::bool[], $4::bigint[]) AS n (case_id, wake_at, told, ladder)
+                ladder = coalesce(n.ladder, cases.ladder), overdue = n.overdue
+           FROM unnest($1::text[], $2::timestamptz[], $3::bool[], $4::bigint[], $5::bool[])
+                AS n (case_id, wake_at, told, ladder, overdue)
           WHERE cases.case_id = n.case_id",
     )
     .bind(sleeps.iter().map(|sleep| sleep.case_id.as_str()).collect::<Vec<_>>())
     .bind(ats(sleeps.iter().map(|sleep| sleep.wake_at)))
     .bind(sleeps.iter().map(|sleep| sleep.told).collect::<Vec<_>>())
     .bind(sleeps.iter().map(|sleep| sleep.ladder).collect::<Vec<_>>())
+    .bind(sleeps.iter().map(|sleep| sleep.overdue).collect::<Vec<_>>())
     .execute(tx)
     .await
     .map_err(Error::database("cases::sleep"))?;
     expect_rows("cases::sleep", sleeps.len(), done.rows_affected())
 }
 
-/// The stored scores after a key, in key order: of all cases, or of those with open clocks.
+/// The stored scores after a key, in key order.
 pub async fn scores(
     tx: &mut PgConnection,
-    only_open: bool,
     after: &str,
     limit: i64,
 ) -> Result<Vec<(SmolStr, Vec<u8>)>, Error> {
-    let sql = if only_open {
-        "/* cases::scores */ SELECT case_id, score FROM cases
-          WHERE clocks_run AND case_id > $1 ORDER BY case_id LIMIT $2"
-    } else {
-        "/* cases::scores */ SELECT case_id, score FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2"
-    };
-    let rows = sqlx::query(sql)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(tx)
-        .await
-        .map_err(Error::database("cases::scores"))?;
+    let rows = sqlx::query(
+        "/* cases::scores */ SELECT case_id, score FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::scores"))?;
     Ok(rows.iter().map(|row| (row.get::<&str, _>(0).into(), row.get(1))).collect())
 }
 
-/// Calls `each` with the stored score of every case that has open clocks, in key order; run it in a snapshot.
-pub async fn open_scores(tx: &mut PgConnection, mut each: impl FnMut(&str, Score)) -> Result<(), Error> {
-    walk_scores(tx, true, |case, score| each(case, score)).await
+/// Calls `each` with the open clocks of stored scores: of `Overdue` those of every case that may have one past its deadline
+/// at an instant, few of all that are open; of `All` those of every case. In no order.
+///
+/// A case that has such a clock is marked, or is to be woken by then, whether or not anybody woke it: see `overdue` in
+/// [migration 24](../migrations/0024_months.sql).
+pub async fn open_clocks(
+    tx: &mut PgConnection,
+    asked: OpenAsked,
+    as_of: Timestamp,
+    mut each: impl FnMut(&OpenClocks),
+) -> Result<(), Error> {
+    let name = "cases::open_clocks";
+    let sql = match asked {
+        OpenAsked::None => return Ok(()),
+        OpenAsked::Overdue => {
+            "/* cases::open_clocks */ SELECT case_id, score FROM cases WHERE overdue
+             UNION ALL SELECT case_id, score FROM cases WHERE wake_at <= $1 AND clocks_run AND NOT overdue"
+        }
+        OpenAsked::All => {
+            "/* cases::open_clocks */ SELECT case_id, score FROM cases WHERE clocks_run AND $1::timestamptz IS NOT NULL"
+        }
+    };
+    let mut rows = sqlx::query(sql).bind(At(as_of)).fetch(tx);
+    while let Some(row) = rows.try_next().await.map_err(Error::database(name))? {
+        let clocks = OpenClocks::decode(row.get(1))
+            .map_err(|_| Error::Score { case: row.get::<&str, _>(0).into() })?;
+        each(&clocks);
+    }
+    Ok(())
 }
 
 pub(crate) async fn walk_scores(
     tx: &mut PgConnection,
-    only_open: bool,
     mut each: impl FnMut(&str, Score),
 ) -> Result<(), Error> {
     /// Scores read at a time: some megabytes.
     const PAGE: i64 = 10_000;
     let mut after = SmolStr::default();
     loop {
-        let page = scores(tx, only_open, &after, PAGE).await?;
+        let page = scores(tx, &after, PAGE).await?;
         for (case, bytes) in &page {
             each(case, Score::decode(bytes).map_err(|_| Error::Score { case: case.clone() })?);
         }
@@ -397,10 +490,12 @@ macro_rules! rows {
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[],
                 $14::timestamptz[], $15::timestamptz[], $16::date[], $17::text[], $18::smallint[],
                 $19::bool[], $20::timestamptz[], $21::text[], $22::timestamptz[], $23::bigint[], $24::text[],
-                $25::timestamptz[], $26::text[])
+                $25::timestamptz[], $26::text[], $27::timestamptz[], $28::integer[], $29::bigint[], $30::bool[],
+                $31::integer[], $32::bytea[])
               AS n (case_id, revision, facts, score, hotline, registered, case_type, category, region, channel,
                 class, department, received_at, closed_at, due_at, due_on, verdict, rounds, clocks_run, wake_at,
-                anomalies, proposed_at, ladder, waits, backdated_at, reporter_tag) ",
+                anomalies, proposed_at, ladder, waits, backdated_at, reporter_tag, falls_at,
+                records, judged, recorded_whole, personal_count, personal_chain) ",
             $after
         )
     };
@@ -409,28 +504,37 @@ macro_rules! rows {
 const INSERT: &str = rows!(
     "/* cases::insert */ INSERT INTO cases (case_id, revision, rulebook_seq, fold_version, facts, score, hotline,
         registered, case_type, category, region, channel, class, department, received_at, closed_at, due_at,
-        due_on, verdict, rounds, clocks_run, wake_at, anomalies, ladder, waits, backdated_at, reporter_tag)
-     SELECT n.case_id, 1, $27, $28, n.facts, n.score, n.hotline, n.registered, n.case_type,
+        due_on, verdict, rounds, clocks_run, wake_at, anomalies, ladder, waits, backdated_at, reporter_tag, overdue,
+        records, judged, recorded_whole, personal_count, personal_chain)
+     SELECT n.case_id, 1, $33, $34, n.facts, n.score, n.hotline, n.registered, n.case_type,
         string_to_array(n.category, E'\\x1f'), n.region, n.channel, n.class, n.department, n.received_at,
-        n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.clocks_run, n.wake_at,
-        string_to_array(n.anomalies, E'\\x1f'), n.ladder, n.waits::jsonb, n.backdated_at, n.reporter_tag",
+        n.closed_at, n.due_at, n.due_on, n.verdict, n.rounds, n.clocks_run,
+        least(n.wake_at, CASE WHEN n.falls_at > $35 THEN n.falls_at END),
+        string_to_array(n.anomalies, E'\\x1f'), n.ladder, n.waits::jsonb, n.backdated_at, n.reporter_tag,
+        coalesce(n.falls_at <= $35, false),
+        n.records, n.judged, n.recorded_whole, n.personal_count, n.personal_chain",
     "ON CONFLICT (case_id) DO NOTHING"
 );
 
 /// The revision at its end is what keeps two writers of one case apart. `wake_at` only moves earlier: who is woken too
 /// soon moves it on. While the ladder is the same, who told it last knows when to wake; of one that changed under
-/// something that was told, that may have to be withdrawn at once.
+/// something that was told, that may have to be withdrawn at once. A case whose clocks have not fallen due is woken when
+/// the first of them does, so that it is marked.
 pub(crate) const UPDATE: &str = rows!(
-    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $27, fold_version = $28,
+    "/* cases::update */ UPDATE cases SET revision = cases.revision + 1, rulebook_seq = $33, fold_version = $34,
         facts = n.facts, score = n.score, hotline = n.hotline, registered = n.registered,
         case_type = n.case_type, category = string_to_array(n.category, E'\\x1f'), region = n.region,
         channel = n.channel, class = n.class, department = n.department, received_at = n.received_at,
         closed_at = n.closed_at, due_at = n.due_at, due_on = n.due_on, verdict = n.verdict, rounds = n.rounds,
         clocks_run = n.clocks_run, anomalies = string_to_array(n.anomalies, E'\\x1f'), ladder = n.ladder,
         waits = n.waits::jsonb, backdated_at = n.backdated_at, reporter_tag = n.reporter_tag,
-        wake_at = CASE WHEN n.ladder = cases.ladder THEN least(cases.wake_at, n.proposed_at)
-                       WHEN cases.told THEN least(cases.wake_at, $29)
-                       ELSE least(cases.wake_at, n.wake_at) END",
+        overdue = coalesce(n.falls_at <= $35, false),
+        records = n.records, judged = n.judged, recorded_whole = n.recorded_whole,
+        personal_count = n.personal_count, personal_chain = n.personal_chain,
+        wake_at = least(CASE WHEN n.falls_at > $35 THEN n.falls_at END,
+                        CASE WHEN n.ladder = cases.ladder THEN least(cases.wake_at, n.proposed_at)
+                             WHEN cases.told THEN least(cases.wake_at, $35)
+                             ELSE least(cases.wake_at, n.wake_at) END)",
     "WHERE cases.case_id = n.case_id AND cases.revision = n.revision"
 );
 
@@ -443,8 +547,8 @@ pub async fn write(
     now: Timestamp,
 ) -> Result<(), Error> {
     let (known, new): (Vec<&Folded>, Vec<&Folded>) = folded.iter().partition(|case| case.revision.is_some());
-    write_with(tx, "cases::insert", INSERT, &new, rulebook_seq, None).await?;
-    write_with(tx, "cases::update", UPDATE, &known, rulebook_seq, Some(now)).await
+    write_with(tx, "cases::insert", INSERT, &new, rulebook_seq, now).await?;
+    write_with(tx, "cases::update", UPDATE, &known, rulebook_seq, now).await
 }
 
 pub(crate) async fn write_with(
@@ -453,12 +557,13 @@ pub(crate) async fn write_with(
     sql: &'static str,
     folded: &[&Folded],
     rulebook_seq: i64,
-    now: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<(), Error> {
     if folded.is_empty() {
         return Ok(());
     }
     let columns = || folded.iter().map(|case| &case.columns);
+    let recorded = || folded.iter().map(|case| &case.recorded);
     let query = sqlx::query(sql)
         .bind(folded.iter().map(|case| case.case_id.as_str()).collect::<Vec<_>>())
         .bind(folded.iter().map(|case| case.revision.unwrap_or_default()).collect::<Vec<_>>())
@@ -486,15 +591,23 @@ pub(crate) async fn write_with(
         .bind(columns().map(|row| waits(&row.waits)).collect::<Vec<_>>())
         .bind(ats(columns().map(|row| row.backdated_at)))
         .bind(columns().map(|row| row.reporter_tag.as_deref()).collect::<Vec<_>>())
+        .bind(ats(columns().map(|row| row.falls_at)))
+        .bind(recorded().map(|row| row.records).collect::<Vec<_>>())
+        .bind(recorded().map(|row| row.judged).collect::<Vec<_>>())
+        .bind(recorded().map(|row| row.whole).collect::<Vec<_>>())
+        .bind(recorded().map(|row| row.personal.count.cast_signed()).collect::<Vec<_>>())
+        .bind(recorded().map(|row| chain(&row.personal)).collect::<Vec<_>>())
         .bind(rulebook_seq)
-        .bind(fold_version());
-    let query = match now {
-        Some(now) => query.bind(At(now)),
-        None => query,
-    };
+        .bind(fold_version())
+        .bind(At(now));
     let done = query.execute(tx).await.map_err(Error::database(name))?;
     let (expected, found) = (folded.len() as u64, done.rows_affected());
     if expected == found { Ok(()) } else { Err(Error::Raced { name, expected, found }) }
+}
+
+/// The chain as it is stored; None: nothing of the case is personal.
+fn chain(personal: &Commitments) -> Option<&[u8]> {
+    (personal.count > 0).then_some(personal.chain.as_slice())
 }
 
 /// What a case waits for as it is stored; None: nothing. The views of migration 16 read these members.

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use hotline_events::canonical;
+use hotline_events::closure::{Commitments, Destroyed, NewErasure, RecordKind};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
@@ -98,7 +98,11 @@ pub async fn erase(tx: &mut PgConnection, cases: &[SmolStr], by: &By<'_>) -> Res
     let mut leaves = Vec::with_capacity(cases.len());
     for case in cases {
         let one = erase_case(tx, case, by).await?;
-        leaves.push(leaf(case, &one, by.at));
+        let (after, personal) = end_chain(tx, case).await?;
+        let destroyed = Destroyed { keys: one.keys, parts: one.parts, letters: one.letters };
+        let erasure = NewErasure { case, after, destroyed, personal, written_at: by.at };
+        let kind = RecordKind::Erased.name();
+        leaves.push(Leaf { case_id: Some(case.clone()), kind, bytes: erasure.leaf() });
         erased += one;
     }
     closure_records::append(tx, &leaves, by.at).await?;
@@ -144,14 +148,33 @@ fn shown(one: &Erased) -> Value {
     json!({ "keys": one.keys, "parts": one.parts, "letters": one.letters })
 }
 
-/// What the closure log says of an erasure: nothing of whom, and not the reason, which somebody wrote.
-fn leaf(case: &SmolStr, one: &Erased, at: Timestamp) -> Leaf {
-    let mut said = shown(one);
-    said["v"] = json!(1);
-    said["kind"] = json!("erased");
-    said["case"] = json!(case.as_str());
-    said["at"] = json!(at.to_string());
-    Leaf { case_id: Some(case.clone()), kind: "erased", bytes: canonical(&said) }
+/// Lets the chain of commitments of a case begin anew: what it stood for cannot be shown any more. The number of the case's
+/// last record, and the chain that ended. Who has read the case reads it again.
+async fn end_chain(tx: &mut PgConnection, case: &str) -> Result<(u32, Commitments), Error> {
+    let name = "erasures::end_chain";
+    let row = sqlx::query(
+        "/* erasures::end_chain */ SELECT records, personal_count, personal_chain FROM cases WHERE case_id = $1
+            FOR NO KEY UPDATE",
+    )
+    .bind(case)
+    .fetch_optional(&mut *tx)
+    .await
+    .map_err(Error::database(name))?;
+    let Some(row) = row else { return Ok((0, Commitments::default())) };
+    let chain = row.get::<Option<&[u8]>, _>(2).map_or(Ok([0; 32]), TryInto::try_into);
+    let chain = chain.map_err(|_| Error::Malformed { what: "a chain of commitments" })?;
+    let count = row.get::<i32, _>(1).unsigned_abs();
+    if count > 0 {
+        sqlx::query(
+            "/* erasures::end_chain */ UPDATE cases SET revision = revision + 1, personal_count = 0, personal_chain = NULL
+              WHERE case_id = $1",
+        )
+        .bind(case)
+        .execute(tx)
+        .await
+        .map_err(Error::database(name))?;
+    }
+    Ok((row.get::<i32, _>(0).unsigned_abs(), Commitments { count, chain }))
 }
 
 /// Which cases are to be erased, of those with something left to destroy.

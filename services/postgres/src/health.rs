@@ -30,7 +30,7 @@ pub struct Heard {
 }
 
 /// Rows of the ledger that are looked at.
-const LATEST: i64 = 20_000;
+pub const LATEST: i64 = 20_000;
 
 /// What was heard of every source that has one of the latest events.
 pub async fn heard(tx: &mut PgConnection) -> Result<Vec<Heard>, Error> {

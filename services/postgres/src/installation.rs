@@ -27,6 +27,14 @@ pub async fn check(pool: &PgPool, master: &MasterKey) -> Result<(), Error> {
     if found.is_none_or(|check| check == master.check()) { Ok(()) } else { Err(Error::WrongMasterKey) }
 }
 
+/// What this database is called; None: no role has started yet.
+pub async fn id(tx: &mut PgConnection) -> Result<Option<String>, Error> {
+    sqlx::query_scalar("/* installation::id */ SELECT id FROM installation")
+        .fetch_optional(tx)
+        .await
+        .map_err(Error::database("installation::id"))
+}
+
 /// The installation, made if there is none. Fails with [`Error::WrongMasterKey`] if it has another key.
 pub async fn ensure(
     tx: &mut PgConnection,

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::pool::run_tx;
 use crate::rulebooks;
 use crate::sql_types::{At, On};
+use crate::turns::Turn;
 
 /// Under which origin our own decisions stand, which have no position.
 pub const PIPELINE_ORIGIN: &str = "pipeline";
@@ -154,13 +155,7 @@ pub async fn cases_with(
 /// Makes the partitions of the month of `now` (UTC) and of the `ahead` months after it, where they are missing.
 /// Returns how many were made. A month that already has rows in the default partition stays there.
 pub async fn create_partitions(tx: &mut PgConnection, now: Timestamp, ahead: i32) -> Result<usize, Error> {
-    let name = "ledger::create_partitions";
-    sqlx::query(
-        "/* ledger::create_partitions */ SELECT pg_advisory_xact_lock(hashtext('ledger partitions'))",
-    )
-    .execute(&mut *tx)
-    .await
-    .map_err(Error::database(name))?;
+    Turn::LedgerPartitions.wait(tx).await?;
     let first = Offset::UTC.to_datetime(now).date().first_of_month();
     let mut made = 0;
     for n in 0..=ahead {

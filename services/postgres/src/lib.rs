@@ -15,6 +15,8 @@ pub mod batch;
 pub mod boards;
 pub mod bulletins;
 pub mod cases;
+pub mod closure_log;
+pub mod closure_records;
 mod copy;
 pub mod dead_letters;
 pub mod deliveries;
@@ -43,6 +45,7 @@ pub mod sources;
 mod sql_types;
 pub mod standing;
 pub mod tallies;
+mod turns;
 
 pub use batch::{Applied, CaseWriter, Commit, DryRun};
 pub use error::{Error, Sort};

@@ -10,6 +10,7 @@ use sqlx::{PgConnection, Row as _};
 
 use crate::error::Error;
 use crate::sql_types::At;
+use crate::turns::Turn;
 
 /// A notice with its place in the feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,10 +53,7 @@ pub async fn append(tx: &mut PgConnection, notices: &[Notice], now: Timestamp) -
 /// Numbers what is committed and has no number yet, in the order in which it was written; how many there were. Two
 /// relays at once wait for each other.
 pub async fn number(tx: &mut PgConnection, limit: i64) -> Result<u64, Error> {
-    sqlx::query("/* notices::number */ SELECT pg_advisory_xact_lock(hashtextextended('hotline.notices', 0))")
-        .execute(&mut *tx)
-        .await
-        .map_err(Error::database("notices::number"))?;
+    Turn::Notices.wait(tx).await?;
     let done = sqlx::query(
         "/* notices::number */ WITH waiting AS (
              SELECT notice_id, row_number() OVER (ORDER BY seq) AS place

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hotline_core::fact::EventKey;
+use hotline_events::closure::Commitments;
 use jiff::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
@@ -18,6 +19,33 @@ pub struct Sealed<'e> {
     pub owner: &'e str,
     pub event_key: EventKey,
     pub sealed: Vec<u8>,
+    /// Its place in the case's chain of commitments; None of what is about no case.
+    pub place: Option<u32>,
+}
+
+/// An event's personal part, opened, with its place in the chain of commitments.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    pub event_key: EventKey,
+    /// From 1 on.
+    pub place: i32,
+    pub members: Personal<Vec<u8>>,
+}
+
+/// The chain that the personal parts of a case come to under its key: equal to what its records say exactly if these are
+/// the parts that came in. Err: where the first is missing.
+pub fn chain(key: &DataKey, parts: &[Committed]) -> Result<Commitments, i32> {
+    let mut sorted: Vec<&Committed> = parts.iter().collect();
+    sorted.sort_by_key(|part| part.place);
+    let commitments = key.commitment_key();
+    let mut chain = Commitments::default();
+    for (part, place) in sorted.into_iter().zip(1..) {
+        if part.place != place {
+            return Err(place);
+        }
+        chain.add(&part.event_key.0, &commitments.commitment(part.members.expose()));
+    }
+    Ok(chain)
 }
 
 /// Keys as they are stored.
@@ -124,12 +152,16 @@ async fn stored(tx: &mut PgConnection, master: &MasterKey, owners: &[&str]) -> R
 }
 
 pub async fn append(tx: &mut PgConnection, parts: &[Sealed<'_>]) -> Result<(), Error> {
-    let mut rows = Rows::new(3);
+    let mut rows = Rows::new(4);
     for part in parts {
         rows.row().text(part.owner).bytes(&part.event_key.0).bytes(&part.sealed);
+        match part.place {
+            Some(place) => rows.small(place.cast_signed()),
+            None => rows.null(),
+        };
     }
     let statement =
-        "/* personal::append */ COPY personal (owner, event_key, sealed) FROM STDIN (FORMAT binary)";
+        "/* personal::append */ COPY personal (owner, event_key, sealed, place) FROM STDIN (FORMAT binary)";
     rows.send(tx, "personal::append", statement).await
 }
 
@@ -160,4 +192,31 @@ pub async fn open(
             Ok((EventKey(event_key), key.open(case, &event_key, row.get(1))?))
         })
         .collect()
+}
+
+/// The key of a case, and those of its personal parts that have a commitment, opened; for [`chain`]. Fails with
+/// [`Error::Erased`] where there is no key.
+pub async fn committed(
+    tx: &mut PgConnection,
+    master: &MasterKey,
+    case: &str,
+) -> Result<(DataKey, Vec<Committed>), Error> {
+    let key = stored(&mut *tx, master, &[case]).await?.keys.remove(case);
+    let key = key.ok_or_else(|| Error::Erased { case: case.into() })?;
+    let rows = sqlx::query(
+        "/* personal::committed */ SELECT event_key, sealed, place FROM personal
+          WHERE owner = $1 AND place IS NOT NULL ORDER BY place",
+    )
+    .bind(case)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("personal::committed"))?;
+    let opened = rows.iter().map(|row| {
+        let malformed = |_| Error::Malformed { what: "an event key" };
+        let event_key: [u8; 16] = row.get::<&[u8], _>(0).try_into().map_err(malformed)?;
+        let members = key.open(case, &event_key, row.get(1))?;
+        Ok(Committed { event_key: EventKey(event_key), place: row.get(2), members })
+    });
+    let opened = opened.collect::<Result<_, Error>>()?;
+    Ok((key, opened))
 }

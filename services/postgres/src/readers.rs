@@ -122,8 +122,36 @@ pub async fn make(tx: &mut PgConnection, name: &Name, verifier: Option<&Verifier
     ] {
         run(tx, name, statement).await?;
     }
+    confine(tx, name).await?;
     let readable = readable(tx, name).await?;
     if readable.is_empty() { Ok(()) } else { Err(Error::ReaderReads { name: role.clone(), readable }) }
+}
+
+/// How much a session may put into files while it sorts.
+const TEMP_FILES_MAX: &str = "1GB";
+/// What makes large objects, which anybody may call unless it is said otherwise.
+const LARGE_OBJECTS: [&str; 4] =
+    ["lo_creat(integer)", "lo_create(oid)", "lo_from_bytea(oid, bytea)", "lo_put(oid, bigint, bytea)"];
+
+/// Takes away what everybody may do and nobody here needs: temporary tables where the database is ours, large objects and
+/// unlimited files where we may say so.
+async fn confine(tx: &mut PgConnection, name: &Name) -> Result<(), Error> {
+    let row = sqlx::query(
+        "/* readers::confine */ SELECT quote_ident(datname), pg_has_role(datdba, 'USAGE'), current_setting('is_superuser')::boolean
+           FROM pg_database WHERE datname = current_database()",
+    )
+    .fetch_one(&mut *tx)
+    .await
+    .map_err(Error::database("readers::confine"))?;
+    let (database, owns, rules): (String, bool, bool) = (row.get(0), row.get(1), row.get(2));
+    if owns {
+        run(tx, name, format!("REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")).await?;
+    }
+    if rules {
+        run(tx, name, format!("REVOKE EXECUTE ON FUNCTION {} FROM PUBLIC", LARGE_OBJECTS.join(", "))).await?;
+        run(tx, name, format!("ALTER ROLE {} SET temp_file_limit = '{TEMP_FILES_MAX}'", name.0)).await?;
+    }
+    Ok(())
 }
 
 /// A role that is there.

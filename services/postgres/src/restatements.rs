@@ -1,10 +1,12 @@
 //! Settled results that another rulebook or another fold changed: what they were, what they are.
 
+use hotline_core::fact::Role;
 use hotline_core::rulebook::{Basis, Rulebook};
-use hotline_core::score::{Score, TallyKey};
+use hotline_core::score::{Cell, Score, Series, TallyKey};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use smol_str::SmolStr;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::cases::{Loaded, fold_version};
@@ -109,46 +111,76 @@ pub struct Listed {
     pub case_id: SmolStr,
     pub from_rulebook_seq: i64,
     pub to_rulebook_seq: i64,
-    pub basis: Basis,
+    pub series: Series,
     pub day: Date,
-    pub department: SmolStr,
-    pub measure: SmolStr,
     pub old_value: i64,
     pub new_value: i64,
 }
 
-/// What was restated after an instant on days from `days.0` to before `days.1`, in order; at most `limit` rows.
+/// Rows that are read at once.
+const PAGE: usize = 10_000;
+
+/// What was restated after an instant on days from `days.0` to before `days.1`, of the series that `takes` takes, in order;
+/// at most `limit` rows.
 pub async fn since(
     tx: &mut PgConnection,
     since: Timestamp,
     days: (Date, Date),
-    limit: i64,
+    limit: usize,
+    takes: impl Fn(&Series) -> bool,
 ) -> Result<Vec<Listed>, Error> {
-    let rows = sqlx::query(
-        "/* restatements::since */ SELECT restated_at, case_id, from_rulebook_seq, to_rulebook_seq, basis, day,
-            department, measure, old_value, new_value
-           FROM restatements WHERE restated_at > $1 AND day >= $2 AND day < $3 ORDER BY id LIMIT $4",
-    )
-    .bind(At(since))
-    .bind(On(days.0))
-    .bind(On(days.1))
-    .bind(limit)
-    .fetch_all(tx)
-    .await
-    .map_err(Error::database("restatements::since"))?;
-    let listed = |row: &sqlx::postgres::PgRow| {
-        Ok(Listed {
-            restated_at: row.get::<At, _>(0).0,
-            case_id: row.get::<&str, _>(1).into(),
-            from_rulebook_seq: row.get(2),
-            to_rulebook_seq: row.get(3),
-            basis: Basis::parse(row.get(4)).ok_or(Error::Malformed { what: "the basis of a restatement" })?,
-            day: row.get::<On, _>(5).0,
-            department: row.get::<&str, _>(6).into(),
-            measure: row.get::<&str, _>(7).into(),
-            old_value: row.get(8),
-            new_value: row.get(9),
-        })
-    };
-    rows.iter().map(listed).collect()
+    let (mut found, mut after) = (Vec::new(), 0_i64);
+    loop {
+        let rows = sqlx::query(
+            "/* restatements::since */ SELECT id, restated_at, case_id, from_rulebook_seq, to_rulebook_seq, day, old_value,
+                new_value, basis, measure, department, role, hotline, case_type, class
+               FROM restatements WHERE restated_at > $1 AND day >= $2 AND day < $3 AND id > $4 ORDER BY id LIMIT $5",
+        )
+        .bind(At(since))
+        .bind(On(days.0))
+        .bind(On(days.1))
+        .bind(after)
+        .bind(i64::try_from(PAGE).expect("it is small"))
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(Error::database("restatements::since"))?;
+        for row in &rows {
+            after = row.get(0);
+            let one = listed(row)?;
+            if takes(&one.series) {
+                found.push(one);
+            }
+            if found.len() == limit {
+                return Ok(found);
+            }
+        }
+        if rows.len() < PAGE {
+            return Ok(found);
+        }
+    }
+}
+
+fn listed(row: &PgRow) -> Result<Listed, Error> {
+    let malformed = |what| move || Error::Malformed { what };
+    let code = |column: usize| SmolStr::from(row.get::<&str, _>(column));
+    Ok(Listed {
+        restated_at: row.get::<At, _>(1).0,
+        case_id: code(2),
+        from_rulebook_seq: row.get(3),
+        to_rulebook_seq: row.get(4),
+        day: row.get::<On, _>(5).0,
+        old_value: row.get(6),
+        new_value: row.get(7),
+        series: Series {
+            basis: Basis::parse(row.get(8)).ok_or_else(malformed("the basis of a restatement"))?,
+            measure: code(9),
+            cell: Cell {
+                department: code(10),
+                role: Role::parse(row.get(11)).ok_or_else(malformed("the role of a restatement"))?,
+                hotline: code(12),
+                case_type: code(13),
+                class: code(14),
+            },
+        },
+    })
 }

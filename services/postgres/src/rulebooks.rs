@@ -6,9 +6,11 @@
 use std::sync::Arc;
 
 use hotline_core::rulebook::{Files, Rulebook, load};
+use hotline_events::closure::{self, RecordKind};
 use jiff::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
+use crate::closure_records::{self, Leaf};
 use crate::error::Error;
 use crate::sql_types::At;
 
@@ -29,7 +31,7 @@ pub struct Activation {
 
 /// Keeps the active rulebook as it is until the end of the transaction.
 pub async fn hold(tx: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query("/* rulebooks::hold */ SELECT pg_advisory_xact_lock_shared(hashtext('rulebook activation'))")
+    sqlx::query("/* rulebooks::hold */ LOCK TABLE activation_turn IN SHARE MODE")
         .execute(tx)
         .await
         .map_err(Error::database("rulebooks::hold"))?;
@@ -38,7 +40,7 @@ pub async fn hold(tx: &mut PgConnection) -> Result<(), Error> {
 
 /// … for a change of what all batches go by: after those under way, before those that follow.
 pub async fn hold_alone(tx: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query("/* rulebooks::hold_alone */ SELECT pg_advisory_xact_lock(hashtext('rulebook activation'))")
+    sqlx::query("/* rulebooks::hold_alone */ LOCK TABLE activation_turn IN SHARE ROW EXCLUSIVE MODE")
         .execute(tx)
         .await
         .map_err(Error::database("rulebooks::hold_alone"))?;
@@ -117,10 +119,52 @@ pub async fn activate(
     .bind(hash)
     .bind(pack(files))
     .bind(At(now))
-    .execute(tx)
+    .execute(&mut *tx)
     .await
     .map_err(Error::database(name))?;
-    Ok(Activation { seq, hash: hash.to_owned(), activated_at: now })
+    let activation = Activation { seq, hash: hash.to_owned(), activated_at: now };
+    record(tx, &activation, files, now).await?;
+    Ok(activation)
+}
+
+/// Writes the closure record of an activation.
+async fn record(
+    tx: &mut PgConnection,
+    activation: &Activation,
+    files: &Files,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let leaves =
+        closure::of_rulebook((activation.seq, &activation.hash), files, activation.activated_at, now);
+    let kind = RecordKind::Rulebook.name();
+    let leaves: Vec<Leaf> = leaves.into_iter().map(|bytes| Leaf { case_id: None, kind, bytes }).collect();
+    closure_records::append(tx, &leaves, now).await?;
+    let done = sqlx::query(
+        "/* rulebooks::record */ UPDATE rulebooks SET recorded = true WHERE seq = $1 AND NOT recorded",
+    )
+    .bind(activation.seq)
+    .execute(tx)
+    .await
+    .map_err(Error::database("rulebooks::record"))?;
+    crate::error::expect_rows("rulebooks::record", 1, done.rows_affected())
+}
+
+/// Writes the closure records of activations that have none: those of before there were records.
+pub async fn record_all(tx: &mut PgConnection, now: Timestamp) -> Result<(), Error> {
+    let missing: Vec<i64> = sqlx::query_scalar(
+        "/* rulebooks::record_all */ SELECT seq FROM rulebooks WHERE NOT recorded ORDER BY seq FOR NO KEY UPDATE",
+    )
+    .fetch_all(&mut *tx)
+    .await
+    .map_err(Error::database("rulebooks::record_all"))?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for activation in list(tx).await?.iter().filter(|one| missing.contains(&one.seq)) {
+        let files = files(tx, activation.seq).await?;
+        record(tx, activation, &files, now).await?;
+    }
+    Ok(())
 }
 
 /// Paths and contents, each with its length before it as four bytes.

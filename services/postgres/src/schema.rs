@@ -26,8 +26,11 @@ const FILES: &[(i64, &str, &str)] = &[
     (16, "boards", include_str!("../migrations/0016_boards.sql")),
     (17, "bulletins", include_str!("../migrations/0017_bulletins.sql")),
     (18, "closure_records", include_str!("../migrations/0018_closure_records.sql")),
-    (21, "grants", include_str!("../migrations/0021_grants.sql")),
-    (23, "erasure", include_str!("../migrations/0023_erasure.sql")),
+    (19, "closure_log", include_str!("../migrations/0019_closure_log.sql")),
+    (24, "months", include_str!("../migrations/0024_months.sql")),
+    (25, "turns", include_str!("../migrations/0025_turns.sql")),
+    (28, "grants", include_str!("../migrations/0028_grants.sql")),
+    (29, "erasure", include_str!("../migrations/0029_erasure.sql")),
 ];
 
 /// The migrations by version and file name.

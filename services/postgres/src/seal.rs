@@ -6,8 +6,8 @@
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hkdf;
 use aws_lc_rs::rand;
+use aws_lc_rs::{hkdf, hmac};
 
 use crate::error::Error;
 
@@ -126,12 +126,15 @@ impl MasterKey {
     }
 
     fn derive(&self, salt: &[u8], label: &'static [u8]) -> [u8; 32] {
-        let proof = "HKDF-SHA256 gives up to 8,160 bytes";
-        let mut key = [0; 32];
-        let secret = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&self.0);
-        secret.expand(&[label], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key)).expect(proof);
-        key
+        expand(&hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(&self.0), label)
     }
+}
+
+fn expand(secret: &hkdf::Prk, label: &'static [u8]) -> [u8; 32] {
+    let proof = "HKDF-SHA256 gives up to 8,160 bytes";
+    let mut key = [0; 32];
+    secret.expand(&[label], hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key)).expect(proof);
+    key
 }
 
 /// The key under which events travel through a broker, from the role that takes them in to the one that keeps them.
@@ -166,9 +169,34 @@ impl DataKey {
         seal(&self.0, &event(owner, event_key), members)
     }
 
+    /// The key of the commitments to what this key seals. Where it is destroyed, nobody can guess what they are of.
+    pub fn commitment_key(&self) -> CommitmentKey {
+        // The data key is random already: RFC 5869, section 3.3, leaves extracting out.
+        let secret = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, &self.0);
+        CommitmentKey(hmac::Key::new(hmac::HMAC_SHA256, &expand(&secret, b"personal-commitment")))
+    }
+
     /// Opens what [`DataKey::seal`] sealed.
     pub fn open(&self, owner: &str, event_key: &[u8; 16], sealed: &[u8]) -> Result<Personal<Vec<u8>>, Error> {
         open(&self.0, &event(owner, event_key), sealed, "personal data").map(Personal)
+    }
+}
+
+/// Commits to personal data of a case without telling them: a hash that nobody can make without the case's key.
+#[derive(Clone)]
+pub struct CommitmentKey(hmac::Key);
+
+impl fmt::Debug for CommitmentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CommitmentKey(***)")
+    }
+}
+
+impl CommitmentKey {
+    /// The commitment to an event's personal members, as they are sealed.
+    pub fn commitment(&self, members: &[u8]) -> [u8; 32] {
+        let tag = hmac::sign(&self.0, members);
+        tag.as_ref().try_into().expect("HMAC-SHA256 has 32 bytes")
     }
 }
 

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, Row as _};
 use crate::deliveries::{self, Receiver};
 use crate::error::Error;
 use crate::sql_types::At;
-use crate::{cases, sources};
+use crate::{boards, cases, sources};
 
 /// The open cases of a department.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,8 @@ pub struct Pipeline {
     pub unnumbered_since: Option<Timestamp>,
     /// Cases that timekeeper should have looked at, and since when the first of them waits.
     pub waking: (i64, Option<Timestamp>),
+    /// As of when the figures of months are; None: they were never computed.
+    pub months_as_of: Option<Timestamp>,
 }
 
 /// How the pipeline stands at an instant.
@@ -101,5 +103,6 @@ pub async fn pipeline(tx: &mut PgConnection, as_of: Timestamp) -> Result<Pipelin
         receivers: deliveries::list(tx).await?,
         unnumbered_since: unnumbered.map(|at| at.0),
         waking: cases::overslept(tx, as_of).await?,
+        months_as_of: boards::as_of(tx).await?,
     })
 }

@@ -4,7 +4,9 @@
 //! statement. A delta that is still uncommitted is simply not there yet: the compactor moves the rows it sees and
 //! keeps no mark below which it believes to have seen everything.
 
+pub mod months;
 mod names;
+mod sums;
 
 use std::collections::BTreeMap;
 
@@ -21,23 +23,13 @@ use crate::copy::Rows;
 use crate::error::{Error, expect_rows};
 use crate::pool::run_tx;
 use crate::sql_types::On;
+use crate::turns::Turn;
 
 pub use names::Names;
+pub use sums::{Measures, Sums, sums};
 
 /// Integers by key; none is 0.
 pub type Tallies = BTreeMap<TallyKey, i64>;
-
-/// Which tallies to sum.
-#[derive(Clone, Debug)]
-pub struct Range<'r> {
-    pub basis: Basis,
-    /// Inclusive.
-    pub from: Date,
-    /// Exclusive.
-    pub to: Date,
-    /// None: all.
-    pub measures: Option<&'r [SmolStr]>,
-}
 
 /// A key whose stored integer is not what the scores of the cases add up to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,36 +67,6 @@ pub async fn append(tx: &mut PgConnection, names: &Names, deltas: &Tallies) -> R
     rows.send(tx, "tallies::append", statement).await
 }
 
-/// The sums over tallies and deltas of the days asked for, in one snapshot.
-pub async fn sum(tx: &mut PgConnection, range: &Range<'_>) -> Result<BTreeMap<Series, i64>, Error> {
-    let measures: Option<Vec<&str>> =
-        range.measures.map(|measures| measures.iter().map(SmolStr::as_str).collect());
-    let rows = sqlx::query(
-        "/* tallies::sum */
-         WITH asked AS (
-             SELECT id FROM tally_measures WHERE basis = $1 AND ($4::text[] IS NULL OR measure = ANY($4))),
-         parts AS (
-             SELECT measure_id, cell_id, value FROM tallies
-              WHERE measure_id = ANY (ARRAY (SELECT id FROM asked)) AND day >= $2 AND day < $3
-             UNION ALL
-             SELECT measure_id, cell_id, value FROM tally_deltas
-              WHERE measure_id = ANY (ARRAY (SELECT id FROM asked)) AND day >= $2 AND day < $3),
-         sums AS (
-             SELECT measure_id, cell_id, sum(value)::bigint AS value FROM parts GROUP BY 1, 2 HAVING sum(value) <> 0)
-         SELECT basis, measure, department, role, hotline, case_type, class, sums.value FROM sums
-           JOIN tally_measures ON tally_measures.id = measure_id
-           JOIN tally_cells ON tally_cells.id = cell_id",
-    )
-    .bind(range.basis.name())
-    .bind(On(range.from))
-    .bind(On(range.to))
-    .bind(measures)
-    .fetch_all(tx)
-    .await
-    .map_err(Error::database("tallies::sum"))?;
-    rows.iter().map(|row| Ok((series(row)?, row.get(7)))).collect()
-}
-
 /// The first day on which anything counts.
 pub async fn first_day(tx: &mut PgConnection) -> Result<Option<Date>, Error> {
     let day: Option<On> = sqlx::query_scalar(
@@ -135,7 +97,7 @@ pub async fn all(tx: &mut PgConnection) -> Result<Tallies, Error> {
 /// Where tallies and deltas differ from the stored scores of all cases. Run it in a snapshot; casework may go on.
 pub async fn check(tx: &mut PgConnection) -> Result<Vec<Difference>, Error> {
     let mut scored = Tallies::new();
-    cases::walk_scores(tx, false, |_, score| {
+    cases::walk_scores(tx, |_, score| {
         for (key, value) in score.tallies() {
             *scored.entry(key).or_default() += value;
         }
@@ -165,18 +127,12 @@ pub async fn repair(tx: &mut PgConnection) -> Result<Vec<Difference>, Error> {
     Ok(differences)
 }
 
-/// Moves up to `limit` deltas into the tallies; how many it moved. None: another compactor is at work.
+/// Moves up to `limit` deltas into the tallies, and into the sums of months that are summed; how many it moved. None: another compactor is at work.
 ///
 /// The rows moved are those that this one statement sees and deletes, so a writer under way is no concern.
 pub async fn compact(tx: &mut PgConnection, limit: i64) -> Result<Option<u64>, Error> {
     let name = "tallies::compact";
-    let alone: bool = sqlx::query_scalar(
-        "/* tallies::compact */ SELECT pg_try_advisory_xact_lock(hashtext('tally compactor'))",
-    )
-    .fetch_one(&mut *tx)
-    .await
-    .map_err(Error::database(name))?;
-    if !alone {
+    if !Turn::Tallies.is_free(tx).await? {
         return Ok(None);
     }
     let row = sqlx::query(
@@ -190,6 +146,12 @@ pub async fn compact(tx: &mut PgConnection, limit: i64) -> Result<Option<u64>, E
               GROUP BY 1, 2, 3 HAVING sum(value) <> 0 ORDER BY 1, 2, 3
              ON CONFLICT (measure_id, day, cell_id) DO UPDATE SET value = tallies.value + excluded.value
              RETURNING *),
+         months AS (
+             INSERT INTO tally_months (measure_id, month, cell_id, value)
+             SELECT measure_id, month, cell_id, sum(value)::bigint FROM moved
+               JOIN summed_months ON month = date_trunc('month', day)::date
+              GROUP BY 1, 2, 3 HAVING sum(value) <> 0 ORDER BY 1, 2, 3
+             ON CONFLICT (measure_id, month, cell_id) DO UPDATE SET value = tally_months.value + excluded.value),
          zero AS (SELECT * FROM merged WHERE value = 0)
          SELECT (SELECT count(*) FROM moved), ARRAY (SELECT measure_id FROM zero), ARRAY (SELECT day FROM zero),
                 ARRAY (SELECT cell_id FROM zero)",

@@ -123,7 +123,7 @@ pub async fn empty(pool: &PgPool) {
     sqlx::raw_sql(
         "BEGIN; SET LOCAL session_replication_role = replica;
          TRUNCATE positions, ledger, personal, personal_keys, dead_letters, dead_letter_steps, figures, cases,
-            tally_deltas, tallies, board_months, board_rates, board_scores, board_times, restatements, alarms, notices, deliveries, undelivered, refolds, stopped_sources, interventions; COMMIT",
+            tally_deltas, tallies, board_months, board_rates, board_scores, board_times, restatements, alarms, notices, deliveries, undelivered, closure_records, refolds, stopped_sources, interventions; COMMIT",
     )
     .execute(pool)
     .await
@@ -148,6 +148,12 @@ pub async fn count(connection: &mut PgConnection, sql: &'static str) -> i64 {
 /// Runs a statement of a test.
 pub async fn execute(connection: &mut PgConnection, sql: &'static str) {
     sqlx::raw_sql(sql).execute(connection).await.expect("a test's statement is right");
+}
+
+/// Runs a statement of a test as somebody who may do everything and has switched off what guards the tables.
+pub async fn alter(connection: &mut PgConnection, sql: &str) {
+    let sql = format!("SET LOCAL session_replication_role = replica; {sql}");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.expect("a test's statement is right");
 }
 
 /// The texts that a query of a test gives, in its order.

@@ -4,8 +4,8 @@
 //! days and the number of the case.
 
 use hotline_core::case::CaseFacts;
-use hotline_core::fact::{Body, Change, Grant, Kind, RulingEffect};
-use hotline_core::fold::{Round, Step, View, fold};
+use hotline_core::fact::{Body, Grant, Kind, RulingEffect};
+use hotline_core::fold::{Changed, Correction, Round, Step, View, fold};
 use hotline_core::rulebook::Rulebook;
 use hotline_postgres::cases::{self, Loaded};
 use hotline_postgres::{Error, PgConnection, ledger};
@@ -143,7 +143,7 @@ fn add_case(
     let is_within = |at: Timestamp| (period.from..period.to).contains(&rulebook.day(at));
     for annexed in annexes {
         match annexed.annex {
-            Annex::Corrected => annexed.rows.extend(corrections(&view.case, &facts, rulebook, &is_within)),
+            Annex::Corrected => annexed.rows.extend(corrections(&view, rulebook, &is_within)),
             annex => {
                 let steps =
                     view.rounds.iter().flat_map(|round| round.steps.iter().map(move |step| (round, step)));
@@ -207,31 +207,21 @@ fn row(
     Some(row)
 }
 
-fn corrections(
-    case: &str,
-    facts: &CaseFacts,
-    rulebook: &Rulebook,
-    is_within: &impl Fn(Timestamp) -> bool,
-) -> Vec<Vec<String>> {
-    let within = facts.facts().iter().filter(|fact| is_within(fact.claimed_at));
-    within
-        .filter_map(|fact| {
-            let Body::Corrected(corrected) = &fact.body else { return None };
-            let target = facts.facts().iter().find(|target| target.key == corrected.target);
-            let change = match &corrected.change {
-                Change::Void => "void".to_owned(),
-                Change::Replace { body, time } => {
-                    let parts = [body.as_ref().map(|_| "data"), time.map(|_| "time")];
-                    parts.into_iter().flatten().collect::<Vec<_>>().join(" + ")
-                }
-            };
-            let was =
-                target.map_or_else(|| "-".to_owned(), |target| rulebook.day(target.claimed_at).to_string());
-            let on = rulebook.day(fact.claimed_at).to_string();
-            let of = corrected.target_kind.name().to_owned();
-            Some(vec![case.to_owned(), on, of, change, was, fact.source.to_string()])
-        })
-        .collect()
+/// The corrections that act, in the order in which they count: one that was taken back, or that names nothing, corrected nothing.
+fn corrections(view: &View, rulebook: &Rulebook, is_within: &impl Fn(Timestamp) -> bool) -> Vec<Vec<String>> {
+    let row = |correction: &Correction| {
+        let change = match correction.change {
+            Changed::Voided => "void",
+            Changed::Moved(_) => "time",
+            Changed::Restated => "data",
+        };
+        let day = |at| rulebook.day(at).to_string();
+        let (on, was) = (day(correction.at), day(correction.claimed_at));
+        [&view.case, &*on, correction.kind.name(), change, &was, &correction.source]
+            .map(str::to_owned)
+            .to_vec()
+    };
+    view.corrections.iter().filter(|correction| is_within(correction.at)).map(row).collect()
 }
 
 pub(crate) fn to_json(annexes: &[Annexed]) -> Value {

@@ -11,17 +11,16 @@ use std::time::Duration;
 use hotline_core::rate::{By, Query, Table};
 use hotline_core::rulebook::Rulebook;
 use hotline_postgres::boards::{self, Kept, Month};
-use hotline_postgres::tallies::Range;
-use hotline_postgres::{PgConnection, cases, run_snapshot_tx, tallies};
+use hotline_postgres::{PgConnection, run_snapshot_tx, tallies};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use serde_json::json;
-use smol_str::SmolStr;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::Parts;
 use crate::bulletin::Stamp;
+use crate::sums;
 
 /// Months before this one that are there whether anything counts in them or not: a trend begins with the same month of last year.
 const MONTHS_BEFORE: usize = 13;
@@ -95,15 +94,9 @@ impl Pass<'_> {
         }
         boards::keep_rules(tx, rulebook, rules.seq).await?;
         let mut figures: Vec<Figures<'_>> = due.iter().map(|month| Figures::new(*month, rulebook)).collect();
-        for figures in &mut figures {
-            figures.add_tallies(tx).await?;
-        }
-        cases::open_scores(tx, |_, score| {
-            for (_, table) in figures.iter_mut().flat_map(|figures| &mut figures.tables) {
-                table.add_open(&score, self.as_of);
-            }
-        })
-        .await?;
+        let tables = figures.iter_mut().flat_map(|figures| &mut figures.tables);
+        let mut tables: Vec<_> = tables.map(|(query, table)| ((query.from, query.to), table)).collect();
+        sums::read(tx, &mut tables, self.as_of).await?;
         for figures in &figures {
             figures.keep(tx, rulebook, &stamp).await?;
         }
@@ -170,20 +163,6 @@ impl<'r> Figures<'r> {
             (query, table)
         };
         Self { tables: BREAKDOWNS.map(table).into() }
-    }
-
-    async fn add_tallies(&mut self, tx: &mut PgConnection) -> Result<(), hotline_postgres::Error> {
-        let (query, table) = &self.tables[0];
-        let (from, to) = (query.from, query.to);
-        for (basis, names) in table.needs() {
-            let names: Vec<SmolStr> = names.into_iter().collect();
-            for (series, value) in
-                tallies::sum(tx, &Range { basis, from, to, measures: Some(&names) }).await?
-            {
-                self.tables.iter_mut().for_each(|(_, table)| table.add_sum(&series, value));
-            }
-        }
-        Ok(())
     }
 
     async fn keep(

@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 
 use hotline_core::fold::FOLD_VERSION;
 use hotline_core::rate::{Answer, Table};
-use hotline_postgres::tallies::Range;
-use hotline_postgres::{
-    InForce, PgConnection, PgPool, Rules, cases, positions, refolds, run_snapshot_tx, tallies,
-};
+use hotline_postgres::{InForce, PgConnection, PgPool, Rules, positions, refolds, run_snapshot_tx};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 
 use crate::ask::Ask;
 use crate::error::Error;
-use crate::row;
+use crate::{row, sums};
 
 /// An answer and what it was made of.
 #[derive(Clone, Debug)]
@@ -112,16 +109,7 @@ impl Asked<'_> {
             Err(error) => return Ok(Err(error)),
         };
         let mut table = Table::new(&query, &rules.rulebook);
-        for (basis, names) in table.needs() {
-            let names: Vec<SmolStr> = names.into_iter().collect();
-            let range = Range { basis, from: query.from, to: query.to, measures: Some(&names) };
-            for (series, value) in tallies::sum(tx, &range).await? {
-                table.add_sum(&series, value);
-            }
-        }
-        if table.needs_open() {
-            cases::open_scores(tx, |_, score| table.add_open(&score, self.as_of)).await?;
-        }
+        sums::read(tx, &mut [((query.from, query.to), &mut table)], self.as_of).await?;
         let mut stamp = Stamp::read(tx, &rules, self.as_of).await?;
         stamp.definitions = table.definitions(&query);
         Ok(Ok((table.answer(&query, &rules.rulebook), stamp)))

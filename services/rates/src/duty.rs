@@ -3,7 +3,7 @@
 
 use askama::Template as _;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use hotline_core::rulebook::Rulebook;
 use hotline_events::Lang;
@@ -79,9 +79,10 @@ struct Words {
     hint: &'static str,
 }
 
-pub(crate) async fn page(State(parts): State<Parts>, uri: Uri) -> Response {
+pub(crate) async fn page(State(parts): State<Parts>, headers: HeaderMap, uri: Uri) -> Response {
     let asked = Query::<Asked>::try_from_uri(&uri).ok();
-    let lang = asked.and_then(|Query(asked)| asked.lang.as_deref().map_or(Some(Lang::Zh), Lang::parse));
+    let lang =
+        asked.and_then(|Query(asked)| asked.lang.as_deref().map_or(Some(preferred(&headers)), Lang::parse));
     let Some(lang) = lang else {
         return Problem::new(StatusCode::BAD_REQUEST, "query", "The query takes lang, zh or en")
             .into_response();
@@ -96,6 +97,17 @@ pub(crate) async fn page(State(parts): State<Parts>, uri: Uri) -> Response {
             (headers, html).into_response()
         }
         Err(error) => problem(&Error::Store(error)).into_response(),
+    }
+}
+
+/// What the reader's browser asks for first, of the two languages there are.
+fn preferred(headers: &HeaderMap) -> Lang {
+    let first =
+        headers.get(header::ACCEPT_LANGUAGE).and_then(|asked| asked.to_str().ok()).unwrap_or_default();
+    if first.trim_start().get(..2).is_some_and(|code| code.eq_ignore_ascii_case("en")) {
+        Lang::En
+    } else {
+        Lang::Zh
     }
 }
 
@@ -156,9 +168,18 @@ impl Found {
             count("今日到期", "due today", sum(|one| one.due_today), false),
             count("二十四小时内到期", "due within 24 h", sum(|one| one.near_due), false),
             count("死信", "dead letters", letters, letters > 0),
-            count("待看守的案件", "cases timekeeper waits for", waking, late),
+            count("到时待处理的案件", "cases with something due", waking, late),
             count("待投递的通知", "notices to be delivered", behind, stuck),
         ]
+    }
+
+    /// What is said of a source that has none of the events that were looked at.
+    fn unheard(&self, lang: Lang) -> String {
+        let looked_at: i64 = self.heard.iter().map(|heard| heard.events).sum();
+        if looked_at < health::LATEST {
+            return lang.of("从未", "never").to_owned();
+        }
+        lang.of(format!("不在最近 {looked_at} 个事件中"), format!("none of the newest {looked_at} events"))
     }
 
     fn source(&self, id: &str, rulebook: &Rulebook, as_of: Timestamp, lang: Lang) -> Row {
@@ -175,25 +196,33 @@ impl Found {
                 format!("{how} {} · {}", local(stopped.since, rulebook), stopped.why)
             },
         );
+        let kept = self.refused.iter().filter(|group| group.source.as_deref() == Some(id));
+        let last = heard
+            .map(|heard| heard.last_at)
+            .into_iter()
+            .chain(kept.map(|group| group.last_received_at))
+            .max();
         let skew = heard.and_then(|heard| Some((heard.least?, heard.median?)));
-        let command = if stopped.is_some() { "resume" } else { "pause" };
+        let refused = self.refused.iter().filter(|group| group.source.as_deref() == Some(id));
+        let refused: i64 = refused.map(|group| group.letters).sum();
+        let command = match (stopped.is_some(), refused) {
+            (true, _) => format!("hotline sources resume {id} --why …"),
+            (false, 0) => format!("hotline sources pause {id} --why …"),
+            (false, _) => format!("hotline dead-letters list --source {id}"),
+        };
         Row {
             id: id.to_owned(),
             name: known.map(|source| source.name.clone()).unwrap_or_default(),
             is_stopped: stopped.is_some(),
             state,
-            last: heard.map_or_else(|| "-".to_owned(), |heard| local(heard.last_at, rulebook)),
-            silent: heard
-                .map_or_else(|| "-".to_owned(), |heard| lasted(as_of.duration_since(heard.last_at), lang)),
-            skew: skew
-                .map_or_else(|| "-".to_owned(), |(least, median)| format!("{least:.0} / {median:.0} s")),
-            refused: self
-                .refused
-                .iter()
-                .filter(|group| group.source.as_deref() == Some(id))
-                .map(|group| group.letters)
-                .sum(),
-            command: format!("hotline sources {command} {id} --why …"),
+            last: last.map_or_else(|| self.unheard(lang), |at| local(at, rulebook)),
+            silent: last.map_or_else(|| "-".to_owned(), |at| lasted(as_of.duration_since(at), lang)),
+            skew: skew.map_or_else(
+                || "-".to_owned(),
+                |(least, median)| format!("{} / {}", ahead(least, lang), ahead(median, lang)),
+            ),
+            refused,
+            command,
         }
     }
 }
@@ -214,6 +243,13 @@ fn local(at: Timestamp, rulebook: &Rulebook) -> String {
     rulebook.timezone.to_datetime(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// A skew of some seconds, with its sign; larger ones in two units.
+fn ahead(seconds: f64, lang: Lang) -> String {
+    let time = SignedDuration::try_from_secs_f64(seconds).unwrap_or(SignedDuration::MAX);
+    let sign = if seconds < 0.0 { "−" } else { "" };
+    format!("{sign}{}", lasted(time.abs(), lang))
+}
+
 /// The largest two units.
 fn lasted(time: SignedDuration, lang: Lang) -> String {
     let seconds = time.as_secs().max(0);
@@ -228,8 +264,17 @@ fn lasted(time: SignedDuration, lang: Lang) -> String {
 
 fn words(lang: Lang) -> Words {
     let headings = lang.of(
-        ["来源", "名称", "状态", "最近事件", "静默", "时钟偏差（最小/中位）", "死信", "处置"],
-        ["source", "name", "state", "last event", "silent for", "skew (least / median)", "refused", "step"],
+        ["来源", "名称", "状态", "最近事件", "静默", "发生至接收（最短/中位）", "死信", "处置"],
+        [
+            "source",
+            "name",
+            "state",
+            "last event",
+            "silent for",
+            "from claim to receipt (least / median)",
+            "refused",
+            "step",
+        ],
     );
     Words {
         title: lang.of("值班", "On duty"),
@@ -240,7 +285,7 @@ fn words(lang: Lang) -> Words {
         position_headings: lang
             .of(["分区", "位置", "最近记录"], ["partition", "position", "last record"]),
         hint: lang.of(
-            "来源静默而其他来源有事件：多半是对方；全部静默或待看守、待投递在增加：多半是我们，见 hotline doctor。",
+            "来源静默而其他来源有事件：多半是对方；全部静默或到时待处理、待投递在增加：多半是我们，见 hotline doctor。",
             "One source silent while others are heard: probably them. All silent, or what waits here grows: probably us; see \
              hotline doctor.",
         ),

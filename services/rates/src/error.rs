@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use hotline_core::fold::FOLD_VERSION;
+use jiff::civil::Date;
+use smol_str::SmolStr;
 use thiserror::Error;
 
 #[derive(Debug, Error)]
@@ -14,7 +17,9 @@ pub enum Error {
     By(String),
     #[error("a period is FROM..TO, two days as in 2026-09-01..2026-10-01, TO not included")]
     Period,
-    #[error("\"{text}\" is no period: it is 2026-09, 2026-W40 or 2026-09-01..2026-10-01, TO not included")]
+    #[error(
+        "\"{text}\" is no period: it is 2026-09, 2026-W40 or 2026-09-01..2026-10-01, TO not included, or the first two after the name of a period of the rulebook, month-26:2026-09"
+    )]
     FormPeriod { text: String },
     #[error("the rulebook has no period \"{name}\"; it has: {known}")]
     UnknownPeriod { name: String, known: String },
@@ -34,6 +39,22 @@ pub enum Error {
         "cases are still being folded by the active rulebook: `hotline rulebook status --wait`, then publish again"
     )]
     RefoldPending,
+    #[error("the period ends with {last}, which is not over; publish afterwards, or with --unfinished")]
+    PeriodUnfinished { last: Date },
+    #[error("nothing counts in this period: there is nothing to publish")]
+    NothingToPublish,
+    #[error(
+        "bulletin {id} says the same form of the same days; a correction is published with --again, and both stay"
+    )]
+    AlreadyPublished { id: i64 },
+    #[error("it was counted by the rulebook {wanted}, and this is {found}")]
+    OtherRulebook { wanted: SmolStr, found: SmolStr },
+    #[error(
+        "it was counted by fold {wanted} of the program, and this is fold {FOLD_VERSION}: take that program"
+    )]
+    OtherFold { wanted: u32 },
+    #[error("the form's text is not the one that was published: its hash is {found}, not {wanted}")]
+    OtherForm { wanted: String, found: String },
     #[error(transparent)]
     Store(#[from] hotline_postgres::Error),
 }
@@ -52,6 +73,12 @@ impl Error {
             Self::FormUnreadable { .. } => "form_unreadable",
             Self::Page(_) | Self::Workbook(_) | Self::Csv(_) => "unwritable",
             Self::RefoldPending => "refold_pending",
+            Self::PeriodUnfinished { .. } => "period_unfinished",
+            Self::NothingToPublish => "nothing_to_publish",
+            Self::AlreadyPublished { .. } => "already_published",
+            Self::OtherRulebook { .. } => "other_rulebook",
+            Self::OtherFold { .. } => "other_fold",
+            Self::OtherForm { .. } => "other_form",
             Self::Store(error) => error.code(),
         }
     }

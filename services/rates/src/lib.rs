@@ -20,7 +20,10 @@ mod handler;
 pub mod made;
 pub mod metrics;
 pub mod print;
+pub mod recount;
 pub mod row;
+mod stand;
+mod sums;
 #[cfg(test)]
 mod tests;
 

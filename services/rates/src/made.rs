@@ -9,15 +9,16 @@ use std::sync::Arc;
 use hotline_core::bulletin::{Figure, Figures, Place, Sort, Span, add_answer};
 use hotline_core::fold::FOLD_VERSION;
 use hotline_core::rate::{ALL, Query, Table};
-use hotline_core::rulebook::{Basis, Rulebook};
+use hotline_core::rulebook::Rulebook;
+use hotline_core::score::Series;
+use hotline_events::closure::{self, FormOf, NewBulletin, RecordKind};
 use hotline_postgres::bulletins::{self, FormStamp, Frozen, Published, Stamp};
+use hotline_postgres::closure_records::{self, Leaf};
 use hotline_postgres::figures::{self, Known};
 use hotline_postgres::interventions::By;
 use hotline_postgres::restatements::{self, Listed};
-use hotline_postgres::tallies::Range;
 use hotline_postgres::{
-    PgConnection, PgPool, Rules, cases, ledger, positions, refolds, rulebooks, run_snapshot_tx, run_tx,
-    tallies,
+    PgConnection, PgPool, Rules, ledger, positions, refolds, rulebooks, run_snapshot_tx, run_tx,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -28,6 +29,8 @@ use crate::error::Error;
 use crate::form::period::Period;
 use crate::form::sheet::{Sheet, lay};
 use crate::form::{Asked, Form};
+use crate::stand::Stand;
+use crate::sums;
 
 /// A bulletin with what it was made of.
 #[derive(Clone, Debug)]
@@ -81,30 +84,14 @@ impl<'r> Spans<'r> {
         self.tables.first().map(|(_, query, table)| table.definitions(query)).unwrap_or_default()
     }
 
-    fn needs(&self, basis: Basis, measure: &SmolStr) -> bool {
-        self.tables.first().is_some_and(|(_, _, table)| {
-            table.needs().get(&basis).is_some_and(|measures| measures.contains(measure))
-        })
+    fn takes(&self, series: &Series) -> bool {
+        self.tables.first().is_some_and(|(_, _, table)| table.takes(series))
     }
 
     /// Adds what is stored, as of an instant.
     async fn read(&mut self, tx: &mut PgConnection, as_of: Timestamp) -> Result<(), hotline_postgres::Error> {
-        for (_, query, table) in &mut self.tables {
-            for (basis, names) in table.needs() {
-                let names: Vec<SmolStr> = names.into_iter().collect();
-                let range = Range { basis, from: query.from, to: query.to, measures: Some(&names) };
-                for (series, value) in tallies::sum(tx, &range).await? {
-                    table.add_sum(&series, value);
-                }
-            }
-        }
-        if self.tables.iter().any(|(_, _, table)| table.needs_open()) {
-            cases::open_scores(tx, |_, score| {
-                self.tables().for_each(|table| table.add_open(&score, as_of));
-            })
-            .await?;
-        }
-        Ok(())
+        let tables = self.tables.iter_mut().map(|(_, query, table)| ((query.from, query.to), table));
+        sums::read(tx, &mut tables.collect::<Vec<_>>(), as_of).await
     }
 }
 
@@ -178,6 +165,12 @@ impl Making<'_> {
         spans.read(tx, self.as_of).await?;
         let mut figures = spans.figures();
         add_reported(tx, self.form, &days, None, &mut figures).await?;
+        let refold_pending = !refolds::is_done(tx).await?;
+        if self.purpose == For::Publication && !refold_pending {
+            let stand = Stand { seq: rules.seq, rulebook, as_of: self.as_of };
+            let mut empty = Spans::new(self.form, &asked, rulebook, &days);
+            stand.write(self.pool, tx, &mut empty).await?;
+        }
         let annexes = match self.purpose {
             For::Looking => Vec::new(),
             For::LookingClosely | For::Publication => annex::read(tx, self.form, rulebook, period).await?,
@@ -207,7 +200,7 @@ impl Making<'_> {
             rulebook: Arc::clone(rulebook),
             figures,
             stamp,
-            refold_pending: !refolds::is_done(tx).await?,
+            refold_pending,
             annexes,
         }))
     }
@@ -239,26 +232,89 @@ impl Made {
     }
 }
 
+/// What is published only where somebody says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// A period that is not over.
+    pub unfinished: bool,
+    /// The same form of the same days once more.
+    pub again: bool,
+}
+
+impl Allowed {
+    fn check(self, made: &Made, published: &[bulletins::Listed]) -> Result<(), Error> {
+        let stamp = &made.stamp;
+        let today = made.rulebook.timezone.to_datetime(stamp.as_of).date();
+        if made.period.to > today && !self.unfinished {
+            return Err(Error::PeriodUnfinished { last: made.period.to.yesterday().unwrap_or(Date::MIN) });
+        }
+        if made.figures.is_empty() {
+            return Err(Error::NothingToPublish);
+        }
+        let days = (made.period.from, made.period.to);
+        let same = |one: &&bulletins::Listed| one.form == stamp.form.id && one.days == Some(days);
+        match published.iter().filter(same).map(|one| one.id).max() {
+            Some(id) if !self.again => Err(Error::AlreadyPublished { id }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Makes a bulletin and publishes it; its number. Refused with [`Error::RefoldPending`] while some cases count as an older
-/// rulebook judged them.
+/// rulebook judged them, and where it is not [`Allowed`].
 pub async fn publish(
     pool: &PgPool,
     rules: &Rules,
     (form, period): (&Form, &str),
+    allowed: Allowed,
     by: By<'_>,
 ) -> Result<(i64, Made), Error> {
     let made = make(pool, rules, (form, period), For::Publication, by.at).await?;
     if made.refold_pending {
         return Err(Error::RefoldPending);
     }
+    let published = run_tx(pool, "bulletins::list", &mut (), |tx, ()| Box::pin(bulletins::list(tx))).await?;
+    allowed.check(&made, &published)?;
     let annexes = annex::to_json(&made.annexes);
     let frozen = Frozen { stamp: made.stamp.clone(), figures: made.figures.clone(), annexes };
     let mut publishing = (frozen, by);
     let id = run_tx(pool, "rates::publish", &mut publishing, |tx, (frozen, by)| {
-        Box::pin(bulletins::publish(tx, frozen, by))
+        Box::pin(async move {
+            let id = bulletins::publish(tx, frozen, by).await?;
+            record(tx, id, frozen, by.at).await?;
+            Ok(id)
+        })
     })
     .await?;
     Ok((id, made))
+}
+
+/// Writes the closure record of a bulletin.
+async fn record(
+    tx: &mut PgConnection,
+    id: i64,
+    frozen: &Frozen,
+    at: Timestamp,
+) -> Result<(), hotline_postgres::Error> {
+    let stamp = &frozen.stamp;
+    let form = &stamp.form;
+    let bulletin = NewBulletin {
+        id,
+        written_at: at,
+        form: FormOf { id: &form.id, version: form.version, hash: &form.hash, text: &form.text },
+        period: &stamp.period,
+        spans: &stamp.spans,
+        rules: closure::Rules { seq: stamp.rulebook_seq, hash: &stamp.rulebook_hash },
+        definitions: &stamp.definitions,
+        positions: &stamp.positions,
+        ledger_below: stamp.ledger_below.expect("what is published has a cut"),
+        as_of: stamp.as_of,
+        figures: &frozen.figures,
+    };
+    let kind = RecordKind::Bulletin.name();
+    let leaf = |bytes| Leaf { case_id: None, kind, bytes };
+    let leaves: Vec<Leaf> = bulletin.leaves().into_iter().map(leaf).collect();
+    closure_records::append(tx, &leaves, at).await
 }
 
 /// What has changed since a bulletin was published.
@@ -300,10 +356,10 @@ impl Comparing<'_> {
         add_reported(tx, form, &stamp.spans, None, &mut figures).await?;
         let (mut restatements, mut is_cut) = (Vec::new(), false);
         for days in stamp.spans.values() {
-            let limit = i64::try_from(RESTATEMENTS_MAX).unwrap_or(i64::MAX);
-            let listed = restatements::since(tx, stamp.as_of, *days, limit).await?;
+            let takes = |series: &Series| spans.takes(series);
+            let listed = restatements::since(tx, stamp.as_of, *days, RESTATEMENTS_MAX, takes).await?;
             is_cut |= listed.len() == RESTATEMENTS_MAX;
-            restatements.extend(listed.into_iter().filter(|row| spans.needs(row.basis, &row.measure)));
+            restatements.extend(listed);
         }
         Ok(Since { figures, definitions: spans.definitions(), restatements, is_cut })
     }

@@ -32,6 +32,11 @@ pub const NEAR_DUE: Metric = Metric::gauge(
 );
 pub const SNAPSHOT: Metric =
     Metric::gauge("hotline_rates_snapshot_timestamp_seconds", &[], "As of when the gauges of this role are");
+pub const MONTHS: Metric = Metric::gauge(
+    "hotline_rates_months_timestamp_seconds",
+    &[],
+    "As of when the figures of months are that boards show; nothing before they were computed for the first time",
+);
 pub const DEAD_LETTERS: Metric = Metric::gauge(
     "hotline_rates_dead_letters_open",
     &["reason"],
@@ -91,6 +96,7 @@ pub const CATALOGUE: &[Metric] = &[
     DUE_TODAY,
     NEAR_DUE,
     SNAPSHOT,
+    MONTHS,
     DEAD_LETTERS,
     DEAD_LETTERS_AGE,
     SOURCES_STOPPED,
@@ -201,6 +207,9 @@ impl Gauges {
             if let Some(until) = end_of(calendar.known_until(), &rulebook.timezone) {
                 gauge!(CALENDAR.name, "calendar" => id.to_string()).set(instant(until));
             }
+        }
+        if let Some(months) = pipeline.months_as_of {
+            gauge!(MONTHS.name).set(instant(months));
         }
         gauge!(SNAPSHOT.name).set(instant(as_of));
     }

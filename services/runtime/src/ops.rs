@@ -77,7 +77,8 @@ pub struct OpsServer {
 #[derive(Debug, Clone)]
 struct Ops {
     readiness: Readiness,
-    metrics: PrometheusHandle,
+    /// None: nothing is measured.
+    metrics: Option<PrometheusHandle>,
     log: LogHandle,
 }
 
@@ -85,7 +86,7 @@ impl OpsServer {
     pub async fn bind(
         config: &OpsConfig,
         readiness: Readiness,
-        metrics: PrometheusHandle,
+        metrics: Option<PrometheusHandle>,
         log: LogHandle,
     ) -> Result<Self, Error> {
         let listener = TcpListener::bind(config.listen).await.map_err(|source| Error::ListenFailed {
@@ -108,7 +109,9 @@ impl OpsServer {
             let mut tick = tokio::time::interval(UPKEEP_EVERY);
             loop {
                 tick.tick().await;
-                metrics.run_upkeep();
+                if let Some(metrics) = &metrics {
+                    metrics.run_upkeep();
+                }
             }
         };
         let router = router(self.state);
@@ -137,10 +140,10 @@ async fn ready(State(ops): State<Ops>) -> (StatusCode, Json<Report>) {
 }
 
 async fn render(State(ops): State<Ops>) -> Response {
+    let Some(metrics) = ops.metrics else { return StatusCode::NOT_FOUND.into_response() };
     // What the process takes of the machine is asked of it now.
     metrics_process::Collector::default().collect();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], ops.metrics.render())
-        .into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()).into_response()
 }
 
 async fn log_filter(State(ops): State<Ops>) -> String {

@@ -79,8 +79,13 @@ impl IntoResponse for Problem {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            let scheme = if self.code.starts_with("token") { "Bearer" } else { "Webhook-Signature" };
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+            if self.code.starts_with("token") {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                // A browser asks for a password, which is the token.
+                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"hotline\""));
+            } else {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Webhook-Signature"));
+            }
         }
         response.extensions_mut().insert(ProblemCode(self.code));
         response

@@ -24,6 +24,24 @@ async fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> (u16,
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
+fn anywhere() -> OpsConfig {
+    OpsConfig { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..OpsConfig::default() }
+}
+
+#[tokio::test]
+async fn without_metrics_there_is_no_page_of_them() {
+    let (log, _layer) = LogHandle::detached();
+    let server = OpsServer::bind(&anywhere(), Readiness::default(), None, log).await.unwrap();
+    let (address, stop) = (server.address(), CancellationToken::new());
+    let serving = tokio::spawn(server.serve(stop.clone()));
+
+    assert_eq!(ask(address, "GET", "/metrics", "").await.0, 404);
+    assert_eq!(ask(address, "GET", "/livez", "").await.0, 200);
+
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+}
+
 #[tokio::test]
 async fn health_metrics_and_the_log_filter_are_served() {
     let readiness = Readiness::default();
@@ -31,8 +49,7 @@ async fn health_metrics_and_the_log_filter_are_served() {
     let (log, layer) = LogHandle::detached();
     // The filter lives as long as its subscriber.
     let _subscriber = tracing_subscriber::registry().with(layer);
-    let config = OpsConfig { listen: (Ipv4Addr::LOCALHOST, 0).into() };
-    let server = OpsServer::bind(&config, readiness, metrics::detached(), log).await.unwrap();
+    let server = OpsServer::bind(&anywhere(), readiness, Some(metrics::detached()), log).await.unwrap();
     let address = server.address();
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.serve(stop.clone()));

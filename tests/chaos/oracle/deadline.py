@@ -231,7 +231,8 @@ def due(calendar: Calendar, terms: Terms, start: int, holds: list[Hold], grants:
 def reach(calendar: Calendar, terms: Terms, start: int, holds: list[Hold], grants: list[Grant],
           own_due_at: int | None = None) -> End | None:
     """Where it ends, and by which counting. A hold begun after the deadline changes nothing, so they are added one by one,
-    from the first to the last."""
+    from the first to the last. A deadline that was sent is taken as it stands: nothing is counted that a hold could stop, and an
+    extension is added to it as it is. So is one that a grant names, but for a hold that stands before the deadline it replaces."""
 
     def with_holds(active: list[Hold]) -> End | None:
         end = End(calendar, terms, start, active)
@@ -244,14 +245,16 @@ def reach(calendar: Calendar, terms: Terms, start: int, holds: list[Hold], grant
         return None if end.held else end
 
     found = with_holds([])
-    if own_due_at is not None and not grants:
+    if own_due_at is not None:
         return found
     active: list[Hold] = []
     for hold in unite(holds, start):
         if not found.written().in_time(hold.begin):
             break
+        if hold.end is None:
+            before = reach(calendar, terms, start, active, grants[:-1]) if grants and grants[-1].origin == "until" else None
+            is_named = before is not None and not before.written().in_time(hold.begin)
+            return found if is_named else None
         active.append(hold)
         found = with_holds(active)
-        if hold.end is None:
-            return None
     return found

@@ -299,10 +299,14 @@ class Walk:
 
     def _open_slot(self, trigger: Fact, round_: Round) -> None:
         """The source of `received` decides who dispatches. Our decision is dated at the trigger, plus the span of
-        `after`; a dispatch of the hotline dated not after that instant fills the slot, and a pin holds otherwise."""
-        if self.dispatch == "hotline":
+        `after`; a dispatch of the hotline dated not after that instant fills the slot, and a pin holds otherwise. Of a decision
+        that was pinned the instant is the pin's, also where its trigger was corrected since: it holds for ever."""
+        pins = [fact for fact in self.todo + self.pending
+                if fact.kind == "dispatched" and fact.source == PIPELINE and fact.data["pin"]["slot"] == trigger.key]
+        if self.dispatch == "hotline" and not pins:
             return
-        instant = trigger.counted + (self.dispatch if isinstance(self.dispatch, int) else 0)
+        after = self.dispatch if isinstance(self.dispatch, int) else 0
+        instant = pins[0].counted if pins else trigger.counted + after
         slot = Slot(trigger.key, instant)
         round_.slots.append(slot)
         waiting = [fact for fact in self.pending if fact.counted >= trigger.counted - self._tolerance(fact)]
@@ -310,9 +314,7 @@ class Walk:
         if theirs:
             slot.filled, slot.filled_by = True, min(theirs, key=lambda fact: fact.order)
             return
-        pinned = any(fact.kind == "dispatched" and fact.source == PIPELINE and fact.data["pin"]["slot"] == slot.key
-                     for fact in self.todo + self.pending)
-        if pinned:
+        if pins:
             return
         if instant > self.as_of:
             self.proposed.append(instant)

@@ -11,8 +11,9 @@ use hotline_postgres::grants::Role;
 use hotline_postgres::interventions::By;
 use hotline_postgres::sources::{self, Stop};
 use hotline_postgres::testing::{Loss, TestDatabase, forget_losses, lose_next};
-use hotline_postgres::{CaseWriter, MasterKey, run_tx, tallies};
+use hotline_postgres::{CaseWriter, MasterKey, erasures, run_tx, tallies};
 use jiff::{SignedDuration, Timestamp};
+use smol_str::SmolStr;
 use tokio_util::sync::CancellationToken;
 
 use super::events::{self, Sent};
@@ -41,10 +42,11 @@ pub(super) struct Tally {
     raised: u64,
     missed: u64,
     withdrawn: u64,
+    erased: u64,
 }
 
 impl Tally {
-    fn all(&self) -> [u64; 13] {
+    fn all(&self) -> [u64; 14] {
         [
             self.events,
             self.batches,
@@ -59,6 +61,7 @@ impl Tally {
             self.raised,
             self.missed,
             self.withdrawn,
+            self.erased,
         ]
     }
 
@@ -76,6 +79,7 @@ impl Tally {
         self.raised += other.raised;
         self.missed += other.missed;
         self.withdrawn += other.withdrawn;
+        self.erased += other.erased;
     }
 
     /// A simulation in which something never happens says nothing about it.
@@ -147,6 +151,12 @@ impl World {
             now,
             told: Vec::new(),
         }
+    }
+
+    /// The rulebook of this hash.
+    pub(super) fn rulebook_of(&self, hash: &str) -> &Rulebook {
+        let found = self.rulebooks.iter().find(|(_, rulebook)| rulebook.hash == hash);
+        &found.expect("only these were ever active").1
     }
 
     /// Empties everything for a sequence.
@@ -382,7 +392,7 @@ impl World {
     }
 
     async fn operate(&mut self) {
-        match self.dice.below(4) {
+        match self.dice.below(5) {
             0 => {
                 let which = self.dice.below(self.rulebooks.len());
                 self.activate(which).await;
@@ -399,8 +409,24 @@ impl World {
                 self.tally.stopped += 1;
                 self.tell(format!("{source} is stopped"));
             }
+            3 => self.erase().await,
             _ => self.resume().await,
         }
+    }
+
+    /// The person of a case that something was sent of is erased.
+    async fn erase(&mut self) {
+        if self.sent.is_empty() {
+            return;
+        }
+        let case = self.dice.pick(&self.sent).case.clone();
+        let mut asked = (vec![SmolStr::from(case.as_str())], self.by());
+        let erased = run_tx(self.operator.pool(), "erasures::erase", &mut asked, |tx, (cases, by)| {
+            Box::pin(erasures::erase(tx, cases, by))
+        });
+        let erased = erased.await.expect("it is erased");
+        self.tally.erased += erased.parts;
+        self.tell(format!("the person of {case} is erased: {erased:?}"));
     }
 
     /// Takes stopped sources up again and sends all dead letters once more.

@@ -110,10 +110,11 @@ fn write_received(writer: &mut Writer, received: &Received) {
         &received.origin_hotline,
         &received.origin_number,
         &received.contact,
-        &received.reporter_tag,
     ] {
         write_code(writer, code.as_ref());
     }
+    let reporter_tag = received.reporter_tag.as_ref().filter(|_| !writer.nameless);
+    write_code(writer, reporter_tag);
     writer.number(u64::from(received.persons));
     writer.string(&received.urgency);
     writer.flag(received.anonymous);

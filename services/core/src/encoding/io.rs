@@ -14,6 +14,8 @@ pub(crate) struct Writer {
     strings: Vec<SmolStr>,
     places: HashMap<SmolStr, u64>,
     last_second: i64,
+    /// The tag of whoever reported stays out.
+    pub(crate) nameless: bool,
 }
 
 impl Writer {

@@ -16,7 +16,7 @@ use crate::fact::{Fact, Kind};
 use crate::measure::Measure;
 use crate::rate::{By, Query, Table};
 use crate::rulebook::{Basis, Rulebook};
-use crate::score::{Score, TallyKey, add_deltas, score};
+use crate::score::{OpenClocks, Score, TallyKey, add_deltas, score};
 
 /// What may happen, in the words of the samples.
 const HAPPENINGS: &[&str] = &[
@@ -349,7 +349,9 @@ proptest! {
                         from_tallies.add_sum(&key.series, value);
                     }
                 }
-                from_tallies.add_open(&one, now());
+                let open = OpenClocks::decode(&one.encode()).expect("it was just encoded");
+                prop_assert_eq!(&open.clocks, &one.open_clocks);
+                from_tallies.add_open(&open, now());
             }
             let rows = from_scores.rows();
             prop_assert_eq!(&rows, &from_tallies.rows());

@@ -14,6 +14,8 @@ mod policies;
 mod rates;
 mod sources;
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
@@ -50,6 +52,7 @@ pub fn load(files: &Files) -> Result<Loaded, Vec<Fault>> {
     let (mut faults, places) = reading.into_parts();
     let rulebook = Rulebook {
         hash: hash(files),
+        files: file_hashes(files),
         name: head.name,
         timezone: head.timezone,
         calendar,
@@ -78,6 +81,11 @@ pub fn load(files: &Files) -> Result<Loaded, Vec<Fault>> {
         return Err(faults);
     }
     Ok(Loaded { rulebook, warnings: faults })
+}
+
+/// By path, the SHA-256 of each file, in hexadecimal.
+pub(super) fn file_hashes(files: &Files) -> BTreeMap<SmolStr, SmolStr> {
+    files.iter().map(|(path, bytes)| (path.into(), hex(&Sha256::digest(bytes)).into())).collect()
 }
 
 /// SHA-256 over the lines `<sha256>  <path>`, sorted by path, in hexadecimal.

@@ -43,6 +43,8 @@ use crate::score::Asked;
 pub struct Rulebook {
     /// SHA-256, in hexadecimal, of the lines `<sha256>  <path>` of all files sorted by path.
     pub hash: SmolStr,
+    /// By path, the SHA-256 of each file's bytes, in hexadecimal.
+    pub files: BTreeMap<SmolStr, SmolStr>,
     pub name: String,
     /// The zone of tally days.
     pub timezone: TimeZone,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::{Match, Policy, Route, Rulebook};
+use smol_str::SmolStr;
+
+use super::{Match, Policy, Route, Rulebook, Section};
 use crate::calendar::Calendar;
 use crate::fact::Code;
 
@@ -113,6 +115,11 @@ impl Rulebook {
     /// A policy by its id.
     pub fn policy(&self, id: &str) -> Option<&Policy> {
         self.policies.iter().find(|policy| policy.id == id)
+    }
+
+    /// The SHA-256 of the file that holds an entry, in hexadecimal; None: no file does.
+    pub fn file_hash_of(&self, section: Section, id: &str) -> Option<&SmolStr> {
+        self.files.get(&*self.places.of(section, id).file)
     }
 
     /// The tally day of an instant.

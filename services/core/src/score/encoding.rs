@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::{Contribution, Days, OpenClock, Score};
+use super::{Contribution, Days, OpenClock, OpenClocks, Score};
 use crate::calendar::Day;
 use crate::encoding::EncodingError;
 use crate::encoding::io::{Reader, Writer};
@@ -57,27 +57,49 @@ pub(super) fn encode(score: &Score) -> Vec<u8> {
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Score, ScoreError> {
-    match bytes.first() {
-        None => return Ok(Score::default()),
-        Some(1 | &VERSION) => {}
-        Some(&found) if found > VERSION => return Err(ScoreError::Newer { found }),
-        Some(_) => return Err(EncodingError::Malformed { what: "version 0", at: 0 }.into()),
-    }
-    let of_version_1 = bytes.first() == Some(&1);
+    let Some(of_version_1) = version(bytes)? else { return Ok(Score::default()) };
     let mut reader = Reader::new(bytes)?;
     let hotline = reader.string()?;
     let contributions = reader.list(|reader| Ok((read(reader, of_version_1)?, reader.signed()?)))?;
-    let open_clocks = reader.list(|reader| {
-        Ok(OpenClock {
-            contribution: read(reader, of_version_1)?,
-            due_at: reader.optional(Reader::instant)?,
-            end_of_day: reader.flag()?,
-            in_review: reader.flag()?,
-            holds: reader.list(|reader| Ok((reader.instant()?, reader.optional(Reader::instant)?)))?,
-        })
-    })?;
+    let open_clocks = reader.list(|reader| read_open(reader, of_version_1))?;
     reader.end()?;
     Ok(Score { hotline, contributions, open_clocks })
+}
+
+pub(super) fn decode_open(bytes: &[u8]) -> Result<OpenClocks, ScoreError> {
+    let Some(of_version_1) = version(bytes)? else { return Ok(OpenClocks::default()) };
+    let mut reader = Reader::new(bytes)?;
+    let hotline = reader.string()?;
+    reader.list(|reader| {
+        // As `read` reads them: five places and flags, six days, the value.
+        for _ in 0..=(5 + Basis::ALL.len()) {
+            reader.number()?;
+        }
+        Ok(())
+    })?;
+    let clocks = reader.list(|reader| read_open(reader, of_version_1))?;
+    reader.end()?;
+    Ok(OpenClocks { hotline, clocks })
+}
+
+/// Whether it is version 1; None: there is no score.
+fn version(bytes: &[u8]) -> Result<Option<bool>, ScoreError> {
+    match bytes.first() {
+        None => Ok(None),
+        Some(&found @ (1 | VERSION)) => Ok(Some(found == 1)),
+        Some(&found) if found > VERSION => Err(ScoreError::Newer { found }),
+        Some(_) => Err(EncodingError::Malformed { what: "version 0", at: 0 }.into()),
+    }
+}
+
+fn read_open(reader: &mut Reader<'_>, of_version_1: bool) -> Result<OpenClock, EncodingError> {
+    Ok(OpenClock {
+        contribution: read(reader, of_version_1)?,
+        due_at: reader.optional(Reader::instant)?,
+        end_of_day: reader.flag()?,
+        in_review: reader.flag()?,
+        holds: reader.list(|reader| Ok((reader.instant()?, reader.optional(Reader::instant)?)))?,
+    })
 }
 
 fn write(writer: &mut Writer, contribution: &Contribution) {

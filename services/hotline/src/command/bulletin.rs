@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use hotline_postgres::Rules;
 use hotline_rates::bulletin;
+use hotline_rates::made::Allowed;
 use hotline_runtime::clock;
 
 use super::operator::Operator;
@@ -76,6 +77,15 @@ enum What {
         /// As with --form.
         #[arg(long)]
         period: String,
+        /// A period that is not over yet.
+        #[arg(long)]
+        unfinished: bool,
+        /// The same form of the same days once more: as a correction, both stay.
+        #[arg(long)]
+        again: bool,
+        /// json: with the whole stamp.
+        #[arg(long, value_enum, default_value_t = Said::Text)]
+        format: Said,
         #[command(flatten)]
         operator: Operator,
     },
@@ -102,6 +112,13 @@ enum What {
     },
 }
 
+/// How the answer to a publication is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Said {
+    Text,
+    Json,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     Json,
@@ -125,8 +142,9 @@ struct To {
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
         Some(What::Forms) => form::forms(global),
-        Some(What::Publish { form, period, operator }) => {
-            form::publish(global, form, period, operator.by()).await
+        Some(What::Publish { form, period, unfinished, again, format, operator }) => {
+            let allowed = Allowed { unfinished: *unfinished, again: *again };
+            form::publish(global, (form, period), (allowed, *format), operator.by()).await
         }
         Some(What::Published { format }) => form::published(global, *format).await,
         Some(What::Show { id, format, to, annexes, restated }) => {

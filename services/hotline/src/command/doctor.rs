@@ -1,5 +1,7 @@
 //! `hotline doctor`: is everything in order? One line a finding.
 
+mod closure_log;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -126,6 +128,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         overslept(store, &mut findings).await?;
         erased(store, &mut findings).await?;
         receivers(store, &mut findings).await?;
+        closure_log::look(store, &config, &mut findings).await?;
         refused(store, &mut findings).await?;
         skews(store, &mut findings).await?;
         if !args.quick {

@@ -189,7 +189,7 @@ async fn walk(store: &Store, filter: &Filter, count: u64, dry_run: bool, by: By<
 async fn midnight(store: &Store, day: Date) -> anyhow::Result<Timestamp> {
     let rules = Rules::new(store.pool.clone()).current().await?;
     let zone: &TimeZone = &rules.rulebook.timezone;
-    Ok(day.to_zoned(zone.clone()).context("the day is out of range")?.timestamp())
+    zone.to_timestamp(day.at(0, 0, 0, 0)).context("the day is out of range")
 }
 
 async fn step(store: &Store, cases: &[SmolStr], dry_run: bool, by: By<'_>) -> anyhow::Result<Erased> {

@@ -27,3 +27,4 @@ pub mod send;
 pub mod sources;
 pub mod tallies;
 pub mod what_if;
+pub mod witness;

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use hotline_postgres::tallies::{self, Difference, Tallies};
+use hotline_postgres::tallies::{self, Difference, Tallies, months};
 use hotline_postgres::{PgConnection, Rules, run_snapshot_tx};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde_json::json;
 
 use crate::folding::{Cases, Reach, read_ledger};
@@ -34,8 +35,12 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             let name = "tallies::repair";
             let mended =
                 run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(tallies::repair(tx))).await?;
+            let name = "tallies::repair_months";
+            let months =
+                run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(months::repair(tx))).await?;
             print("scores", &mended);
-            eprintln!("{} tallies mended", mended.len());
+            print_months(&months);
+            eprintln!("{} tallies mended, {} months to be summed anew", mended.len(), months.len());
             Ok(ExitCode::SUCCESS)
         }
     })
@@ -44,17 +49,19 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
 
 async fn check(store: &Store) -> anyhow::Result<ExitCode> {
     let rules = Rules::new(store.pool.clone());
-    let mut compared = Compared { rules: &rules, scores: Vec::new(), ledger: Vec::new() };
+    let mut compared = Compared { rules: &rules, scores: Vec::new(), ledger: Vec::new(), months: Vec::new() };
     let name = "tallies::check";
     run_snapshot_tx(&store.pool, name, &mut compared, |tx, compared| Box::pin(compared.read(tx))).await??;
     print("scores", &compared.scores);
     print("ledger", &compared.ledger);
+    print_months(&compared.months);
     eprintln!(
-        "{} tallies differ from the scores of the cases, {} from a fold of the ledger",
+        "{} tallies differ from the scores of the cases, {} from a fold of the ledger, {} months from their days",
         compared.scores.len(),
-        compared.ledger.len()
+        compared.ledger.len(),
+        compared.months.len()
     );
-    let equal = compared.scores.is_empty() && compared.ledger.is_empty();
+    let equal = compared.scores.is_empty() && compared.ledger.is_empty() && compared.months.is_empty();
     Ok(if equal { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
@@ -63,11 +70,14 @@ struct Compared<'r> {
     rules: &'r Rules,
     scores: Vec<Difference>,
     ledger: Vec<Difference>,
+    /// Months whose sums are not those of their days.
+    months: Vec<Date>,
 }
 
 impl Compared<'_> {
     async fn read(&mut self, tx: &mut PgConnection) -> Result<anyhow::Result<()>, hotline_postgres::Error> {
         self.scores = tallies::check(tx).await?;
+        self.months = months::off(tx).await?;
         let rules = self.rules.within(tx).await?;
         let mut cases = Cases::new(&rules.rulebook);
         if let Err(error) = read_ledger(tx, &mut cases, Reach::All).await? {
@@ -83,6 +93,12 @@ impl Compared<'_> {
         folded.retain(|_, value| *value != 0);
         self.ledger = tallies::differences(tallies::all(tx).await?, folded);
         Ok(Ok(()))
+    }
+}
+
+fn print_months(months: &[Date]) {
+    for month in months {
+        println!("{}", json!({ "against": "days", "month": month.to_string() }));
     }
 }
 

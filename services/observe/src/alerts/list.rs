@@ -22,7 +22,34 @@ pub(crate) fn recordings() -> Vec<Recording> {
             "sum(rate({requests}{{route=\"events\",status=\"5xx\"}}[{window}])) / sum(rate({requests}{{route=\"events\"}}[{window}]))"
         )
     };
-    WINDOWS.iter().map(|window| Recording { name: failed(window), expr: ratio(window) }).collect()
+    let mut recordings: Vec<Recording> =
+        WINDOWS.iter().map(|window| Recording { name: failed(window), expr: ratio(window) }).collect();
+    recordings.push(Recording { name: EVENTS_GAINED.to_owned(), expr: gained(casework::EVENTS.name) });
+    recordings
+}
+
+/// What was gained within a quarter of an hour, by outcome.
+const EVENTS_GAINED: &str = "hotline:casework_events:increase15m";
+
+/// What a counter gained by outcome, with all of a series that began within the quarter of an hour: `increase` sees only
+/// what comes after the first sample, and much may be refused before it. A series is new that was not there within the hour
+/// before, so that a gap of scrapes makes none new.
+fn gained(counter: &str) -> String {
+    let before = format!("last_over_time({counter}[1h] offset 15m)");
+    format!("sum by (outcome) ((increase({counter}[15m]) and {before}) or ({counter} unless {before}))")
+}
+
+/// Twice the mean of a gauge of a department at this hour of the last four weeks. Processes are replaced in between, so
+/// what counts is the department. Weeks in which nobody measured are left out; where the department alone is missing, nothing
+/// of it was late.
+fn twice_the_mean_of_weeks(gauge: &str, now: &str) -> String {
+    let week = |weeks: usize| {
+        format!(
+            "label_replace(max by (department) ({gauge} offset {weeks}w) or 0 * {now} and on () {} offset {weeks}w, \"week\", \"{weeks}\", \"\", \"\")",
+            rates::SNAPSHOT.name
+        )
+    };
+    format!("2 * avg by (department) ({})", [1, 2, 3, 4].map(week).join(" or "))
 }
 
 /// The recorded share of requests that failed over a window.
@@ -38,8 +65,9 @@ fn burns(times: &str, long: &str, short: &str) -> String {
 /// All alerts, those that call somebody first.
 #[expect(clippy::too_many_lines, reason = "a list")]
 pub(crate) fn alerts() -> Vec<AlertingRule> {
-    let dead = "applied|duplicate|ignored";
-    let (events, lag) = (casework::EVENTS.name, casework::LAG_SECONDS.name);
+    // What an operator has stopped is refused on purpose.
+    let (sound, stopped) = ("applied|duplicate|ignored|source_stopped", "source_stopped");
+    let lag = casework::LAG_SECONDS.name;
     vec![
         AlertingRule {
             name: "HotlineRoleDown",
@@ -106,12 +134,14 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
         },
         AlertingRule {
             name: "HotlineFreshnessStale",
+            // A partition that was never committed has no such series: it is the one that waits.
             expr: format!(
-                "(time() - max by (partition) ({commit}) > 600) and on (partition) (max by (partition) ({records}) > 0)",
+                "max by (partition) (min_over_time({records}[10m])) > 0 and max by (partition) ({records} offset 10m) \
+                 unless max by (partition) ({commit}) > time() - 600",
                 commit = casework::LAST_COMMIT.name,
                 records = casework::LAG_RECORDS.name
             ),
-            lasts: "2m",
+            lasts: "0m",
             severity: Severity::Page,
             says: text!(
                 "有事件在等，十分钟没有入库",
@@ -232,7 +262,10 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
         },
         AlertingRule {
             name: "HotlineSnapshotOld",
-            expr: format!("time() - max({}) > 120", rates::SNAPSHOT.name),
+            expr: format!(
+                "time() - max({snapshot}) > 120 or max(up{{job=\"hotline\"}}) unless max({snapshot})",
+                snapshot = rates::SNAPSHOT.name
+            ),
             lasts: "1m",
             severity: Severity::Ticket,
             says: text!("看板的数据已超过两分钟未刷新", "what boards show is older than two minutes"),
@@ -246,6 +279,39 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
                     "Whether a `hotline rates` runs; its log."
                 ),
                 text!("数据库上有无长时间运行的查询。", "Whether something runs for long on the database."),
+            ],
+        },
+        AlertingRule {
+            name: "HotlineMonthsOld",
+            expr: format!(
+                "time() - max({months}) > 900 or max({snapshot}) unless max({months})",
+                months = rates::MONTHS.name,
+                snapshot = rates::SNAPSHOT.name
+            ),
+            lasts: "5m",
+            severity: Severity::Ticket,
+            says: text!(
+                "通报板的月度数字十五分钟没有重新计算",
+                "the figures of months were not computed for a quarter of an hour",
+            ),
+            means: text!(
+                "待办与超期数是新的，通报板的比率和名次是旧的：`rates` 的月度计算失败、太慢，或一直轮不到它。`hotline bulletin` 不受影响。",
+                "Counts of open cases are fresh, rates and ranks on the board Bulletin are not: the pass over months fails, is too \
+                 slow, or never gets its turn. `hotline bulletin` is not touched.",
+            ),
+            steps: &[
+                text!(
+                    "`rates` 日志里有无 “boards could not be refreshed” 及其 `code`。",
+                    "`rates` logs \"boards could not be refreshed\" with a `code`.",
+                ),
+                text!(
+                    "数据库上有无长时间运行的事务；`[rates]` 的 `record_every` 是否被设得很长。",
+                    "Whether a transaction runs for long on the database; whether `record_every` of `[rates]` is set to very long.",
+                ),
+                text!(
+                    "急需数字时用 `hotline bulletin`：它直接计算，不读这些月份。",
+                    "Who needs figures now asks `hotline bulletin`: it computes them and does not read these months.",
+                ),
             ],
         },
         AlertingRule {
@@ -272,15 +338,16 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
         AlertingRule {
             name: "HotlineDeadLettersMany",
             expr: format!(
-                "sum(increase({events}{{outcome!~\"{dead}\"}}[15m])) > 10 and sum(increase({events}{{outcome!~\"{dead}\"}}[15m])) / \
-                 sum(increase({events}[15m])) > {BUDGET}"
+                "sum({EVENTS_GAINED}{{outcome!~\"{sound}\"}}) > 10 and \
+                 sum({EVENTS_GAINED}{{outcome!~\"{sound}\"}}) / sum({EVENTS_GAINED}{{outcome!=\"{stopped}\"}}) > {BUDGET}"
             ),
             lasts: "5m",
             severity: Severity::Ticket,
             says: text!("超过千分之一的事件被拒收", "more than one event of a thousand is refused"),
             means: text!(
-                "某个来源改了格式或代码，或有人推送无关内容。",
-                "A source has changed its form or codes, or somebody sends what does not belong here.",
+                "某个来源改了格式或代码，或有人推送无关内容。已停用来源的事件不计在内。",
+                "A source has changed its form or codes, or somebody sends what does not belong here. Events of stopped sources \
+                 do not count.",
             ),
             steps: &[
                 text!(
@@ -288,8 +355,8 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
                     "`hotline dead-letters groups`: source and place of the fault.",
                 ),
                 text!(
-                    "联系来源；必要时 `hotline sources pause`，事件保留为死信。",
-                    "Talk to the source; if need be `hotline sources pause`: its events are kept as dead letters.",
+                    "联系来源；必要时 `hotline sources pause`，事件保留为死信，本告警随之停止。",
+                    "Talk to the source; if need be `hotline sources pause`: its events are kept as dead letters, and this ends.",
                 ),
             ],
         },
@@ -313,13 +380,19 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
         },
         AlertingRule {
             name: "HotlineClockAhead",
-            expr: format!("min by (source) ({}) < -60", casework::SKEW_SECONDS.name),
+            // The gauge stays as it is when nothing comes any more: only a source that was heard within the hour counts.
+            expr: format!(
+                "min by (source) ({} and time() - {} < 3600) < -60",
+                casework::SKEW_SECONDS.name,
+                casework::LAST_RECEIPT.name
+            ),
             lasts: "10m",
             severity: Severity::Ticket,
             says: text!("来源的时钟快了一分钟以上", "the clock of a source is more than a minute ahead"),
             means: text!(
-                "该平台声称的时间晚于接收时间。超过允许值的事件会被拒收（future_dated）。",
-                "It claims what has not happened yet. Beyond the tolerance events are refused (future_dated).",
+                "该平台声称的时间晚于接收时间。超过允许值的事件会被拒收（future_dated）。一小时没有新事件即停止。",
+                "It claims what has not happened yet. Beyond the tolerance events are refused (future_dated). It ends an hour \
+                 after the last event of the source.",
             ),
             steps: &[text!(
                 "请对方校时；`hotline doctor` 列出各来源的偏差。",
@@ -329,10 +402,8 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
         AlertingRule {
             name: "HotlineOverdueSurge",
             expr: {
-                let overdue = rates::OVERDUE.name;
-                format!(
-                    "{overdue} > 5 and {overdue} > 0.5 * ({overdue} offset 1w + {overdue} offset 2w + {overdue} offset 3w + {overdue} offset 4w)"
-                )
+                let now = format!("max by (department) ({})", rates::OVERDUE.name);
+                format!("{now} > 5 and {now} > {}", twice_the_mean_of_weeks(rates::OVERDUE.name, &now))
             },
             lasts: "30m",
             severity: Severity::Ticket,
@@ -341,8 +412,9 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
                 "a department has more than twice as many overdue cases as at this hour of the last four weeks",
             ),
             means: text!(
-                "积压或派单异常，或该部门没有在平台上操作。",
-                "Cases pile up, routing has changed, or the department does not act on the platform.",
+                "积压或派单异常，或该部门没有在平台上操作。近四周中 Prometheus 没有数据的周不参与比较。",
+                "Cases pile up, routing has changed, or the department does not act on the platform. Of the four weeks those \
+                 count of which Prometheus still has data.",
             ),
             steps: &[
                 text!(
@@ -373,7 +445,7 @@ pub(crate) fn alerts() -> Vec<AlertingRule> {
         AlertingRule {
             name: "HotlineRefoldStuck",
             expr: format!(
-                "min({}) == 0 and sum(increase({}[30m])) == 0",
+                "min({}) == 0 unless sum(increase({}[30m])) > 0",
                 casework::REFOLD_DONE.name,
                 casework::CASES_REFOLDED.name
             ),

@@ -69,7 +69,7 @@ fn count(title: Text, says: Text, column: &str) -> Panel {
 /// A list of open cases, the most urgent first.
 fn list(title: Text, says: Text, columns: &str, from: &str, order: &str) -> Panel {
     let sql = format!(
-        "SELECT case_id, department_zh AS department, category, {columns} FROM {from} ORDER BY {order} LIMIT 500"
+        "SELECT case_id, {{department}} AS department, category, {columns} FROM {from} ORDER BY {order} LIMIT 500"
     );
     table(title, says, record(&sql), See::Definition(MEASURES))
 }

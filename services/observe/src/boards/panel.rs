@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{POSTGRES, PROMETHEUS};
 use crate::alerts::runbook;
 use crate::text::{Lang, Text, text};
+use crate::words;
 
 /// How numbers are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +71,8 @@ impl Panel {
             "description": format!("{}{}", origin.of(lang), self.says.of(lang)),
             "datasource": datasource(source),
             "gridPos": { "x": x, "y": y, "w": self.width, "h": self.height },
-            "targets": self.targets(source),
-            "fieldConfig": { "defaults": self.defaults(), "overrides": self.overrides() },
+            "targets": self.targets(source, lang),
+            "fieldConfig": { "defaults": self.defaults(), "overrides": self.overrides(lang) },
             "options": self.options(),
             "links": [{
                 "title": self.link_title(lang), "url": self.url(lang), "targetBlank": true, "type": "link", "icon": "doc",
@@ -89,7 +90,7 @@ impl Panel {
         }
     }
 
-    fn targets(&self, source: &str) -> Vec<Value> {
+    fn targets(&self, source: &str, lang: Lang) -> Vec<Value> {
         match &self.ask {
             Ask::Metrics(queries) => {
                 let target = |(place, (expr, legend)): (usize, &(String, &'static str))| {
@@ -97,7 +98,7 @@ impl Panel {
                         "refId": ref_id(place),
                         "datasource": datasource(source),
                         "expr": expr,
-                        "legendFormat": legend,
+                        "legendFormat": words::legend(legend, lang),
                         "range": self.shape == Shape::Lines,
                         "instant": self.shape != Shape::Lines,
                     })
@@ -107,7 +108,7 @@ impl Panel {
             Ask::Record(sql) => vec![json!({
                 "refId": ref_id(0),
                 "datasource": datasource(source),
-                "rawSql": sql,
+                "rawSql": words::sql(sql, lang),
                 "rawQuery": true,
                 "editorMode": "code",
                 "format": if self.shape == Shape::Lines { "time_series" } else { "table" },
@@ -132,27 +133,43 @@ impl Panel {
         })
     }
 
-    /// In tables shares and hours are shown as such, whatever the panel's unit.
-    fn overrides(&self) -> Vec<Value> {
-        if self.shape != Shape::Table {
-            return Vec::new();
+    /// Columns are called as people call them; in tables shares and hours are shown as such, and codes in words.
+    fn overrides(&self, lang: Lang) -> Vec<Value> {
+        let Ask::Record(sql) = &self.ask else { return Vec::new() };
+        words::columns(&words::sql(sql, lang)).iter().map(|column| self.shown(column, lang)).collect()
+    }
+
+    fn shown(&self, column: &str, lang: Lang) -> Value {
+        let mut properties = Vec::new();
+        if let Some(heading) = words::heading(column) {
+            properties.push(json!({ "id": "displayName", "value": heading.of(lang) }));
         }
-        let unit = |pattern: &str, unit: &str| {
-            json!({
-                "matcher": { "id": "byRegexp", "options": pattern },
-                "properties": [{ "id": "unit", "value": unit }, { "id": "decimals", "value": 2 }],
-            })
+        let unit = match column {
+            "value" | "low" | "high" => Some("percentunit"),
+            "p50" | "p90" => Some("h"),
+            _ if column.starts_with("hours_") => Some("h"),
+            _ => None,
         };
-        vec![
-            unit("^(value|low|high|比率|下限|上限)$", "percentunit"),
-            unit("^(hours.*|p50|p90|.*小时)$", "h"),
-        ]
+        if let Some(unit) = unit.filter(|_| self.shape == Shape::Table) {
+            properties.push(json!({ "id": "unit", "value": unit }));
+            properties.push(json!({ "id": "decimals", "value": 2 }));
+        }
+        let codes = words::codes(column, lang);
+        if !codes.is_empty() {
+            let text = |(code, text): &(&str, String)| ((*code).to_owned(), json!({ "text": text }));
+            let options: serde_json::Map<String, Value> = codes.iter().map(text).collect();
+            properties.push(json!({ "id": "mappings", "value": [{ "type": "value", "options": options }] }));
+        }
+        json!({ "matcher": { "id": "byName", "options": column }, "properties": properties })
     }
 
     fn options(&self) -> Value {
         match self.shape {
             Shape::Stat => json!({
-                "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": false },
+                // Without a pattern only numbers are shown.
+                "reduceOptions": {
+                    "calcs": ["lastNotNull"], "fields": if self.unit == "string" { "/.*/" } else { "" }, "values": false,
+                },
                 "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "textMode": "auto",
                 "orientation": "auto", "wideLayout": true, "showPercentChange": false, "percentChangeColorMode": "standard",
             }),

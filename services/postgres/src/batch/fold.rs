@@ -10,6 +10,7 @@ use hotline_core::fact::{Body, EventKey, Fact, Kind};
 use hotline_core::fold::{View, settle};
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, score};
+use hotline_events::closure::{self, Cause, Judgement};
 use hotline_events::intake::{Outcome, Reason, RecordContent};
 use hotline_events::notice::Notice;
 use hotline_events::{Decoded, Event};
@@ -18,7 +19,7 @@ use smol_str::SmolStr;
 
 use super::plan::{Place, Plan};
 use super::{Closing, Older};
-use crate::cases::{Columns, Loaded, fold_version};
+use crate::cases::{Columns, Loaded, Recorded, fold_version};
 use crate::error::Error;
 use crate::restatements::Restatement;
 use crate::rulebooks::Active;
@@ -36,8 +37,25 @@ pub(crate) struct FoldedCase {
     pub(crate) restatement: Option<Restatement>,
     /// What departments are told of our own dispatch decisions.
     pub(crate) notices: Vec<Notice>,
+    /// What is decided now, where that is not what was recorded last.
+    pub(crate) judgement: Option<Judgement>,
+    /// What made the difference; events and decisions are added when they have their numbers in the ledger.
+    pub(crate) causes: Vec<Cause>,
+    /// As it was read, with the commitments of what is sealed by this batch.
+    pub(crate) recorded: Recorded,
     /// Something is to be written.
     pub(crate) changed: bool,
+    /// … and there are facts among it.
+    pub(crate) has_news: bool,
+}
+
+/// What a case is folded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Events of a batch; whether any of them was taken.
+    Events(bool),
+    /// Other rules, or a decision that falls due: it is written in any case.
+    Again,
 }
 
 /// A batch after its fold.
@@ -104,7 +122,7 @@ pub(crate) fn fold(
             continue;
         }
         let rules = (by.active, by.older);
-        folding.cases.push(refold(case_id, facts, known.as_ref(), rules, plan.as_of, changed)?);
+        folding.cases.push(refold(case_id, facts, known.as_ref(), rules, plan.as_of, For::Events(changed))?);
     }
     take_figures(plan, &mut folding, figure_tags, by);
     Ok(folding)
@@ -185,7 +203,7 @@ pub(crate) fn refold(
     loaded: Option<&Loaded>,
     (active, older): (&Active, &Older),
     as_of: Timestamp,
-    changed: bool,
+    purpose: For,
 ) -> Result<FoldedCase, Error> {
     let case = || SmolStr::from(case_id);
     let old = match loaded {
@@ -206,8 +224,11 @@ pub(crate) fn refold(
     };
     let (view, pins) = guarded(case_id, || settle(case_id, &mut facts, rulebook, as_of))?;
     let score = guarded(case_id, || score(&view, rulebook))?;
-    let changed = changed || !pins.is_empty();
+    let has_news = purpose == For::Events(true) || !pins.is_empty();
+    let changed = has_news || purpose == For::Again;
     let revision = loaded.map(|loaded| loaded.revision);
+    let recorded = loaded.map(|loaded| loaded.recorded).unwrap_or_default();
+    let judgement = if changed { guarded(case_id, || unrecorded(&view, &recorded, rulebook))? } else { None };
     // Only this much of the view is stored: the views of a whole batch would be most of its memory.
     let ladder = guarded(case_id, || alarms(&view, rulebook))?;
     let columns = Columns::of(&view, &score, &ladder);
@@ -222,8 +243,30 @@ pub(crate) fn refold(
         pins,
         restatement,
         notices,
+        causes: if judgement.is_some() { stale_by(loaded, active) } else { Vec::new() },
+        judgement,
+        recorded,
         changed,
+        has_news,
     })
+}
+
+/// What is decided of a case, where that is not what was recorded last.
+fn unrecorded(view: &View, recorded: &Recorded, rulebook: &Rulebook) -> Option<Judgement> {
+    if recorded.records == 0 && !closure::is_judged(view) {
+        return None;
+    }
+    let judgement = Judgement::of(view, rulebook);
+    (Some(judgement.fingerprint()) != recorded.judged).then_some(judgement)
+}
+
+/// By which rules a case was folded before, where they are others.
+fn stale_by(loaded: Option<&Loaded>, active: &Active) -> Vec<Cause> {
+    let Some(loaded) = loaded else { return Vec::new() };
+    let rulebook = (loaded.rulebook_seq < active.seq).then_some(Cause::Rulebook { was: loaded.rulebook_seq });
+    let program =
+        (loaded.fold_version < fold_version()).then_some(Cause::Program { was: loaded.fold_version });
+    rulebook.into_iter().chain(program).collect()
 }
 
 /// What is told of our own decisions: that one was taken, or that the hotline dispatched the case itself. Nothing is

@@ -149,6 +149,7 @@ impl CaseWriter {
             Box::pin(async move {
                 let installation = installation::ensure(tx, &prepare.0.master, prepare.1).await?;
                 ledger::create_partitions(tx, prepare.1, MONTHS_AHEAD).await?;
+                rulebooks::record_all(tx, prepare.1).await?;
                 Ok(installation)
             })
         })
@@ -282,6 +283,12 @@ impl CaseWriter {
         active.as_ref().is_some_and(|active| active.rulebook.sources.contains_key(source))
     }
 
+    /// Whether the rulebook that was used last has a hotline.
+    pub fn knows_hotline(&self, hotline: &str) -> bool {
+        let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        active.as_ref().is_some_and(|active| active.rulebook.hotlines.contains_key(hotline))
+    }
+
     /// The active rulebook, which stays so until the end of the transaction.
     pub async fn active(&self, tx: &mut PgConnection) -> Result<Active, Error> {
         rulebooks::hold(tx).await?;
@@ -321,8 +328,7 @@ impl Attempt<'_> {
         let fold = clock.lap();
         let written = write::events(tx, &self.writer.master, &self.plan, &mut folding, &active).await?;
         let events = clock.lap();
-        let stored =
-            write::cases(tx, &self.writer.names, &folding.cases, active.seq, self.plan.as_of).await?;
+        let stored = write::cases(tx, &self.writer.names, &folding.cases, &active, self.plan.as_of).await?;
         let cases = clock.lap();
         let counts = self.plan.counts(&folding.outcomes);
         let next_offset = match self.plan.last() {

@@ -91,7 +91,7 @@ impl CaseWriter {
         let mut folded = Vec::with_capacity(loaded.len());
         for loaded in loaded {
             let again = fold::decode(&loaded.case_id, Some(loaded)).and_then(|facts| {
-                fold::refold(&loaded.case_id, facts, Some(loaded), (active, &older), now, true)
+                fold::refold(&loaded.case_id, facts, Some(loaded), (active, &older), now, fold::For::Again)
             });
             match again {
                 Ok(again) => folded.push(again),
@@ -101,6 +101,6 @@ impl CaseWriter {
             }
         }
         write::pins(tx, &mut folded, now).await?;
-        write::cases(tx, &self.names, &folded, active.seq, now).await
+        write::cases(tx, &self.names, &folded, active, now).await
     }
 }

@@ -10,6 +10,7 @@
 
 use hotline_core::alarm::telling::{self, Telling, Told, When};
 use hotline_core::fold::settle;
+use hotline_core::score::{OpenClocks, score};
 use hotline_events::notice::Notice;
 use jiff::{SignedDuration, Timestamp};
 use smol_str::SmolStr;
@@ -193,7 +194,7 @@ impl Wake<'_> {
                     tracing::error!(code = error.code(), error = %error, "a case could not be looked at");
                     woken.failed += 1;
                     let (case_id, wake_at) = (case.case_id.clone(), later(self.now));
-                    sleeps.push(Sleep { case_id, wake_at, told: case.told, ladder: None });
+                    sleeps.push(Sleep { case_id, wake_at, told: case.told, ladder: None, overdue: true });
                 }
             }
         }
@@ -213,11 +214,26 @@ impl Wake<'_> {
         let due = fold::guarded(id, || telling::due((id, &facts), &view, rulebook, before, when))?;
         let notices = due.tellings.iter().filter_map(|told| Notice::of_alarm(id, &view, told, now)).collect();
         let next = view.proposal.as_ref().map(|proposal| proposal.at).into_iter().chain(due.next).min();
+        // What bulletins read is the stored score, unless this step writes another.
+        let falls_at = if pins.is_empty() {
+            OpenClocks::decode(&case.score)
+                .map_err(|_| Error::Score { case: case.case_id.clone() })?
+                .falls_at()
+        } else {
+            fold::guarded(id, || score(&view, rulebook))?.falls_at()
+        };
         // What is due was done just now: a case that is still due would come first for ever.
-        let wake_at = next.map(|next| if next <= now { later(now).unwrap_or(next) } else { next });
+        let next = next.map(|next| if next <= now { later(now).unwrap_or(next) } else { next });
+        let wake_at = next.into_iter().chain(falls_at.filter(|falls_at| *falls_at > now)).min();
         Ok(Looked {
             notices,
-            sleep: Sleep { case_id: SmolStr::from(id), wake_at, told: due.stands, ladder: Some(due.ladder) },
+            sleep: Sleep {
+                case_id: SmolStr::from(id),
+                wake_at,
+                told: due.stands,
+                ladder: Some(due.ladder),
+                overdue: falls_at.is_some_and(|falls_at| falls_at <= now),
+            },
             told: due.tellings,
             dispatched: pins.len(),
         })

@@ -1,20 +1,22 @@
 //! The writing part of a batch: what a fold left, into the tables.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use hotline_core::fact::{Body, Dispatched, Fact, Kind};
 use hotline_core::fold::pin_id;
 use hotline_core::score;
+use hotline_events::closure::{self, Cause, NewRecord, Number, RecordKind, Rules};
 use hotline_events::intake::{Outcome, RecordContent};
-use hotline_events::{Event, FIGURE_TYPE, Identity};
+use hotline_events::{Decoded, Event, FIGURE_TYPE, Identity};
 use jiff::Timestamp;
 use smol_str::SmolStr;
 use sqlx::PgConnection;
 
 use super::fold::{FoldedCase, Folding};
 use super::plan::{Place, Plan};
-use crate::cases::{self, Folded};
+use crate::cases::{self, Folded, Recorded};
+use crate::closure_records::{self, Leaf};
 use crate::dead_letters::{self, NewLetter};
 use crate::error::Error;
 use crate::figures::{self, Reported};
@@ -24,7 +26,7 @@ use crate::personal::{self, Sealed};
 use crate::refolds;
 use crate::restatements;
 use crate::rulebooks::Active;
-use crate::seal::MasterKey;
+use crate::seal::{CommitmentKey, MasterKey};
 use crate::tallies::{self, Names, Tallies};
 
 /// What was stored of folded cases.
@@ -54,11 +56,16 @@ pub(crate) async fn events(
         };
         // A copy of a fact that is already there leaves it its first number; a snapshot replaces the older one.
         let keeps = folding.new.contains(place) || matches!(decoded.fact.body, Body::Snapshot(_));
-        if let Some(case) = case.filter(|_| keeps) {
-            folding.cases[case].facts.set_ledger_seq(decoded.fact.key, seq.cast_unsigned());
+        let Some(case) = *case else { continue };
+        let case = &mut folding.cases[case];
+        if keeps {
+            case.facts.set_ledger_seq(decoded.fact.key, seq.cast_unsigned());
+        }
+        if case.judgement.is_some() {
+            case.causes.push(cause(plan, *place, decoded, *seq));
         }
     }
-    seal(tx, master, plan, &folding.new).await?;
+    seal(tx, master, plan, folding).await?;
     store_figures(tx, plan, folding, &numbers).await?;
     let written = entries.len() + pins(tx, &mut folding.cases, plan.as_of).await?;
     if !plan.is_redrive {
@@ -72,7 +79,7 @@ pub(crate) async fn cases(
     tx: &mut PgConnection,
     names: &Names,
     folded: &[FoldedCase],
-    rulebook_seq: i64,
+    active: &Active,
     now: Timestamp,
 ) -> Result<Stored, Error> {
     let changed = || folded.iter().filter(|case| case.changed);
@@ -83,9 +90,13 @@ pub(crate) async fn cases(
             facts: case.facts.encode(),
             score: case.score.encode(),
             columns: case.columns.clone(),
+            recorded: recorded(case),
         })
         .collect();
-    cases::write(tx, &rows, rulebook_seq, now).await?;
+    cases::write(tx, &rows, active.seq, now).await?;
+    let records: Vec<Leaf> =
+        changed().zip(&rows).flat_map(|(case, row)| leaves(case, row, active, now)).collect();
+    closure_records::append(tx, &records, now).await?;
     let told: Vec<_> = changed().flat_map(|case| case.notices.iter().cloned()).collect();
     notices::append(tx, &told, now).await?;
     if !rows.is_empty() {
@@ -100,6 +111,50 @@ pub(crate) async fn cases(
     let restated: Vec<_> = changed().filter_map(|case| case.restatement.clone()).collect();
     restatements::append(tx, &restated, now).await?;
     Ok(Stored { cases: rows.len(), deltas: deltas.len(), restated: restated.len() })
+}
+
+/// What stands in records of a case when it is written.
+fn recorded(case: &FoldedCase) -> Recorded {
+    match &case.judgement {
+        Some(judgement) => Recorded {
+            records: case.recorded.records + 1,
+            judged: Some(judgement.fingerprint()),
+            whole: true,
+            ..case.recorded
+        },
+        None => Recorded { whole: case.recorded.whole && !case.has_news, ..case.recorded },
+    }
+}
+
+/// The record of a case of which something else is decided than was recorded last.
+fn leaves(case: &FoldedCase, row: &Folded, active: &Active, now: Timestamp) -> Vec<Leaf> {
+    let Some(judgement) = &case.judgement else { return Vec::new() };
+    let kind = RecordKind::of_case(&case.causes, case.recorded.records == 0);
+    let record = NewRecord {
+        case: &case.case_id,
+        kind,
+        number: Number::Nth(row.recorded.records.unsigned_abs()),
+        written_at: now,
+        rules: Rules { seq: active.seq, hash: &active.rulebook.hash },
+        causes: &case.causes,
+        judgement,
+        facts: &closure::facts_of(&case.facts),
+        personal: row.recorded.personal,
+    };
+    let leaf = |bytes| Leaf { case_id: Some(case.case_id.clone()), kind: kind.name(), bytes };
+    record.leaves().into_iter().map(leaf).collect()
+}
+
+/// An event of the batch as what made a difference.
+fn cause(plan: &Plan<'_>, place: Place, decoded: &Decoded, ledger: i64) -> Cause {
+    Cause::Event {
+        kind: decoded.kind(),
+        source: decoded.fact.source.clone(),
+        id: decoded.id.clone(),
+        origin: plan.origin.as_str().into(),
+        offset: plan.offsets[place.0],
+        ledger,
+    }
 }
 
 /// Writes the dispatch decisions taken in a fold to the ledger and gives the facts their numbers.
@@ -119,6 +174,9 @@ pub(crate) async fn pins(
         let case = &mut folded[*at];
         case.facts.set_ledger_seq(pin.key, seq.cast_unsigned());
         let id = pin_id(&case.case_id, slot(pin));
+        if case.judgement.is_some() {
+            case.causes.push(Cause::decision(&id, PIPELINE_ORIGIN, seq));
+        }
         let identity = Identity { subject: &case.case_id, id: &id, corrects: None };
         let event = hotline_events::encode(identity, pin).expect("only a correction needs its target's name");
         events.push((case.case_id.clone(), id, event.to_string(), seq));
@@ -189,27 +247,34 @@ async fn seal(
     tx: &mut PgConnection,
     master: &MasterKey,
     plan: &Plan<'_>,
-    new: &BTreeSet<Place>,
+    folding: &mut Folding,
 ) -> Result<(), Error> {
     let mut parts = Vec::new();
-    for place in new {
+    for place in &folding.new {
         let (owner, key, personal) = match plan.event(*place) {
             Event::Case(case) => (case.subject.to_string(), case.fact.key, &case.personal),
             Event::Figure(figure) => (format!("figure/{}", figure.key), figure.key, &figure.personal),
         };
         if let Some(personal) = personal {
-            parts.push((owner, key, personal.to_bytes()));
+            parts.push((owner, key, personal.to_bytes(), folding.accepted[place]));
         }
     }
     let mut owners: Vec<&str> = parts.iter().map(|(owner, ..)| owner.as_str()).collect();
     owners.sort_unstable();
     owners.dedup();
     let keys = personal::keys(tx, master, &owners, plan.as_of).await?;
+    let commitment_keys: BTreeMap<&str, CommitmentKey> =
+        keys.iter().map(|(owner, key)| (owner.as_str(), key.commitment_key())).collect();
     let sealed: Vec<Sealed<'_>> = parts
         .iter()
-        .map(|(owner, event_key, members)| {
+        .map(|(owner, event_key, members, case)| {
+            let place = case.map(|case| {
+                let commitments = &mut folding.cases[case].recorded.personal;
+                commitments.add(&event_key.0, &commitment_keys[owner.as_str()].commitment(members));
+                commitments.count
+            });
             let sealed = keys[owner].seal(owner, &event_key.0, members);
-            Sealed { owner, event_key: *event_key, sealed }
+            Sealed { owner, event_key: *event_key, sealed, place }
         })
         .collect();
     personal::append(tx, &sealed).await

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hotline_events::closure::{self, Destroyed, ReadRecord};
 use serde_json::json;
 use smol_str::SmolStr;
 use sqlx::Row as _;
@@ -92,14 +93,16 @@ async fn a_person_is_gone_and_everybody_else_stays() {
         texts(&mut tx, "SELECT subject || ' ' || step || ' ' || operator || ' ' || why FROM interventions")
             .await;
     assert_eq!(noted, ["12345:20260001 erased tester asked for"]);
-    let leaf =
-        texts(&mut tx, "SELECT convert_from(leaf, 'UTF8') FROM closure_records WHERE kind = 'erased'").await;
-    assert_eq!(
-        leaf,
-        [
-            r#"{"at":"2026-03-02T01:00:00Z","case":"12345:20260001","keys":1,"kind":"erased","letters":1,"parts":1,"v":1}"#
-        ]
-    );
+    let leaf: Vec<u8> = sqlx::query_scalar("SELECT leaf FROM closure_records WHERE kind = 'erased'")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+    let Ok(ReadRecord::Erased(record)) = closure::read(&leaf) else { panic!("it is one") };
+    assert_eq!((record.case.as_str(), record.after), ("12345:20260001", 0));
+    assert_eq!(record.destroyed, Destroyed { keys: 1, parts: 1, letters: 1 });
+    assert_eq!(record.personal.count, 1);
+    let said = String::from_utf8(leaf).unwrap();
+    assert!(!said.contains("asked for") && !said.contains("words of"), "{said}");
     assert_eq!(count(&mut tx, "SELECT count(*) FROM ledger").await, 2, "the ledger names nobody and stays");
 }
 

@@ -12,6 +12,7 @@ mod intake;
 mod privacy;
 mod races;
 mod readers;
+mod records;
 mod retention;
 mod schema;
 mod tallies;

@@ -48,6 +48,7 @@ async fn planted_personal_data_are_found_sealed_and_nowhere_else() {
         !search(directory(), &["Hotline 12345"]).is_empty() || !search(directory(), &["12345:1"]).is_empty()
     );
 
+    let mut tx = bench.database.pool.begin().await.unwrap();
     let by = By { operator: "tester", why: "asked for", at: super::at(super::NOW) };
     let erased = erasures::erase(&mut tx, &["12345:1".into()], &by).await.unwrap();
     assert_eq!((erased.keys, erased.parts, erased.letters), (1, 1, 1));

@@ -54,7 +54,7 @@ async fn interleave(sql: &'static str) -> (Result<(), Error>, usize) {
     let second = cases::load(&mut two, &["12345:1"]).await.unwrap();
     let write = async |tx: &mut sqlx::PgConnection, loaded: &Loaded, id: &str| {
         let folded = with_fact(&bench, loaded, id);
-        cases::write_with(tx, "test::update", sql, &[&folded], 1, Some(super::at(super::NOW))).await
+        cases::write_with(tx, "test::update", sql, &[&folded], 1, super::at(super::NOW)).await
     };
     write(&mut one, &first[0], "e1").await.unwrap();
     one.commit().await.unwrap();
@@ -79,6 +79,7 @@ fn with_fact(bench: &Bench, loaded: &Loaded, id: &str) -> Folded {
         facts: facts.encode(),
         score: score.encode(),
         columns: cases::Columns::of(&view, &score, &[]),
+        recorded: loaded.recorded,
     }
 }
 

@@ -55,7 +55,15 @@ async fn a_reader_reads_the_views_of_boards_and_nothing_else() {
         assert!(["42501", "55000"].contains(&write.as_str()), "{relation}: {write}");
     }
     assert!(views > 15 && relations.len() > views + 20, "{relations:?}");
-    assert_eq!(code(&mut reader, "CREATE TABLE board.mine (a integer)".to_owned()).await, "42501");
+    for forbidden in [
+        "CREATE TABLE board.mine (a integer)",
+        "CREATE TEMPORARY TABLE mine (a integer)",
+        "SELECT lo_from_bytea(0, '\\x00')",
+        "DO $$ BEGIN LOCK TABLE public.activation_turn IN SHARE MODE; END $$",
+        "SELECT FROM public.turns FOR UPDATE",
+    ] {
+        assert_eq!(code(&mut reader, forbidden.to_owned()).await, "42501", "{forbidden}");
+    }
 }
 
 #[tokio::test]

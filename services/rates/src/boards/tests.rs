@@ -86,8 +86,14 @@ async fn parts() -> (TestDatabase, Parts) {
 #[tokio::test]
 async fn boards_show_what_a_bulletin_says() {
     let (database, parts) = parts().await;
-    assert_eq!(refresh(EVERY, &parts).await.expect("a refresh"), 14);
     let mut connection = database.pool.acquire().await.expect("a connection");
+    assert_eq!(boards::as_of(&mut connection).await.expect("a look"), None, "nothing was computed yet");
+    assert_eq!(refresh(EVERY, &parts).await.expect("a refresh"), 14);
+    assert_eq!(
+        boards::as_of(&mut connection).await.expect("a look"),
+        Some(now()),
+        "how old the months are can be told"
+    );
     for (by, hotline) in [("department", "*"), ("department,hotline", "12345")] {
         for (from, to) in [("2026-02-01", "2026-03-01"), ("2026-03-01", "2026-04-01")] {
             let ask = Ask::parse("due,overall", by, &format!("{from}..{to}")).expect("a sound question");

@@ -33,9 +33,10 @@ const COLUMNS_MAX: usize = 60;
 const DECIMALS_MAX: u8 = 6;
 
 /// The forms that come with the program.
-const SHIPPED: [&str; 3] = [
+const SHIPPED: [&str; 4] = [
     include_str!("../../../../deploy/bulletins/12315-monthly.toml"),
     include_str!("../../../../deploy/bulletins/12345-monthly.toml"),
+    include_str!("../../../../deploy/bulletins/12345-weekly.toml"),
     include_str!("../../../../deploy/bulletins/petition-monthly.toml"),
 ];
 
@@ -359,6 +360,9 @@ impl Raw {
             if !ids.insert(id) {
                 faults.push(format!("two columns have the id \"{id}\""));
             }
+        }
+        if (1..self.annexes.len()).any(|at| self.annexes[..at].contains(&self.annexes[at])) {
+            faults.push("annexes names one twice".to_owned());
         }
         if self.only_groups && self.groups.is_empty() {
             faults.push("only_groups needs groups".to_owned());

@@ -60,8 +60,10 @@ impl Period {
             return if from < to { Ok(Self { from, to, called: Called::Days }) } else { Err(malformed()) };
         }
         let (year, rest) = text.split_once('-').ok_or_else(malformed)?;
-        let year: i16 = year.parse().ok().filter(|_| year.len() == 4).ok_or_else(malformed)?;
-        let number = |digits: &str| digits.parse::<i8>().ok().filter(|_| digits.len() == 2);
+        // A sign is no digit.
+        let plain = |digits: &str, count| digits.len() == count && digits.bytes().all(|c| c.is_ascii_digit());
+        let year: i16 = year.parse().ok().filter(|_| plain(year, 4)).ok_or_else(malformed)?;
+        let number = |digits: &str| digits.parse::<i8>().ok().filter(|_| plain(digits, 2));
         match rest.strip_prefix('W') {
             Some(week) => number(week).and_then(|week| Self::week(year, week, begins)),
             None => number(rest).and_then(|month| Self::month(year, month, begins)),
@@ -107,7 +109,10 @@ impl Period {
     /// The same period a year before; a week is compared with that of 52 weeks before.
     #[must_use]
     pub fn year_before(&self) -> Self {
-        let (from, to) = (self.from.saturating_sub(1.year()), self.to.saturating_sub(1.year()));
+        let from = self.from.saturating_sub(1.year());
+        // The last day of a February has the same one, or the last one, a year before.
+        let last = self.to.yesterday().unwrap_or(self.to).saturating_sub(1.year());
+        let to = self.to.saturating_sub(1.year()).max(last.tomorrow().unwrap_or(last));
         match self.called {
             Called::Month { year, month } => {
                 Self { from, to, called: Called::Month { year: year - 1, month } }
@@ -226,8 +231,32 @@ mod tests {
     }
 
     #[test]
+    fn a_year_before_has_a_february_of_its_own() {
+        let before = |text: &str| days(text, CALENDAR).rsplit(' ').next().map(str::to_owned);
+        for (text, expected) in [
+            ("2024-02-28..2024-02-29", "2023-02-28..2023-03-01"),
+            ("2024-02-29..2024-03-01", "2023-02-28..2023-03-01"),
+            ("2025-02-01..2025-03-01", "2024-02-01..2024-03-01"),
+            ("2024-02-01..2024-03-01", "2023-02-01..2023-03-01"),
+        ] {
+            assert_eq!(before(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_period_is_refused_by_name() {
-        for text in ["2026", "2026-9", "2026-13", "2026-W54", "26-09", "2026-10-01..2026-09-01", "x..y"] {
+        for text in [
+            "2026",
+            "2026-+9",
+            "+026-09",
+            "2026-W+1",
+            "2026-9",
+            "2026-13",
+            "2026-W54",
+            "26-09",
+            "2026-10-01..2026-09-01",
+            "x..y",
+        ] {
             let error = Period::parse(text, CALENDAR, &named()).expect_err("refused");
             assert_eq!(error.code(), "period", "{text}");
         }

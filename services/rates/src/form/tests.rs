@@ -233,7 +233,7 @@ fn the_shipped_forms_ask_only_for_what_the_shipped_rulebook_has() {
     let forms = forms(None).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(
         forms.keys().map(AsRef::as_ref).collect::<Vec<&str>>(),
-        ["12315-monthly", "12345-monthly", "petition-monthly"]
+        ["12315-monthly", "12345-monthly", "12345-weekly", "petition-monthly"]
     );
     let groups: Vec<_> = rulebook.departments.values().filter_map(|known| known.group.as_ref()).collect();
     for form in forms.values() {

@@ -44,7 +44,7 @@ pub(super) struct Bar {
 
 pub(super) struct Tick {
     pub(super) x: f64,
-    pub(super) text: &'static str,
+    pub(super) text: String,
 }
 
 /// The column that the form has drawn, if it has one and any department has a value there.
@@ -56,7 +56,10 @@ pub(super) fn chart(page: &Page, lang: Lang) -> Option<Chart> {
     };
     let lines = page.sheet.lines.iter().filter(|line| line.sort == LineSort::Department);
     let shown: Vec<_> = lines.filter_map(|line| Some((line, value(line.cells[place].content)?))).collect();
-    let most = shown.iter().map(|(_, value)| *value).fold(100.0, f64::max);
+    // A share is drawn to 100 %, whatever is largest; a number to the largest.
+    let is_share = shown.iter().all(|(line, _)| matches!(line.cells[place].content, Content::Percent(_)));
+    let least = if is_share { 100.0 } else { f64::MIN_POSITIVE };
+    let most = shown.iter().map(|(_, value)| *value).fold(least, f64::max);
     let mut parts: Vec<Part> = Vec::new();
     for (line, value) in shown {
         let group = line.group.to(lang);
@@ -80,15 +83,23 @@ pub(super) fn chart(page: &Page, lang: Lang) -> Option<Chart> {
         });
         part.height += BAR_HEIGHT;
     }
-    let tick = |(share, text)| Tick { x: NAMES_WIDTH + BARS_WIDTH * share * 100.0 / most, text };
+    let end = if is_share { 100.0 } else { most };
+    let tick =
+        |share: f64| Tick { x: NAMES_WIDTH + BARS_WIDTH * share * end / most, text: told(share * end) };
     let column = &page.sheet.columns[place];
     let over = column.over.as_ref().map(|over| format!("{} · ", over.to(lang))).unwrap_or_default();
     (!parts.is_empty()).then(|| Chart {
         title: format!("{over}{}", column.heading.to(lang)),
         width: NAMES_WIDTH + BARS_WIDTH + VALUES_WIDTH,
         parts,
-        ticks: [(0.0, "0"), (0.25, "25"), (0.5, "50"), (0.75, "75"), (1.0, "100")].map(tick).into(),
+        ticks: [0.0, 0.25, 0.5, 0.75, 1.0].map(tick).into(),
     })
+}
+
+/// A number at the foot of a drawing, with no more digits than it needs.
+fn told(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A name that fits before its bar.

@@ -17,10 +17,13 @@ pub fn csv(page: &Page, lang: Lang, with_bom: bool) -> Result<Vec<u8>, Error> {
     let mut text = |cells: Vec<String>| out.write_record(cells.iter().map(|cell| safe(cell)));
     text(vec![format!("{} {}", sheet.title.to(lang), sheet.period.told(lang))])?;
     text(headings(page, lang))?;
+    let has_small = has_small(page);
     for line in &sheet.lines {
         let names = names(page, line, lang).into_iter().map(|name| safe(&name));
         // Numbers are no text: a change may begin with a sign.
-        out.write_record(names.chain(line.cells.iter().map(|cell| number(&cell.content.told(lang)))))?;
+        let cells = line.cells.iter().map(|cell| number(&cell.content.told(lang)));
+        let small = has_small.then(|| safe(&small(page, line, lang)));
+        out.write_record(names.chain(cells).chain(small))?;
     }
     let mut text = |cells: Vec<String>| out.write_record(cells.iter().map(|cell| safe(cell)));
     let mut below: Vec<String> = vec![page.as_of(lang), page.standing(lang), page.stamped(lang)];
@@ -54,7 +57,20 @@ fn headings(page: &Page, lang: Lang) -> Vec<String> {
         Some(over) => format!("{} · {}", over.to(lang), column.heading.to(lang)),
         None => column.heading.to(lang).to_owned(),
     });
-    group.into_iter().chain([lang.of("承办单位", "Department").to_owned()]).chain(columns).collect()
+    let small = has_small(page).then(|| lang.of("小样本", "Small samples").to_owned());
+    let department = lang.of("承办单位", "Department").to_owned();
+    group.into_iter().chain([department]).chain(columns).chain(small).collect()
+}
+
+fn has_small(page: &Page) -> bool {
+    page.sheet.lines.iter().any(|line| line.cells.iter().any(|cell| cell.is_small))
+}
+
+/// Which columns of a line rest on too few cases: a mark beside a number would make a text of it.
+fn small(page: &Page, line: &Line, lang: Lang) -> String {
+    let columns = page.sheet.columns.iter().zip(&line.cells).filter(|(_, cell)| cell.is_small);
+    let headings: Vec<&str> = columns.map(|(column, _)| column.heading.to(lang)).collect();
+    headings.join(lang.of("、", ", "))
 }
 
 pub(super) fn names(page: &Page, line: &Line, lang: Lang) -> Vec<String> {

@@ -15,9 +15,10 @@ pub mod xlsx;
 use std::collections::BTreeMap;
 
 use hotline_core::bulletin::{Change, Figure, Figures, Sums, changes};
-use hotline_core::fact::Kind;
+use hotline_core::fact::{Kind, Unit};
 use hotline_core::rulebook::Department;
-use hotline_events::{Lang, words};
+use hotline_events::Lang;
+use hotline_events::words::{self, Count};
 use hotline_postgres::bulletins::{Published, Stamp};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -194,10 +195,10 @@ impl List {
                     zone.to_datetime(row.restated_at).strftime("%Y-%m-%d %H:%M:%S").to_string(),
                     row.case_id.to_string(),
                     format!("{} → {}", row.from_rulebook_seq, row.to_rulebook_seq),
-                    row.basis.name().to_owned(),
+                    row.series.basis.name().to_owned(),
                     row.day.to_string(),
-                    row.department.to_string(),
-                    row.measure.to_string(),
+                    row.series.cell.department.to_string(),
+                    row.series.measure.to_string(),
                     row.old_value.to_string(),
                     row.new_value.to_string(),
                 ]
@@ -233,7 +234,8 @@ impl List {
         self.rows.iter().map(move |row| {
             let cells = row.iter().enumerate().map(|(place, code)| {
                 let name = page.names.get(code).filter(|_| self.department_at == Some(place));
-                name.map_or_else(|| word(code, lang), |name| name.to(lang)).to_owned()
+                let told = || granted(code, lang).unwrap_or_else(|| word(code, lang).to_owned());
+                name.map_or_else(told, |name| name.to(lang).to_owned())
             });
             cells.collect()
         })
@@ -243,6 +245,12 @@ impl List {
 fn named(department: &Department) -> (String, Text) {
     let en = if department.name_en.is_empty() { &department.name_zh } else { &department.name_en };
     (department.code.to_string(), Text::of(department.name_zh.as_str(), en.as_str()))
+}
+
+/// How long an extension is, in words: `5 working_day` is how an annex keeps it.
+fn granted(code: &str, lang: Lang) -> Option<String> {
+    let (count, unit) = code.split_once(' ')?;
+    Some(Count(count.parse().ok()?, Unit::parse(unit)?, lang).to_string())
 }
 
 /// What people call a code of a list.
@@ -255,7 +263,6 @@ fn word(code: &str, lang: Lang) -> &str {
         "void" => lang.of("作废", "void"),
         "data" => lang.of("内容", "data"),
         "time" => lang.of("时间", "time"),
-        "data + time" => lang.of("内容、时间", "data and time"),
         _ => Kind::parse(code).map_or_else(|| words::code(code, lang), |kind| words::kind(kind, lang)),
     }
 }

@@ -177,11 +177,13 @@ impl Section for EmbeddedConfig {
 pub struct OpsConfig {
     /// It has no authentication: keep it on loopback or in a private network. Port 0 chooses a free one.
     pub listen: SocketAddr,
+    /// Without them nothing is measured, and `/metrics` is not there.
+    pub metrics: bool,
 }
 
 impl Default for OpsConfig {
     fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, 9090).into() }
+        Self { listen: (Ipv4Addr::LOCALHOST, 9090).into(), metrics: true }
     }
 }
 

@@ -9,13 +9,13 @@ use hotline_postgres::interventions::By;
 use hotline_postgres::{Rules, run_tx};
 use hotline_rates::Error;
 use hotline_rates::form::{BulletinsConfig, Form, forms as read_forms};
-use hotline_rates::made::{For, Made, make, publish as publish_made, since};
+use hotline_rates::made::{Allowed, For, Made, make, publish as publish_made, since};
 use hotline_rates::print::{Page, csv, html, json, table as text, xlsx};
 use hotline_runtime::clock;
 use hotline_runtime::config::Config;
 use serde_json::json;
 
-use super::{Format, To};
+use super::{Format, Said, To};
 use crate::command::rates;
 use crate::global::{Global, Lang};
 use crate::store::{self, Store};
@@ -68,14 +68,27 @@ pub async fn print(
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn publish(global: &Global, id: &str, period: &str, by: By<'_>) -> anyhow::Result<ExitCode> {
+pub async fn publish(
+    global: &Global,
+    (id, period): (&str, &str),
+    (allowed, format): (Allowed, Said),
+    by: By<'_>,
+) -> anyhow::Result<ExitCode> {
     let config = global.load()?;
     let form = form_of(&config, id)?;
     let (number, made) = store::with(&config, async |store| {
         let rules = Rules::new(store.pool.clone());
-        Ok(publish_made(&store.pool, &rules, (&form, period), by).await?)
+        Ok(publish_made(&store.pool, &rules, (&form, period), allowed, by).await?)
     })
     .await?;
+    let (id, days, figures) = (&made.form.id, made.period, made.figures.len());
+    if format == Said::Text {
+        println!("bulletin {number}: {id}, {}..{}, {figures} figures", days.from, days.to);
+        eprintln!(
+            "`hotline bulletin show {number}` prints it, `hotline bulletin --stamp {number}` makes its figures again"
+        );
+        return Ok(ExitCode::SUCCESS);
+    }
     let said = json!({
         "bulletin": number,
         "form": made.form.id.as_str(),

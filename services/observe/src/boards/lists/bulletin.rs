@@ -15,7 +15,8 @@ pub(super) fn bulletin() -> Board {
              Equal to hotline bulletin and hotline replay.",
         ),
         record(
-            "SELECT rank, department_zh AS department, department_group, numerator, denominator, value, low, high
+            "SELECT rank, {department} AS department, department_group, {numerator} AS numerator, {denominator} AS denominator,
+                    {share} AS share, low, high
                FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department <> '*'
               ORDER BY rank NULLS LAST, value DESC NULLS LAST, department",
         ),
@@ -24,16 +25,19 @@ pub(super) fn bulletin() -> Board {
     .wide(16);
     let all = stat(
         text!("全市", "All"),
-        text!("所选指标全部部门合计。", "The rate of all departments."),
-        "percentunit",
+        text!(
+            "所选指标全部部门合计；相等才写 100 %。",
+            "The rate of all departments; 100 % only where both are equal."
+        ),
+        "string",
         record(
-            "SELECT value FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department = '*'",
+            "SELECT {share} AS share FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department = '*'",
         ),
         See::Definition(RULEBOOK),
     );
     let parts = |title: Text, says: Text, column: &str| {
         let sql = format!(
-            "SELECT {column} FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department = '*'"
+            "SELECT {column} AS cases FROM rates_of_record WHERE month = '$month'::date AND rate = '$rate' AND hotline = '$hotline' AND department = '*'"
         );
         stat(title, says, "short", record(&sql), See::Definition(RULEBOOK))
     };
@@ -44,7 +48,7 @@ pub(super) fn bulletin() -> Board {
             "All rates of the month, of all departments together."
         ),
         record(
-            "SELECT rate, name_zh, name_en, version, numerator, denominator, value FROM rates_of_record
+            "SELECT rate, {name} AS name, version, {numerator} AS numerator, {denominator} AS denominator, {share} AS share FROM rates_of_record
               WHERE month = '$month'::date AND hotline = '$hotline' AND department = '*' ORDER BY rate",
         ),
         See::Definition(RULEBOOK),
@@ -69,7 +73,9 @@ pub(super) fn bulletin() -> Board {
             Variable {
                 name: "month",
                 label: text!("月份", "Month"),
-                sql: "SELECT DISTINCT to_char(month, 'YYYY-MM-DD') AS month FROM rates_of_record ORDER BY month DESC",
+                // The newest month in which something counts stands first: it is the one that is shown.
+                sql: "SELECT to_char(month, 'YYYY-MM-DD') AS month FROM rates_of_record \
+                      GROUP BY rates_of_record.month ORDER BY max(denominator) > 0 DESC, rates_of_record.month DESC",
             },
             Variable {
                 name: "rate",
@@ -84,14 +90,14 @@ pub(super) fn bulletin() -> Board {
         ],
         panels: vec![
             all,
-            parts(text!("分子", "Numerator"), text!("所选指标的分子。", "The numerator of the rate."), "numerator"),
-            parts(text!("分母", "Denominator"), text!("所选指标的分母。", "The denominator of the rate."), "denominator"),
+            parts(text!("分子", "Numerator"), text!("所选指标的分子。", "The numerator of the rate."), "{numerator}"),
+            parts(text!("分母", "Denominator"), text!("所选指标的分母。", "The denominator of the rate."), "{denominator}"),
             stat(
                 text!("数据截止", "As of"),
                 text!("本页数字截至的时刻。", "The instant as of which the numbers here are."),
                 "dateTimeAsIso",
                 record("SELECT extract(epoch FROM rates_as_of) * 1000 AS at FROM record_stamp"),
-                See::Runbook("HotlineSnapshotOld"),
+                See::Runbook("HotlineMonthsOld"),
             ),
             stat(
                 text!("重算未完", "Fold pending"),
@@ -105,7 +111,7 @@ pub(super) fn bulletin() -> Board {
             table(
                 text!("口径", "Definition"),
                 text!("所选指标的分子、分母由哪些量相加，取哪个日期。", "What the rate adds up, and by which day."),
-                record("SELECT rate, version, name_zh, name_en, basis, numerator, denominator, rank_from, rulebook_hash FROM rate_definitions WHERE rate = '$rate'"),
+                record("SELECT rate, version, {name} AS name, basis, numerator, denominator, rank_from, rulebook_hash FROM rate_definitions WHERE rate = '$rate'"),
                 See::Definition(RULEBOOK),
             )
             .wide(8),
@@ -115,7 +121,7 @@ pub(super) fn bulletin() -> Board {
                 text!("综合得分", "Composite scores"),
                 text!("按规则库的权重与底线计算。", "By the weights and floors of the rulebook."),
                 record(
-                    "SELECT score, department_zh AS department, department_group, points, rank FROM scores_of_record
+                    "SELECT score, {department} AS department, department_group, points, rank FROM scores_of_record
                       WHERE month = '$month'::date AND hotline = '$hotline' ORDER BY score, rank NULLS LAST, department",
                 ),
                 See::Definition(RULEBOOK),
@@ -124,7 +130,7 @@ pub(super) fn bulletin() -> Board {
                 text!("办理时长", "Time to close"),
                 text!("当月办结案件自登记至办结的小时数：中位数与九成位。", "Hours from receipt to closing, of cases closed in the month: median and ninth decile."),
                 record(
-                    "SELECT department_zh AS department, cases, p50_hours AS p50, p90_hours AS p90 FROM time_to_close
+                    "SELECT {department} AS department, cases, p50_hours AS p50, p90_hours AS p90 FROM time_to_close
                       WHERE month = '$month'::date AND hotline = '$hotline' ORDER BY p90_hours DESC NULLS LAST",
                 ),
                 See::Definition(MEASURES),

@@ -17,6 +17,8 @@ use crate::text::text;
 pub(super) fn pipeline() -> Board {
     let one = |expr: String| metrics(&[(expr, "")]);
     let max = |metric: Metric| one(format!("max({})", metric.name));
+    // Where the role that measures it answers and has nothing to say of it; without the role there is no number.
+    let or_none_of = |expr: String, role: Metric| format!("{expr} or 0 * max({})", role.name);
     Board {
         id: "pipeline",
         title: text!("运行监控", "Pipeline"),
@@ -39,7 +41,12 @@ pub(super) fn pipeline() -> Board {
                 text!("积压（秒）", "Lag"),
                 text!("最早一条未处理记录等了多久。", "For how long the first waiting record has waited."),
                 "s",
-                one(format!("max({}) or vector(0)", casework::LAG_SECONDS.name)),
+                // What a gateway hands over does not wait in a log.
+                one(format!(
+                    "max({}) or 0 * max({}{{partition=\"http\"}})",
+                    casework::LAG_SECONDS.name,
+                    casework::LAST_COMMIT.name
+                )),
                 See::Runbook("HotlineLagGrowing"),
             )
             .limits(60.0, 300.0),
@@ -57,7 +64,7 @@ pub(super) fn pipeline() -> Board {
                 text!("死信", "Dead letters"),
                 text!("等人处理的被拒事件。", "Refused events that wait for somebody."),
                 "short",
-                one(format!("sum({}) or vector(0)", rates::DEAD_LETTERS.name)),
+                one(or_none_of(format!("sum({})", rates::DEAD_LETTERS.name), rates::SNAPSHOT)),
                 See::Runbook("HotlineDeadLettersOld"),
             )
             .limits(1.0, 100.0),
@@ -65,7 +72,7 @@ pub(super) fn pipeline() -> Board {
                 text!("停用的来源", "Stopped sources"),
                 text!("暂停或被自动分流的来源。", "Sources that are paused or diverted."),
                 "short",
-                one(format!("sum({}) or vector(0)", rates::SOURCES_STOPPED.name)),
+                one(or_none_of(format!("sum({})", rates::SOURCES_STOPPED.name), rates::SNAPSHOT)),
                 See::Runbook("HotlineSourceDiverted"),
             )
             .limits(1.0, 1.0),
@@ -141,10 +148,7 @@ pub(super) fn pipeline() -> Board {
                     "Records that wait, by partition; nothing without a broker."
                 ),
                 "short",
-                metrics(&[(
-                    format!("max by (partition) ({}) or vector(0)", casework::LAG_RECORDS.name),
-                    "{{partition}}",
-                )]),
+                metrics(&[(format!("max by (partition) ({})", casework::LAG_RECORDS.name), "{{partition}}")]),
                 See::Runbook("HotlineLagGrowing"),
             ),
             lines(
@@ -191,12 +195,9 @@ pub(super) fn pipeline() -> Board {
                 ),
                 "ops",
                 metrics(&[
-                    (format!("{} or vector(0)", rate(casework::BATCH_FAILURES, "code")), "failed {{code}}"),
-                    (
-                        format!("sum(rate({}[$__rate_interval])) or vector(0)", casework::FENCED.name),
-                        "fenced",
-                    ),
-                    (format!("{} or vector(0)", rate(casework::ASSIGNMENTS, "change")), "{{change}}"),
+                    (rate(casework::BATCH_FAILURES, "code"), "failed {{code}}"),
+                    (format!("sum(rate({}[$__rate_interval]))", casework::FENCED.name), "fenced"),
+                    (rate(casework::ASSIGNMENTS, "change"), "{{change}}"),
                 ]),
                 See::Runbook("HotlinePartitionHalted"),
             ),
@@ -205,8 +206,8 @@ pub(super) fn pipeline() -> Board {
                 text!("各进程读的分区与停下的分区。", "Partitions that are read, and those that are halted."),
                 "short",
                 metrics(&[
-                    (format!("sum({}) or vector(0)", casework::PARTITIONS.name), "read"),
-                    (format!("sum({}) or vector(0)", casework::PARTITIONS_HALTED.name), "halted"),
+                    (format!("sum({})", casework::PARTITIONS.name), "read"),
+                    (format!("sum({})", casework::PARTITIONS_HALTED.name), "halted"),
                 ]),
                 See::Runbook("HotlinePartitionHalted"),
             ),
@@ -250,11 +251,8 @@ pub(super) fn pipeline() -> Board {
                 text!("按原因。", "By reason, and since when the oldest waits."),
                 "short",
                 metrics(&[
-                    (format!("max by (reason) ({}) or vector(0)", rates::DEAD_LETTERS.name), "{{reason}}"),
-                    (
-                        format!("max by (reason) ({}) / 3600 or vector(0)", rates::DEAD_LETTERS_AGE.name),
-                        "{{reason}} h",
-                    ),
+                    (format!("max by (reason) ({})", rates::DEAD_LETTERS.name), "{{reason}}"),
+                    (format!("max by (reason) ({}) / 3600", rates::DEAD_LETTERS_AGE.name), "{{reason}} h"),
                 ]),
                 See::Runbook("HotlineDeadLettersOld"),
             ),
@@ -281,7 +279,7 @@ pub(super) fn pipeline() -> Board {
                 ),
                 "s",
                 metrics(&[
-                    (format!("{} or vector(0)", quantile("0.99", timekeeper::LATE_SECONDS, "")), "p99"),
+                    (quantile("0.99", timekeeper::LATE_SECONDS, ""), "p99"),
                     (format!("max({})", rates::ALARMS_AGE.name), "waiting"),
                 ]),
                 See::Runbook("HotlineAlarmsLate"),
@@ -295,18 +293,9 @@ pub(super) fn pipeline() -> Board {
                 "short",
                 metrics(&[
                     (format!("sum(rate({}[$__rate_interval]))", relay::NUMBERED.name), "numbered/s"),
-                    (
-                        format!("{} or vector(0)", rate(relay::DELIVERIES, "receiver, outcome")),
-                        "{{receiver}} {{outcome}}/s",
-                    ),
-                    (
-                        format!("max by (receiver) ({}) or vector(0)", rates::NOTICES.name),
-                        "{{receiver}} waiting",
-                    ),
-                    (
-                        format!("max by (receiver) ({}) or vector(0)", rates::UNDELIVERED.name),
-                        "{{receiver}} undelivered",
-                    ),
+                    (rate(relay::DELIVERIES, "receiver, outcome"), "{{receiver}} {{outcome}}/s"),
+                    (format!("max by (receiver) ({})", rates::NOTICES.name), "{{receiver}} waiting"),
+                    (format!("max by (receiver) ({})", rates::UNDELIVERED.name), "{{receiver}} undelivered"),
                 ]),
                 See::Runbook("HotlineNoticesStuck"),
             ),
@@ -318,7 +307,7 @@ pub(super) fn pipeline() -> Board {
                 ),
                 "s",
                 metrics(&[
-                    (format!("max by (receiver) ({}) or vector(0)", rates::NOTICES_AGE.name), "{{receiver}}"),
+                    (format!("max by (receiver) ({})", rates::NOTICES_AGE.name), "{{receiver}}"),
                     (format!("max({})", rates::UNNUMBERED_AGE.name), "unnumbered"),
                 ]),
                 See::Runbook("HotlineNoticesStuck"),
@@ -351,10 +340,7 @@ pub(super) fn pipeline() -> Board {
                 text!("统计表耗时", "Seconds of a bulletin"),
                 text!("接口上统计表的九十九分位。", "The 99th percentile of tables of rates over HTTP."),
                 "s",
-                metrics(&[(
-                    format!("{} or vector(0)", quantile("0.99", rates::BULLETIN_SECONDS, "")),
-                    "p99",
-                )]),
+                metrics(&[(quantile("0.99", rates::BULLETIN_SECONDS, ""), "p99")]),
                 See::Runbook("HotlineSnapshotOld"),
             ),
             lines(
@@ -395,6 +381,17 @@ pub(super) fn pipeline() -> Board {
             )
             .limits(60.0, 120.0),
             stat(
+                text!("月度数字年龄", "Age of the months"),
+                text!(
+                    "通报板的月度比率和名次有多旧。",
+                    "How old the rates and ranks of months on the board Bulletin are."
+                ),
+                "s",
+                one(format!("time() - max({})", rates::MONTHS.name)),
+                See::Runbook("HotlineMonthsOld"),
+            )
+            .limits(300.0, 900.0),
+            stat(
                 text!("重算完成", "Refold done"),
                 text!(
                     "1：全部案件已按当前规则库和程序重算。",
@@ -408,7 +405,7 @@ pub(super) fn pipeline() -> Board {
                 text!("被分流次数", "Diversions"),
                 text!("一天内自动分流的来源。", "Sources that were diverted within a day."),
                 "short",
-                one(format!("sum(increase({}[1d])) or vector(0)", casework::SOURCES_DIVERTED.name)),
+                one(format!("sum(increase({}[1d]))", casework::SOURCES_DIVERTED.name)),
                 See::Runbook("HotlineSourceDiverted"),
             ),
         ],

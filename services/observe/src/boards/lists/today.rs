@@ -23,10 +23,10 @@ pub(super) fn today() -> Board {
         text!("各部门待办", "By department"),
         text!("在办、超期、今日到期等件数，及最早的到期时间。", "Open, overdue and due cases, and the earliest deadline."),
         record(
-            "SELECT department_zh AS department, sum(open)::bigint AS open, sum(overdue)::bigint AS overdue,
+            "SELECT {department} AS department, sum(open)::bigint AS open, sum(overdue)::bigint AS overdue,
                     sum(due_today)::bigint AS due_today, sum(near_due_24h)::bigint AS within_24h, sum(unsigned)::bigint AS unsigned,
                     min(oldest_due_at) AS first_due
-               FROM worklist_counts GROUP BY department, department_zh ORDER BY sum(overdue) DESC, sum(open) DESC",
+               FROM worklist_counts GROUP BY department, 1 ORDER BY sum(overdue) DESC, sum(open) DESC",
         ),
         See::Definition(MEASURES),
     );
@@ -35,8 +35,8 @@ pub(super) fn today() -> Board {
         ..table(
             text!("在办件按天数", "Backlog by age"),
             text!(
-                "在办案件自登记起的自然日数，按法定时限分档。",
-                "Calendar days since receipt, on the limits of the law."
+                "在办案件自登记起的天数（每天 24 小时），按法定时限分档。",
+                "Days of 24 hours since receipt, on the limits of the law."
             ),
             record(
                 "SELECT age, sum(cases)::bigint AS cases, sum(overdue)::bigint AS overdue FROM backlog_by_age
@@ -78,7 +78,7 @@ pub(super) fn today() -> Board {
             count(
                 text!("已超期", "Overdue"),
                 text!(
-                    "办结时限已过的在办案件；挂起的不算。",
+                    "办结时限已过的在办案件；暂停计时的不算。",
                     "Open cases past their closing deadline; held ones do not count."
                 ),
                 "overdue",
@@ -130,34 +130,38 @@ pub(super) fn today() -> Board {
                 text!("延期申请等待答复。", "Extensions that wait for an answer."),
                 "extension_waiting",
             ),
-            count(text!("挂起", "Parked"), text!("暂停计时的案件。", "Cases whose clock is held."), "parked"),
+            count(
+                text!("暂停计时", "Held"),
+                text!("暂停计时的案件。", "Cases whose clock is held."),
+                "parked",
+            ),
             by_department,
             backlog,
             list(
                 text!("超期清单", "Overdue"),
                 text!("超期时间最长的在前。", "The latest first."),
-                "due_at, hours_late",
+                "due_on, due_at, hours_late",
                 "overdue",
                 "hours_late DESC, case_id",
             ),
             list(
                 text!("今日到期清单", "Due today"),
                 text!("最先到期的在前。", "The first due first."),
-                "due_at, hours_left",
+                "due_on, due_at, hours_left",
                 "due_today",
                 "due_at, case_id",
             ),
             list(
                 text!("二十四小时内到期", "Due within 24 h"),
                 text!("最先到期的在前。", "The first due first."),
-                "due_at, hours_left",
+                "due_on, due_at, hours_left",
                 "near_due",
                 "due_at, case_id",
             ),
             list(
                 text!("未签收清单", "Unsigned"),
                 text!("等待最久的在前。", "The longest waiting first."),
-                "waiting_for, since, hours_waiting, sign_due_at",
+                "{waiting_for} AS waiting_for, since, hours_waiting, sign_due_at",
                 "unsigned",
                 "since, case_id",
             ),
@@ -186,7 +190,7 @@ pub(super) fn today() -> Board {
                 "since, case_id",
             ),
             list(
-                text!("挂起清单", "Parked"),
+                text!("暂停计时清单", "Held"),
                 text!(
                     "原因、起止；没有止期的要定期复核。",
                     "Why, since when, until when; what has no end must be looked at again."

@@ -38,15 +38,15 @@ CREATE FUNCTION touch_installation() RETURNS void
 
 REVOKE ALL ON FUNCTION make_ledger_partition(date), touch_installation() FROM PUBLIC;
 
--- One event a statement, and none for what is added.
+-- One event a statement, and none for what is added. Rows of turns are locked and never changed.
 DO $$
 DECLARE
     kept regclass;
 BEGIN
     FOR kept IN
         SELECT oid::regclass FROM pg_class
-         WHERE oid IN ('alarms'::regclass, 'closure_records'::regclass, 'dead_letter_steps'::regclass, 'interventions'::regclass,
-                       'restatements'::regclass)
+         WHERE oid = ANY (ARRAY['alarms', 'closure_records', 'closure_seals', 'dead_letter_steps', 'interventions',
+                                'log_checkpoints', 'log_cosignatures', 'restatements', 'turns']::regclass[])
             OR oid IN (SELECT relid FROM pg_partition_tree('ledger'))
     LOOP
         EXECUTE format('CREATE TRIGGER is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %s '

@@ -1,0 +1,27 @@
+//! The closure log: closure records in one sequence under a Merkle tree, and signed statements of its size and root.
+//!
+//! Guarantees: what was signed once is a beginning of everything that is signed later, or sealing stands still; nothing is
+//! signed that is not committed; nobody is told of a checkpoint before it is in the file outside the database. It
+//! deliberately does not know what a record says: leaves are bytes.
+
+#[cfg(test)]
+mod alterations;
+pub mod check;
+pub mod key;
+pub mod note;
+pub mod outside;
+pub mod path;
+pub mod proof;
+pub mod relog;
+mod sealer;
+pub mod serve;
+pub mod standing;
+mod state;
+mod submit;
+#[cfg(test)]
+pub(crate) mod tests;
+pub mod tree;
+
+pub use sealer::{Published, seal};
+pub use state::{Prover, checkpoint, proof_of, prove, state_of};
+pub use submit::submit;
