@@ -129,14 +129,18 @@ fn every_role_works_under_its_own_login_and_may_do_no_more() {
     let sample = root().join("deploy/sample/events.ndjson").to_string_lossy().into_owned();
     let sent = run(&["send", "--to", &format!("http://{gateway}"), &sample]);
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
-    wait_for(&server, 349);
+    let events = fs::read_to_string(&sample).expect("the sample is there").lines().count();
+    wait_for(&server, i64::try_from(events).expect("a small sample"));
     let bulletin = operator(&["bulletin", "--rate", RATES, "--by", "department", "--period", PERIOD]);
     let expect = replay(&root().join("deploy/rulebook"), RATES, PERIOD, "2027-06-01T00:00:00+08:00", &sample);
     assert_eq!(bulletin, expect);
     // The operator's commands, each under the operator's login.
-    let backup = folder.0.join("backup").to_string_lossy().into_owned();
+    let inside = |name: &str| folder.0.join(name).to_string_lossy().into_owned();
+    let (backup, bundle, mirror) = (inside("backup"), inside("bundle"), inside("mirror"));
     for args in [
         &["tallies", "check"][..],
+        &["tallies", "repair"],
+        &["bulletin", "publish", "--form", "12345-monthly", "--period", "2026-09", "--why", "a test"],
         &["dead-letters", "groups"],
         &["sources", "pause", "/hotline/sample/12345", "--why", "a test"],
         &["sources", "resume", "/hotline/sample/12345", "--why", "a test"],
@@ -147,6 +151,11 @@ fn every_role_works_under_its_own_login_and_may_do_no_more() {
         &["backup", &backup],
         &["erase", "--closed-before", "2027-01-01", "--why", "a test"],
         &["retention", "plan"],
+        &["retention", "apply", "--why", "a test"],
+        &["audit", "key"],
+        &["audit", "check"],
+        &["audit", "export-bundle", "--since", "2020-01-01T00:00:00Z", &bundle],
+        &["audit", "mirror", "--database", &mirror],
     ] {
         operator(args);
     }
@@ -156,4 +165,5 @@ fn every_role_works_under_its_own_login_and_may_do_no_more() {
     for role in running {
         role.stop();
     }
+    operator(&["audit", "relog", "--reason", "a test"]);
 }

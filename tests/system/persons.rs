@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use hotline_tests::root;
 use hotline_tests::server::{Server, get, run, text};
@@ -165,6 +166,7 @@ fn persons_are_nowhere_in_the_clear_and_gone_once_they_are_erased() {
     // The case itself is as it was: who handled it, when, and the figures.
     assert_eq!(server.request("GET", &format!("/v1/cases/{CASE}"), &[], b"").0, 200);
     hotline(&["tallies", "check"]);
+    its_records_stay_sound(&server, &hotline);
     let listed = hotline(&["erase", "--list"]);
     assert!(listed.contains(CASE) && listed.lines().count() == 1, "{listed}");
     let unknown = run(&["--config", &config, "erase", "12345:nobody", "--why", "a test"]);
@@ -172,6 +174,35 @@ fn persons_are_nowhere_in_the_clear_and_gone_once_they_are_erased() {
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("nothing was erased"));
     assert_eq!(server.stop(), 0, "{}", server.log_text());
     assert_eq!(readable(&server.folder.0, &told), Vec::<String>::new());
+}
+
+/// Its records and their proofs are what they were, and who checks them is told that the person was erased.
+fn its_records_stay_sound(server: &Server, hotline: &impl Fn(&[&str]) -> String) {
+    hotline(&["audit", "check"]);
+    let bundle = sealed(server, hotline);
+    let key = hotline(&["audit", "key"]);
+    let verify =
+        |more: &[&str]| hotline(&[&["audit", "verify", "--key", key.trim(), &bundle], more].concat());
+    let verified = json_of(&verify(&["--format", "json"]));
+    assert_eq!(verified["sound"], true, "{verified}");
+    assert_eq!(verified["verified"]["erased"][0]["case"], CASE, "{verified}");
+    let said = verify(&["--lang", "en"]);
+    assert!(said.contains(&format!("{CASE}: its person was erased")) && said.contains("verified:"), "{said}");
+}
+
+/// A bundle of the case's records, once all of them are sealed.
+fn sealed(server: &Server, hotline: &impl Fn(&[&str]) -> String) -> String {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    for attempt in 0.. {
+        let bundle = server.folder.0.join(format!("bundle-{attempt}")).to_string_lossy().into_owned();
+        let bundled = json_of(&hotline(&["audit", "export-bundle", "--case", CASE, &bundle]));
+        if bundled["not_sealed_yet"] == 0 && bundled["records"].as_u64() > Some(1) {
+            return bundle;
+        }
+        assert!(Instant::now() < deadline, "{bundled}");
+        std::thread::park_timeout(Duration::from_millis(500));
+    }
+    unreachable!("it returns or panics")
 }
 
 #[test]
