@@ -134,6 +134,19 @@ fn every_role_works_under_its_own_login_and_may_do_no_more() {
     let bulletin = operator(&["bulletin", "--rate", RATES, "--by", "department", "--period", PERIOD]);
     let expect = replay(&root().join("deploy/rulebook"), RATES, PERIOD, "2027-06-01T00:00:00+08:00", &sample);
     assert_eq!(bulletin, expect);
+    // What the gateway shows, under the gateway's login.
+    for path in [
+        "/duty",
+        "/v1/rates?rate=signing&period=2026-08-01..2026-11-01",
+        "/v1/departments/HL12345/feed",
+        "/v1/dead-letters",
+        "/v1/dead-letters/groups",
+        "/v1/sources",
+        "/log/checkpoint",
+    ] {
+        let (status, answer) = get(&gateway, path).expect("it answers");
+        assert_eq!(status, 200, "{path}: {answer}");
+    }
     // The operator's commands, each under the operator's login.
     let inside = |name: &str| folder.0.join(name).to_string_lossy().into_owned();
     let (backup, bundle, mirror) = (inside("backup"), inside("bundle"), inside("mirror"));

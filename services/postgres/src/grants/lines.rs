@@ -17,7 +17,7 @@ pub(super) const RELATIONS: &[Line] = &[
     ("alarms",               ["r",    "r",      "r a",      "",    "",    "r",   "r"]),
     ("board_definitions",    ["",     "",       "",         "",    "r a w d", "", "r"]),
     ("board_departments",    ["",     "",       "",         "",    "r a w d", "", "r"]),
-    ("board_months",         ["",     "",       "",         "",    "r a w d", "", "r"]),
+    ("board_months",         ["r",    "",       "",         "",    "r a w d", "", "r"]),
     ("board_rates",          ["",     "",       "",         "",    "r a w d", "", "r"]),
     ("board_rules",          ["",     "",       "",         "",    "r a w",   "", "r"]),
     ("board_scores",         ["",     "",       "",         "",    "r a w d", "", "r"]),
@@ -29,7 +29,7 @@ pub(super) const RELATIONS: &[Line] = &[
     ("closure_seals",        ["r",    "",       "",         "",    "",    "r a", "r a"]),
     ("dead_letter_steps",    ["r a",  "",       "",         "",    "",    "",    "r a"]),
     ("dead_letters",         ["r w(state,state_at)", "a", "", "",  "r(reason,received_at,source,state)", "", "r w"]),
-    ("deliveries",           ["r",    "",       "",         "r a w", "",  "",    "r"]),
+    ("deliveries",           ["r",    "",       "",         "r a w", "r", "",    "r"]),
     ("figures",              ["r",    "r a",    "",         "",    "r",   "r",   "r a"]),
     ("fold_progress",        ["",     "",       "",         "",    "",    "",    "r"]),
     ("installation",         ["r a",  "r a",    "r a",      "r",   "r",   "r",   "r a"]),
@@ -56,7 +56,7 @@ pub(super) const RELATIONS: &[Line] = &[
     ("tally_months",         ["r",    "r a w(value)", "",   "",    "r",   "",    "r d"]),
     ("tally_sums",           ["",     "",       "",         "",    "",    "r",   "r"]),
     ("turns",                ["",     "r w(what)", "",      "r w(what)", "r w(what)", "", "r w(what)"]),
-    ("undelivered",          ["",     "",       "",         "r a w(again,given_up_at,why) d", "", "", "r w(again) d"]),
+    ("undelivered",          ["r",    "",       "",         "r a w(again,given_up_at,why) d", "r", "", "r w(again) d"]),
 ];
 
 /// Functions that act with the owner's rights: `X`, to call them.

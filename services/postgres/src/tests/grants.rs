@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use crate::error::Error;
 use crate::grants::{self, Role, planned};
 use crate::pool::run_tx;
+use crate::standing;
 use crate::testing::{TestDatabase, execute, texts};
 
 /// The document that people read.
@@ -171,6 +172,18 @@ async fn who_may_not_make_logins_is_told_what_to_ask_for_and_does_the_rest() {
     .await
     .unwrap();
     grants::check(&maker, &Role::ALL).await.unwrap();
+}
+
+#[tokio::test]
+async fn gauges_and_the_page_of_whoever_is_on_duty_read_what_they_show() {
+    let database = TestDatabase::create().await;
+    let at = super::at(super::NOW);
+    for role in [Role::Rates, Role::Gateway] {
+        let mut tx = database.login(role).acquire().await.unwrap();
+        let pipeline = standing::pipeline(&mut tx, at).await.unwrap_or_else(|error| panic!("{role:?}: {error}"));
+        assert_eq!(pipeline.receivers, []);
+        assert_eq!(standing::by_department(&mut tx, at, at).await.unwrap(), [], "{role:?}");
+    }
 }
 
 #[tokio::test]
