@@ -4,8 +4,9 @@
 //! 2. when nobody's snapshot sees them any more ([`onlookers`]), [`rewrite`] writes the files of the tables anew: a row that
 //!    was deleted stays in its file, where who has the file and the master key could still read it.
 //!
-//! What stays: the facts, which name nobody, the ledger, the closure records and their proofs. What this cannot reach, the
-//! write-ahead log, topics and backups, ages; deploy/README.md says when.
+//! What stays: the facts, which name nobody, the ledger, the closure records and their proofs; what these commit to nobody can
+//! show any more, and the chain begins anew. What this cannot reach, the write-ahead log, topics and backups, ages;
+//! deploy/README.md says when.
 
 use std::collections::{BTreeSet, HashSet};
 
