@@ -180,7 +180,8 @@ async fn gauges_and_the_page_of_whoever_is_on_duty_read_what_they_show() {
     let at = super::at(super::NOW);
     for role in [Role::Rates, Role::Gateway] {
         let mut tx = database.login(role).acquire().await.unwrap();
-        let pipeline = standing::pipeline(&mut tx, at).await.unwrap_or_else(|error| panic!("{role:?}: {error}"));
+        let pipeline =
+            standing::pipeline(&mut tx, at).await.unwrap_or_else(|error| panic!("{role:?}: {error}"));
         assert_eq!(pipeline.receivers, []);
         assert_eq!(standing::by_department(&mut tx, at, at).await.unwrap(), [], "{role:?}");
     }
