@@ -43,8 +43,8 @@ pub struct Erased {
     pub letters: u64,
 }
 
-impl std::ops::AddAssign for Erased {
-    fn add_assign(&mut self, more: Self) {
+impl Erased {
+    pub fn add(&mut self, more: Self) {
         self.cases += more.cases;
         self.keys += more.keys;
         self.parts += more.parts;
@@ -56,7 +56,7 @@ impl std::ops::AddAssign for Erased {
 pub async fn found(tx: &mut PgConnection, cases: &[SmolStr]) -> Result<Erased, Error> {
     let mut found = Erased::default();
     for case in cases {
-        found += of_case(tx, case).await?;
+        found.add(of_case(tx, case).await?);
     }
     Ok(found)
 }
@@ -104,7 +104,7 @@ pub async fn erase(tx: &mut PgConnection, cases: &[SmolStr], by: &By<'_>) -> Res
         let erasure = NewErasure { case, after, destroyed, personal, written_at: by.at };
         let kind = RecordKind::Erased.name();
         leaves.push(Leaf { case_id: Some(case.clone()), kind, bytes: erasure.leaf() });
-        erased += one;
+        erased.add(one);
     }
     closure_records::append(tx, &leaves, by.at).await?;
     Ok(erased)

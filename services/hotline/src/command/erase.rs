@@ -131,7 +131,7 @@ async fn named(store: &Store, args: &Args, by: By<'_>) -> anyhow::Result<Done> {
     }
     let mut done = Done::default();
     for page in all.chunks(CASES_MAX) {
-        done.erased += step(store, page, args.dry_run, by).await?;
+        done.erased.add(step(store, page, args.dry_run, by).await?);
     }
     done.unplaced = unplaced(store, &cases, args.dry_run, by).await?;
     Ok(done)
@@ -176,7 +176,7 @@ async fn walk(store: &Store, filter: &Filter, count: u64, dry_run: bool, by: By<
         .await?;
         let Some(last) = page.last() else { break };
         after = last.clone();
-        done.erased += step(store, &page, dry_run, by).await?;
+        done.erased.add(step(store, &page, dry_run, by).await?);
         bar.inc(page.len() as u64);
         cases.extend(page);
     }
