@@ -67,6 +67,8 @@ trap stop_kafka EXIT
 if started=$(bash deploy/local/kafka.sh start --fast-start --data "$kafka_data" --port 0); then
   eval "$started"
   export HOTLINE_TEST_KAFKA=$HOTLINE__KAFKA__BROKERS
+  # Where its records lie: persons are looked for in them.
+  export HOTLINE_TEST_KAFKA_DATA=$kafka_data
   # Tests name their broker themselves.
   unset HOTLINE__KAFKA__BROKERS
 elif [ -n "${CI:-}" ]; then

@@ -5,6 +5,8 @@ mod demo;
 mod ending;
 mod http;
 mod kafka;
+mod logins;
+mod persons;
 mod rules;
 mod sick;
 mod whole;

@@ -2,7 +2,8 @@
 //!
 //! What is shown: that these bytes are in the log that the key signs, and have not been altered since; that deadlines, verdicts
 //! and published rates are what their facts and their rulebook come to ([`remake`]). What is not: that the facts were true, or
-//! that nothing else was ever signed with the key; a witness narrows that down.
+//! that nothing else was ever signed with the key; a witness narrows that down. Of whom a record of an erasure was among them,
+//! that is said: their records stay sound, and what is personal nobody can show any more.
 
 mod remake;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use hotline_postgres::closure_log::Digest;
 use serde::Serialize;
+use serde_json::Value;
 use thiserror::Error as ThisError;
 
 use remake::Remake;
@@ -58,10 +60,34 @@ pub struct Verified {
     pub witnesses: Vec<(String, String)>,
     /// What was made again of what the records say.
     pub remade: Remade,
+    /// Of which cases the person was erased, by the records that were looked at.
+    pub erased: Vec<Erased>,
     /// What is wrong, in words; empty: nothing.
     pub findings: Vec<String>,
     /// With those that are not listed.
     pub found: u64,
+}
+
+/// The person of a case was erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Erased {
+    pub case: String,
+    /// When the record of it was written.
+    pub at: String,
+}
+
+impl Erased {
+    /// None: the record says something else.
+    fn of(record: &[u8]) -> Option<Self> {
+        const MARK: &[u8] = b"\"kind\":\"erased\"";
+        record.windows(MARK.len()).find(|window| *window == MARK)?;
+        let said: Value = serde_json::from_slice(record).ok()?;
+        let text = |name: &str| said[name].as_str().map(str::to_owned);
+        if said["kind"] != "erased" || said.get("part").is_some() {
+            return None;
+        }
+        Some(Self { case: text("case")?, at: text("written_at")? })
+    }
 }
 
 impl Verified {
@@ -122,6 +148,7 @@ fn proven(name: &str, record: &[u8], proof: &[u8], trust: &Trust, verified: &mut
     match checked {
         Ok(opened) => {
             verified.opened(&opened, trust);
+            verified.erased.extend(Erased::of(record));
             true
         }
         Err(fault) => {
@@ -268,6 +295,7 @@ fn hashed(directory: &Path, trust: &Trust, progress: &impl Fn(u64, u64)) -> Resu
         };
         let mut changed = BTreeSet::new();
         for leaf in leaves {
+            verified.erased.extend(Erased::of(leaf));
             if tiles.push_leaf(size, leaf_hash(leaf), &mut changed).is_err() {
                 return Ok(verified);
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hotline_core::rulebook::{Files, load};
 use hotline_events::intake::{Outcome, Reason, Record, RecordContent};
 use hotline_events::{Event, Keep, Tagger, decode};
+use hotline_postgres::grants::Role;
 use hotline_postgres::handover::{Handover, Refusal, Reply, channel};
 use hotline_postgres::testing::TestDatabase;
 use hotline_postgres::{CaseWriter, MasterKey, PoolConfig, pool, run_snapshot_tx, tallies};
@@ -69,7 +70,9 @@ impl Bench {
         let database = TestDatabase::create().await;
         let master = MasterKey::new([9; 32]);
         let tagger = Tagger::keyed(&master.tag_key());
-        let mut config = PoolConfig::new(database.connect.clone().application_name("role"));
+        let mut config = PoolConfig::new(
+            database.connect.clone().username(&Role::Casework.login()).application_name("role"),
+        );
         config.acquire_for = Duration::from_secs(5);
         let writer = Arc::new(CaseWriter::new(pool(&config), master));
         writer.prepare(now()).await.unwrap();

@@ -12,9 +12,9 @@ use hotline_core::fold::{FOLD_VERSION, fold};
 use hotline_core::rulebook::{Files, Rulebook, load};
 use hotline_events::canonical;
 use hotline_events::closure::{
-    BulletinRecord, CaseRecord, Cause, Commitments, FormOf, Judgement, LEAF_BYTES_MAX, LogStep, NewAccess,
-    NewBulletin, NewExport, NewRecord, Number, ReadError, ReadRecord, RecomputeError, RecordKind, Rules,
-    counted_hash, facts_of, is_judged, join, of_log, of_rulebook, read, recompute,
+    BulletinRecord, CaseRecord, Cause, Commitments, Destroyed, FormOf, Judgement, LEAF_BYTES_MAX, LogStep,
+    NewAccess, NewBulletin, NewErasure, NewExport, NewRecord, Number, ReadError, ReadRecord, RecomputeError,
+    RecordKind, Rules, counted_hash, facts_of, is_judged, join, of_log, of_rulebook, read, recompute,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -539,6 +539,22 @@ fn a_bulletin_is_known_by_what_it_counts_and_apart_by_what_is_reported() {
     assert_ne!(counted_hash(&after), counted_hash(&before));
 }
 
+fn erasure(after: u32) -> NewErasure<'static> {
+    let mut personal = Commitments::default();
+    personal.add(&[1; 16], &[2; 32]);
+    let destroyed = Destroyed { keys: 1, parts: 1, letters: 0 };
+    NewErasure { case: CASE, after, destroyed, personal, written_at: at("2026-04-01T00:00:00Z") }
+}
+
+#[test]
+fn an_erasure_says_how_much_was_destroyed_and_after_which_record() {
+    let new = erasure(2);
+    let ReadRecord::Erased(record) = read(&new.leaf()).unwrap() else { panic!("it is one") };
+    assert_eq!((record.case.as_str(), record.after, record.destroyed), (CASE, 2, new.destroyed));
+    assert_eq!((record.personal.count, record.written_at), (1, new.written_at));
+    assert_ne!(erasure(3).leaf(), new.leaf());
+}
+
 #[test]
 fn the_schema_says_what_is_written_and_every_member_it_names_is_written() {
     let (schema, rulebook) = (schema(), rulebook());
@@ -591,6 +607,7 @@ fn the_schema_says_what_is_written_and_every_member_it_names_is_written() {
     }
     check(&exported());
     check(&access().unmasked(CASE).remove(0));
+    check(&erasure(2).leaf());
     let many: Files = (0..900).map(|n| (format!("codes/{n}.csv"), Vec::new())).collect();
     for leaf in of_rulebook((1, &rulebook.hash), &many, when, when) {
         check(&leaf);
@@ -637,7 +654,7 @@ fn kinds_of_the_schema_are_those_of_the_code() {
     let of_case: Vec<&str> = RecordKind::ALL
         .iter()
         .map(|kind| kind.name())
-        .filter(|name| !["rulebook", "bulletin", "exported", "unmasked"].contains(name))
+        .filter(|name| !["erased", "rulebook", "bulletin", "exported", "unmasked"].contains(name))
         .collect();
     assert_eq!(schema["$defs"]["case"]["properties"]["kind"]["enum"], json!(of_case));
     let all: Vec<&str> = RecordKind::ALL.iter().map(|kind| kind.name()).collect();

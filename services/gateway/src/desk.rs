@@ -112,6 +112,11 @@ fn failed(error: &Error) -> Problem {
             "The dead letter is of another case or source; say other_case if that is meant",
         )
         .with("id", (*id).into()),
+        error if error.is_denied() => Problem::new(
+            StatusCode::FORBIDDEN,
+            "not_in_this_process",
+            "The gateway's login may not do this: run `hotline dead-letters` with the operator's",
+        ),
         error => unavailable(error),
     }
 }

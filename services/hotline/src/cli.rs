@@ -44,6 +44,7 @@ enum Command {
     Demo(command::demo::Args),
     Doctor(command::doctor::Args),
     Due(command::due::Args),
+    Erase(command::erase::Args),
     Explain(command::explain::Args),
     Import(command::import::Args),
     Replay(command::replay::Args),
@@ -61,6 +62,7 @@ enum Command {
     Migrate(command::migrate::Args),
     Backup(command::backup::Args),
     Restore(command::restore::Args),
+    Retention(command::retention::Args),
     Witness(command::witness::Args),
 }
 
@@ -79,6 +81,7 @@ impl Cli {
             Command::Demo(args) => command::demo::run(&self.global, args),
             Command::Doctor(args) => wait(command::doctor::run(&self.global, args)),
             Command::Due(args) => command::due::run(args),
+            Command::Erase(args) => wait(command::erase::run(&self.global, args)),
             Command::Explain(args) => wait(command::explain::run(&self.global, args)),
             Command::Import(args) => command::import::run(args),
             Command::Replay(args) => command::replay::run(&self.global, args),
@@ -96,6 +99,7 @@ impl Cli {
             Command::Migrate(args) => wait(command::migrate::run(&self.global, args)),
             Command::Backup(args) => wait(command::backup::run(&self.global, args)),
             Command::Restore(args) => wait(command::restore::run(&self.global, args)),
+            Command::Retention(args) => wait(command::retention::run(&self.global, args)),
             Command::Witness(args) => wait(command::witness::run(args)),
         }
     }

@@ -11,9 +11,9 @@ use hotline_core::fold::settle;
 use hotline_core::rulebook::Rulebook;
 use hotline_core::score::{Score, score};
 use hotline_events::{Event, Keep, Tagger, decode};
-use hotline_postgres::PgConnection;
 use hotline_postgres::bulletins::Stamp;
 use hotline_postgres::ledger::{self, Exported, PIPELINE_ORIGIN};
+use hotline_postgres::{PgConnection, retention};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
@@ -123,6 +123,12 @@ pub async fn read_ledger(
     cases: &mut Cases<'_>,
     reach: Reach<'_>,
 ) -> Result<anyhow::Result<()>, hotline_postgres::Error> {
+    if let Some(month) = retention::newest_dropped(tx).await? {
+        return Ok(Err(anyhow::anyhow!(
+            "the ledger up to {} was dropped by `hotline retention`: nothing can be folded from its beginning on",
+            month.strftime("%Y-%m")
+        )));
+    }
     let mut after = 0;
     loop {
         let page = ledger::page(tx, after, PAGE).await?;

@@ -14,6 +14,8 @@ use hotline_runtime::config::{Config, KafkaConfig, Section as _, Sections};
 use hotline_runtime::{Fault, Faults, Place};
 use hotline_timekeeper::TimekeeperConfig;
 
+use crate::command::retention::RetentionConfig;
+
 /// Where a configuration file is looked for without `--config`.
 const FILES: [&str; 2] = ["hotline.toml", "/etc/hotline/hotline.toml"];
 
@@ -83,6 +85,7 @@ pub fn sections() -> Sections {
         .with::<RatesConfig>()
         .with::<AuditConfig>()
         .with::<BulletinsConfig>()
+        .with::<RetentionConfig>()
 }
 
 /// The language of `LC_ALL`, `LC_MESSAGES` or `LANG`, the first that says something, as POSIX orders them.

@@ -11,7 +11,7 @@ use hotline_core::rulebook::{Files, load};
 use hotline_events::Tagger;
 use hotline_gateway::{GatewayConfig, Server, Sink};
 use hotline_kafka::admin;
-use hotline_postgres::{CaseWriter, Error, Rules, Sort, handover, schema};
+use hotline_postgres::{CaseWriter, Error, Rules, Sort, grants, handover, schema};
 use hotline_rates::RatesConfig;
 use hotline_relay::RelayConfig;
 use hotline_runtime::config::{Config, KafkaConfig, LogConfig, OpsConfig, PostgresConfig};
@@ -48,15 +48,20 @@ impl Role {
         matches!(self, Self::Gateway | Self::Casework | Self::Relay)
     }
 
-    const fn name(self) -> &'static str {
+    /// Whose login it has in the database.
+    const fn in_database(self) -> grants::Role {
         match self {
-            Self::Gateway => "gateway",
-            Self::Casework => "casework",
-            Self::Timekeeper => "timekeeper",
-            Self::Relay => "relay",
-            Self::Rates => "rates",
-            Self::Audit => "audit",
+            Self::Gateway => grants::Role::Gateway,
+            Self::Casework => grants::Role::Casework,
+            Self::Timekeeper => grants::Role::Timekeeper,
+            Self::Relay => grants::Role::Relay,
+            Self::Rates => grants::Role::Rates,
+            Self::Audit => grants::Role::Audit,
         }
+    }
+
+    const fn name(self) -> &'static str {
+        self.in_database().name()
     }
 }
 
@@ -402,13 +407,23 @@ impl Beginning<'_> {
             // A private cluster belongs to this program; a server of one's own is migrated by `hotline migrate`.
             schema::migrate(&self.store.pool).await?;
         }
-        schema::check(&self.store.pool).await?;
+        let logins: Vec<grants::Role> = self.roles.iter().map(|role| role.in_database()).collect();
+        let checked = schema::check(&self.store.pool).await;
+        // A login that may not even ask for the schema is told what it lacks; one that may is told of the schema first.
+        if checked.as_ref().err().is_none_or(Error::is_denied) {
+            grants::check(&self.store.pool, &logins).await?;
+        }
+        checked?;
         let Ground { writer, in_force } = self.ground;
         let folds = self.roles.contains(&Role::Casework);
         let opens = self.roles.iter().any(|role| !matches!(role, Role::Rates | Role::Relay | Role::Audit));
         if opens || self.rulebook.is_some() {
             // Sealed with another master key than the database's, nothing could ever be read again.
-            writer.prepare(clock::now()).await?;
+            if folds || self.rulebook.is_some() {
+                writer.prepare(clock::now()).await?;
+            } else {
+                writer.belongs(clock::now()).await?;
+            }
         }
         match self.rulebook {
             Some(files) => only_rulebook(files, writer, in_force).await,

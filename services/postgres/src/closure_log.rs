@@ -106,9 +106,16 @@ impl Turn {
         self.session.ping().await.map_err(Error::database("closure_log::hold"))
     }
 
-    /// Lets the next one have it.
-    pub async fn give_back(self) -> Result<(), Error> {
-        self.session.close().await.map_err(Error::database("closure_log::give_back"))
+    /// Lets the next one have it, at once: the server ends a session some time after it was closed.
+    pub async fn give_back(mut self) -> Result<(), Error> {
+        let name = "closure_log::give_back";
+        sqlx::query(
+            "/* closure_log::give_back */ SELECT pg_advisory_unlock(hashtextextended('hotline.closure_log', 0))",
+        )
+        .execute(&mut self.session)
+        .await
+        .map_err(Error::database(name))?;
+        self.session.close().await.map_err(Error::database(name))
     }
 }
 

@@ -38,10 +38,12 @@ pub enum State {
     Redriven,
     Discarded,
     Fixed,
+    /// Its bytes are gone.
+    Erased,
 }
 
 impl State {
-    pub const ALL: [State; 4] = [State::Open, State::Redriven, State::Discarded, State::Fixed];
+    pub const ALL: [State; 5] = [State::Open, State::Redriven, State::Discarded, State::Fixed, State::Erased];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -49,6 +51,7 @@ impl State {
             State::Redriven => "redriven",
             State::Discarded => "discarded",
             State::Fixed => "fixed",
+            State::Erased => "erased",
         }
     }
 
@@ -82,6 +85,7 @@ pub enum Step {
     Redriven,
     Fixed,
     Discarded,
+    Erased,
 }
 
 impl Step {
@@ -91,6 +95,7 @@ impl Step {
             Step::Redriven => "redriven",
             Step::Fixed => "fixed",
             Step::Discarded => "discarded",
+            Step::Erased => "erased",
         }
     }
 }
@@ -258,7 +263,7 @@ pub async fn list(
     rows.iter().map(letter).collect()
 }
 
-/// One letter and its bytes, opened; None if there is none of this id.
+/// One letter and its bytes, opened; none of them where they were erased. None if there is none of this id.
 pub async fn show(
     tx: &mut PgConnection,
     master: &MasterKey,
@@ -275,6 +280,9 @@ pub async fn show(
     .map_err(Error::database("dead_letters::show"))?;
     let Some(row) = row else { return Ok(None) };
     let letter = letter(&row)?;
+    if letter.state == State::Erased {
+        return Ok(Some((letter, Personal::new(Vec::new()))));
+    }
     let bytes = master.open_letter(&letter.origin, letter.origin_offset, row.get(10))?;
     Ok(Some((letter, bytes)))
 }
@@ -371,7 +379,21 @@ pub async fn steps(tx: &mut PgConnection, id: i64) -> Result<Vec<Taken>, Error> 
     Ok(rows.iter().map(taken).collect())
 }
 
-async fn note(
+/// Destroys a letter's bytes, and with them the salt of their key.
+pub(crate) async fn destroy(tx: &mut PgConnection, id: i64, now: Timestamp) -> Result<(), Error> {
+    let done = sqlx::query(
+        "/* dead_letters::destroy */ UPDATE dead_letters SET sealed = '', state = 'erased', state_at = $2
+          WHERE id = $1 AND state <> 'erased'",
+    )
+    .bind(id)
+    .bind(At(now))
+    .execute(tx)
+    .await
+    .map_err(Error::database("dead_letters::destroy"))?;
+    expect_rows("dead_letters::destroy", 1, done.rows_affected())
+}
+
+pub(crate) async fn note(
     tx: &mut PgConnection,
     id: i64,
     step: Step,

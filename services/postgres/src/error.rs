@@ -67,6 +67,17 @@ pub enum Error {
         "this user of the database may not make or change roles; let an administrator run, then try again:\n{statements}"
     )]
     ReaderDenied { statements: String },
+    #[error("the login {login} cannot be one of the program's: {why}")]
+    LoginUnfit { login: String, why: String },
+    #[error("this user of the database may not make or change roles")]
+    RolesDenied,
+    /// A role of the program under a login that may not do what it must.
+    #[error(
+        "the login {login} may not do what it must: {} is missing; let the owner of the tables run `hotline migrate --roles`, \
+         and name the login of this role in [postgres] user",
+        missing.join(", ")
+    )]
+    RightsMissing { login: String, missing: Vec<String> },
     #[error("no rulebook is active: run `hotline rulebook activate`")]
     NoRulebook,
     #[error("the stored rulebook {seq} cannot be read: {faults} faults")]
@@ -139,6 +150,9 @@ impl Error {
             Self::ReaderUnfit { .. } => "reader_unfit",
             Self::ReaderReads { .. } => "reader_reads",
             Self::ReaderDenied { .. } => "reader_denied",
+            Self::LoginUnfit { .. } => "login_unfit",
+            Self::RolesDenied => "roles_denied",
+            Self::RightsMissing { .. } => "rights_missing",
             Self::NoRulebook => "no_rulebook",
             Self::RulebookUnreadable { .. } => "rulebook_unreadable",
             Self::WouldRestate { .. } => "would_restate",
@@ -173,6 +187,16 @@ impl Error {
         let Self::Database { source, .. } = self else { return false };
         let code = source.as_database_error().and_then(sqlx::error::DatabaseError::code);
         code.is_some_and(|code| code.starts_with("28"))
+    }
+
+    /// Whether the login of this process may not do what it asked for.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Database { source, .. } | Self::Migration(MigrateError::Execute(source)) => {
+                crate::readers::is_denied(source)
+            }
+            _ => false,
+        }
     }
 
     /// Whether the schema was changed under a statement that the session had prepared: another session has no such.
@@ -211,6 +235,8 @@ pub(crate) fn sort_of_sqlstate(code: &str) -> Sort {
         "40001" | "40P01" => return Sort::Race,
         // A server that restarted into read-only, and time-outs of a session or transaction left idle.
         "25006" | "25P03" | "25P04" => return Sort::Environment,
+        // A right that was taken away is given again by an administrator; no record is to blame.
+        "42501" => return Sort::Environment,
         _ => {}
     }
     match code.get(..2) {

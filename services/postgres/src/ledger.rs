@@ -7,13 +7,13 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use jiff::{Timestamp, ToSpan as _};
 use smol_str::SmolStr;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _};
+use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
 
 use crate::copy::Rows;
 use crate::error::Error;
 use crate::pool::run_tx;
 use crate::rulebooks;
-use crate::sql_types::At;
+use crate::sql_types::{At, On};
 use crate::turns::Turn;
 
 /// Under which origin our own decisions stand, which have no position.
@@ -186,65 +186,40 @@ pub async fn create_partitions(tx: &mut PgConnection, now: Timestamp, ahead: i32
     let first = Offset::UTC.to_datetime(now).date().first_of_month();
     let mut made = 0;
     for n in 0..=ahead {
-        let month = first.saturating_add(n.months());
-        if needs_partition(tx, month).await? {
-            let next = month.saturating_add(1.month());
-            if !make_partition(tx, month, next).await? {
+        match make_partition(tx, first.saturating_add(n.months())).await? {
+            Some(is_new) => made += usize::from(is_new),
+            None => {
                 tracing::info!(
                     "somebody reads the whole ledger, as a backup does: its next months are made later"
                 );
                 break;
             }
-            made += 1;
         }
     }
     Ok(made)
 }
 
-/// Makes a month unless it would have to wait: everybody who writes would wait behind it.
-async fn make_partition(tx: &mut PgConnection, month: Date, next: Date) -> Result<bool, Error> {
+/// Makes a month where it is missing, unless it would have to wait (None): everybody who writes would wait behind it.
+async fn make_partition(tx: &mut PgConnection, month: Date) -> Result<Option<bool>, Error> {
     let name = "ledger::create_partitions";
     let mut inner = tx.begin().await.map_err(Error::database(name))?;
     sqlx::query("/* ledger::create_partitions */ SET LOCAL lock_timeout = '300ms'")
         .execute(&mut *inner)
         .await
         .map_err(Error::database(name))?;
-    // Only digits and dashes go into the text: it is made of dates.
-    let sql = format!(
-        "/* ledger::create_partitions */ CREATE TABLE {} PARTITION OF ledger
-         FOR VALUES FROM ('{month} 00:00:00+00') TO ('{next} 00:00:00+00')",
-        partition(month)
-    );
-    match sqlx::query(AssertSqlSafe(sql)).execute(&mut *inner).await {
-        Ok(_) => {
+    let made = sqlx::query_scalar("/* ledger::create_partitions */ SELECT make_ledger_partition($1)")
+        .bind(On(month))
+        .fetch_one(&mut *inner)
+        .await;
+    match made {
+        Ok(is_new) => {
             inner.commit().await.map_err(Error::database(name))?;
-            Ok(true)
+            Ok(Some(is_new))
         }
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
             inner.rollback().await.map_err(Error::database(name))?;
-            Ok(false)
+            Ok(None)
         }
         Err(error) => Err(Error::database(name)(error)),
     }
-}
-
-fn partition(month: Date) -> String {
-    format!("ledger_{:04}_{:02}", month.year(), month.month())
-}
-
-async fn needs_partition(tx: &mut PgConnection, month: Date) -> Result<bool, Error> {
-    let midnight = |date: Date| {
-        let at = Offset::UTC.to_timestamp(date.at(0, 0, 0, 0));
-        At(at.expect("the month of an instant is within the range of instants"))
-    };
-    sqlx::query_scalar(
-        "/* ledger::create_partitions */ SELECT to_regclass($1) IS NULL AND NOT EXISTS (
-            SELECT FROM ledger_default WHERE received_at >= $2 AND received_at < $3)",
-    )
-    .bind(partition(month))
-    .bind(midnight(month))
-    .bind(midnight(month.saturating_add(1.month())))
-    .fetch_one(tx)
-    .await
-    .map_err(Error::database("ledger::create_partitions"))
 }

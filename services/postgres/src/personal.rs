@@ -1,13 +1,16 @@
-//! The sealed part of events, and the keys that open it. Destroying an owner's key erases the person.
+//! The sealed part of events, and the keys that open it. Destroying an owner's key erases the person
+//! ([`erasures`](crate::erasures)).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hotline_core::fact::EventKey;
 use hotline_events::closure::Commitments;
+use jiff::Timestamp;
 use sqlx::{PgConnection, Row as _};
 
 use crate::copy::Rows;
 use crate::error::Error;
+use crate::interventions::{self, By, CASEWORK};
 use crate::seal::{DataKey, MasterKey, Personal};
 
 /// A sealed part to append.
@@ -45,46 +48,89 @@ pub fn chain(key: &DataKey, parts: &[Committed]) -> Result<Commitments, i32> {
     Ok(chain)
 }
 
+/// Keys as they are stored.
+#[derive(Default)]
+struct Stored {
+    keys: BTreeMap<String, DataKey>,
+    /// Owners whose key was destroyed.
+    erased: BTreeSet<String>,
+}
+
 /// The data keys of these owners; new ones are made and stored for those that have none. `owners` is sorted, so
-/// that two writers meet at the same one first.
+/// that two writers meet at the same one first. An owner whose key was destroyed gets another, and that is noted: somebody
+/// sends more of a person who was erased.
 pub async fn keys(
     tx: &mut PgConnection,
     master: &MasterKey,
     owners: &[&str],
+    now: Timestamp,
 ) -> Result<BTreeMap<String, DataKey>, Error> {
     if owners.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut keys = stored(tx, master, owners).await?;
+    let Stored { mut keys, erased } = stored(tx, master, owners).await?;
     let missing: Vec<&str> = owners.iter().copied().filter(|owner| !keys.contains_key(*owner)).collect();
-    let mut wrapped = Vec::with_capacity(missing.len());
-    for owner in &missing {
-        let key = DataKey::generate()?;
-        wrapped.push(master.wrap(owner, &key));
-        keys.insert((*owner).to_owned(), key);
-    }
     if missing.is_empty() {
         return Ok(keys);
     }
+    for owner in &missing {
+        keys.insert((*owner).to_owned(), DataKey::generate()?);
+    }
+    let (renewed, new): (Vec<&str>, Vec<&str>) = missing.iter().partition(|owner| erased.contains(**owner));
+    let wrap = |owners: &[&str]| owners.iter().map(|owner| master.wrap(owner, &keys[*owner])).collect();
+    insert(tx, &new, wrap(&new)).await?;
+    renew(tx, &renewed, wrap(&renewed), now).await?;
+    Ok(keys)
+}
+
+async fn insert(tx: &mut PgConnection, owners: &[&str], wrapped: Vec<Vec<u8>>) -> Result<(), Error> {
     let name = "personal::keys";
+    if owners.is_empty() {
+        return Ok(());
+    }
     let done = sqlx::query(
         "/* personal::keys */ INSERT INTO personal_keys (owner, wrapped)
          SELECT * FROM unnest($1::text[], $2::bytea[]) ON CONFLICT (owner) DO NOTHING",
     )
-    .bind(&missing)
-    .bind(&wrapped)
+    .bind(owners)
+    .bind(wrapped)
     .execute(tx)
     .await
     .map_err(Error::database(name))?;
-    let (expected, found) = (missing.len() as u64, done.rows_affected());
-    if expected == found { Ok(keys) } else { Err(Error::Raced { name, expected, found }) }
+    let (expected, found) = (owners.len() as u64, done.rows_affected());
+    if expected == found { Ok(()) } else { Err(Error::Raced { name, expected, found }) }
 }
 
-async fn stored(
+/// Another key for owners whose key was destroyed, and a note of it for each.
+async fn renew(
     tx: &mut PgConnection,
-    master: &MasterKey,
     owners: &[&str],
-) -> Result<BTreeMap<String, DataKey>, Error> {
+    wrapped: Vec<Vec<u8>>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let name = "personal::renew";
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let renewed: i64 = sqlx::query_scalar("/* personal::renew */ SELECT renew_personal_keys($1, $2)")
+        .bind(owners)
+        .bind(wrapped)
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(Error::database(name))?;
+    let (expected, found) = (owners.len() as u64, renewed.cast_unsigned());
+    if expected != found {
+        return Err(Error::Raced { name, expected, found });
+    }
+    let why = "an event with personal data came in after the person of the case was erased";
+    for owner in owners {
+        let by = By { operator: CASEWORK, why, at: now };
+        interventions::note(tx, owner, "sealed_after_erasure", &by, None).await?;
+    }
+    Ok(())
+}
+
+async fn stored(tx: &mut PgConnection, master: &MasterKey, owners: &[&str]) -> Result<Stored, Error> {
     let rows = sqlx::query(
         "/* personal::stored */ SELECT owner, wrapped FROM personal_keys WHERE owner = ANY($1) ORDER BY owner",
     )
@@ -92,13 +138,17 @@ async fn stored(
     .fetch_all(tx)
     .await
     .map_err(Error::database("personal::stored"))?;
-    rows.iter()
-        .map(|row| {
-            let owner: String = row.get(0);
-            let key = master.unwrap(&owner, row.get(1))?;
-            Ok((owner, key))
-        })
-        .collect()
+    let mut stored = Stored::default();
+    for row in &rows {
+        let (owner, wrapped): (String, &[u8]) = (row.get(0), row.get(1));
+        if wrapped.is_empty() {
+            stored.erased.insert(owner);
+        } else {
+            let key = master.unwrap(&owner, wrapped)?;
+            stored.keys.insert(owner, key);
+        }
+    }
+    Ok(stored)
 }
 
 pub async fn append(tx: &mut PgConnection, parts: &[Sealed<'_>]) -> Result<(), Error> {
@@ -115,14 +165,15 @@ pub async fn append(tx: &mut PgConnection, parts: &[Sealed<'_>]) -> Result<(), E
     rows.send(tx, "personal::append", statement).await
 }
 
-/// The personal members of every event of a case, as JSON, opened. Fails with [`Error::Erased`] where there are
-/// some and no key.
+/// The personal members of every event of a case, as JSON, opened. Fails with [`Error::Erased`] where the case's key was
+/// destroyed, or where there are some and no key.
 pub async fn open(
     tx: &mut PgConnection,
     master: &MasterKey,
     case: &str,
 ) -> Result<Vec<(EventKey, Personal<Vec<u8>>)>, Error> {
-    let key = stored(&mut *tx, master, &[case]).await?.remove(case);
+    let Stored { mut keys, erased } = stored(&mut *tx, master, &[case]).await?;
+    let key = keys.remove(case);
     let rows = sqlx::query(
         "/* personal::open */ SELECT event_key, sealed FROM personal WHERE owner = $1 ORDER BY event_key",
     )
@@ -130,6 +181,9 @@ pub async fn open(
     .fetch_all(tx)
     .await
     .map_err(Error::database("personal::open"))?;
+    if erased.contains(case) {
+        return Err(Error::Erased { case: case.into() });
+    }
     rows.iter()
         .map(|row| {
             let key = key.as_ref().ok_or_else(|| Error::Erased { case: case.into() })?;
@@ -147,7 +201,7 @@ pub async fn committed(
     master: &MasterKey,
     case: &str,
 ) -> Result<(DataKey, Vec<Committed>), Error> {
-    let key = stored(&mut *tx, master, &[case]).await?.remove(case);
+    let key = stored(&mut *tx, master, &[case]).await?.keys.remove(case);
     let key = key.ok_or_else(|| Error::Erased { case: case.into() })?;
     let rows = sqlx::query(
         "/* personal::committed */ SELECT event_key, sealed, place FROM personal
@@ -165,14 +219,4 @@ pub async fn committed(
     });
     let opened = opened.collect::<Result<_, Error>>()?;
     Ok((key, opened))
-}
-
-/// Destroys a case's key. Whether there was one.
-pub async fn erase(tx: &mut PgConnection, case: &str) -> Result<bool, Error> {
-    let done = sqlx::query("/* personal::erase */ DELETE FROM personal_keys WHERE owner = $1")
-        .bind(case)
-        .execute(tx)
-        .await
-        .map_err(Error::database("personal::erase"))?;
-    Ok(done.rows_affected() == 1)
 }

@@ -69,7 +69,7 @@ pub async fn writes(pool: &PgPool) -> Result<(), Error> {
     let name = "pool::writes";
     let mut connection =
         PgConnection::connect_with(&pool.connect_options()).await.map_err(Error::database(name))?;
-    sqlx::query("/* pool::writes */ UPDATE installation SET id = id")
+    sqlx::query("/* pool::writes */ SELECT touch_installation()")
         .execute(&mut connection)
         .await
         .map_err(Error::database(name))?;

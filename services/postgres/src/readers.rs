@@ -69,6 +69,10 @@ impl Verifier {
         Ok(Self::with_salt(password, &random::<16>()?))
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     fn with_salt(password: &str, salt: &[u8]) -> Self {
         let mut salted = [0; digest::SHA256_OUTPUT_LEN];
         pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, SCRAM_ITERATIONS, salt, password.as_bytes(), &mut salted);
@@ -196,7 +200,7 @@ async fn run(tx: &mut PgConnection, name: &Name, statement: String) -> Result<()
     }
 }
 
-fn is_denied(error: &sqlx::Error) -> bool {
+pub(crate) fn is_denied(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.as_deref() == Some("42501")
 }

@@ -30,6 +30,8 @@ const FILES: &[(i64, &str, &str)] = &[
     (24, "months", include_str!("../migrations/0024_months.sql")),
     (25, "turns", include_str!("../migrations/0025_turns.sql")),
     (26, "access", include_str!("../migrations/0026_access.sql")),
+    (28, "grants", include_str!("../migrations/0028_grants.sql")),
+    (29, "erasure", include_str!("../migrations/0029_erasure.sql")),
 ];
 
 /// The migrations by version and file name.

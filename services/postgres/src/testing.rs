@@ -16,7 +16,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tokio::sync::OnceCell;
 
 use crate::error::Error;
-use crate::pool::{PoolConfig, pool};
+use crate::grants::{self, Role};
+use crate::pool::{PoolConfig, pool, run_tx};
 use crate::schema;
 
 /// How long the cluster may take to answer for the first time.
@@ -60,6 +61,13 @@ impl TestDatabase {
         let connect = options(&name);
         let pool = pool(&PoolConfig::new(connect.clone()));
         Self { connect, pool }
+    }
+}
+
+impl TestDatabase {
+    /// Connections as a role of the program has them: with its login, and so with its rights.
+    pub fn login(&self, role: Role) -> PgPool {
+        pool(&PoolConfig::new(self.connect.clone().username(&role.login())))
     }
 }
 
@@ -176,6 +184,12 @@ pub async fn execute(connection: &mut PgConnection, sql: &'static str) {
     sqlx::raw_sql(sql).execute(connection).await.expect("a test's statement is right");
 }
 
+/// Runs a statement of a test as somebody who may do everything and has switched off what guards the tables.
+pub async fn alter(connection: &mut PgConnection, sql: &str) {
+    let sql = format!("SET LOCAL session_replication_role = replica; {sql}");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.expect("a test's statement is right");
+}
+
 /// The texts that a query of a test gives, in its order.
 pub async fn texts(connection: &mut PgConnection, sql: &'static str) -> Vec<String> {
     sqlx::query_scalar(sql).fetch_all(connection).await.expect("a test's query is right")
@@ -199,6 +213,11 @@ async fn template() {
         administer(&format!("CREATE DATABASE {TEMPLATE}")).await;
         let pool = pool(&PoolConfig::new(options(TEMPLATE)));
         schema::migrate(&pool).await.expect("the migrations apply to an empty database");
+        run_tx(&pool, "grants::make", &mut (), |tx, ()| {
+            Box::pin(async move { grants::make(tx, &BTreeMap::new()).await })
+        })
+        .await
+        .expect("each role of the program gets its login");
         pool.close().await;
     };
     TEMPLATE_MADE.get_or_init(|| make).await;

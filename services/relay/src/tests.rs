@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use hotline_core::fact::EventKey;
 use hotline_events::notice::{Notice, NoticeKind};
+use hotline_postgres::grants::Role;
 use hotline_postgres::testing::TestDatabase;
 use hotline_postgres::{deliveries, notices, run_tx};
 use hotline_runtime::clock;
@@ -174,7 +175,7 @@ async fn standing(database: &TestDatabase) -> deliveries::Receiver {
 /// Runs the role until something is true of a receiver.
 async fn until(database: &TestDatabase, config: &RelayConfig, mut is_done: impl FnMut() -> bool) {
     let stop = CancellationToken::new();
-    let parts = Parts { pool: database.pool.clone(), topic: None, now: clock::now };
+    let parts = Parts { pool: database.login(Role::Relay), topic: None, now: clock::now };
     let running = tokio::spawn(run(config.clone(), parts, stop.clone()));
     let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
     while !is_done() {
@@ -240,7 +241,7 @@ async fn a_notice_that_the_receiver_fails_over_holds_up_no_other_case() {
     write(&database, &first.iter().cloned().chain(others(0)).collect::<Vec<_>>()).await;
     let taken = || server.seen().iter().filter(|seen| !seen.body.contains(POISON)).count();
     let stop = CancellationToken::new();
-    let parts = Parts { pool: database.pool.clone(), topic: None, now: clock::now };
+    let parts = Parts { pool: database.login(Role::Relay), topic: None, now: clock::now };
     let running = tokio::spawn(run(config.clone(), parts, stop.clone()));
     for wanted in [40, 80] {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
@@ -284,7 +285,7 @@ async fn two_relays_tell_a_receiver_once() {
     let config = config(Format::Event, &server, &directory());
     begin(&database, &config).await;
     let stop = CancellationToken::new();
-    let parts = Parts { pool: database.pool.clone(), topic: None, now: clock::now };
+    let parts = Parts { pool: database.login(Role::Relay), topic: None, now: clock::now };
     let second = tokio::spawn(run(config.clone(), parts, stop.clone()));
     write(&database, &(0..200).map(|nth| notice(&format!("12345:{nth}"), nth, "D1")).collect::<Vec<_>>())
         .await;

@@ -3,6 +3,8 @@
 pub mod bundle;
 pub mod mirror;
 pub mod rulebooks;
+#[cfg(test)]
+mod tests;
 
 use std::fs;
 use std::io;

@@ -8,7 +8,7 @@ use std::fs;
 
 use hotline_postgres::PgConnection;
 use hotline_postgres::closure_log::Cosigned;
-use hotline_postgres::testing::execute;
+use hotline_postgres::testing::alter;
 use hotline_postgres::{closure_log, run_tx};
 use jiff::Timestamp;
 
@@ -178,11 +178,11 @@ async fn every_random_alteration_is_found_and_nothing_else() {
     let file = fs::read_to_string(stage.file()).unwrap();
     let mut dice = Dice(1);
     for round in 0..rounds {
-        let mut tx = stage.parts.pool.begin().await.unwrap();
+        let mut tx = stage.database.pool.begin().await.unwrap();
         let altered = alteration(&mut dice, &file);
         let found = match &altered {
             Altered::Sql(sql) => {
-                execute(&mut tx, Box::leak(sql.clone().into_boxed_str())).await;
+                alter(&mut tx, sql).await;
                 found(&mut tx, &stage, Some(&file), &[]).await
             }
             Altered::File(file) => found(&mut tx, &stage, file.as_deref(), &[]).await,
@@ -194,7 +194,7 @@ async fn every_random_alteration_is_found_and_nothing_else() {
         assert!(found > 0, "round {round} was not found: {what}");
         tx.rollback().await.unwrap();
         if round % 100 == 0 {
-            let mut tx = stage.parts.pool.begin().await.unwrap();
+            let mut tx = stage.database.pool.begin().await.unwrap();
             assert_eq!(self::found(&mut tx, &stage, Some(&file), &[]).await, 0, "a false alarm");
         }
     }
@@ -221,7 +221,7 @@ async fn what_agrees_with_itself_only_a_note_from_outside_can_show() {
         .await;
     stage.seal().await.unwrap();
     let file = fs::read_to_string(stage.file()).unwrap();
-    let mut tx = stage.parts.pool.begin().await.unwrap();
+    let mut tx = stage.database.pool.begin().await.unwrap();
     assert_eq!(found(&mut tx, &stage, Some(&file), &[]).await, 0, "it agrees with itself");
     assert!(found(&mut tx, &stage, Some(&file), &notes).await > 0, "and not with what the witness saw");
     tx.rollback().await.unwrap();
@@ -231,7 +231,7 @@ async fn what_agrees_with_itself_only_a_note_from_outside_can_show() {
     older.write(0, 256).await;
     older.seal().await.unwrap();
     let file = fs::read_to_string(older.file()).unwrap();
-    let mut tx = older.parts.pool.begin().await.unwrap();
+    let mut tx = older.database.pool.begin().await.unwrap();
     assert_eq!(found(&mut tx, &older, Some(&file), &[]).await, 0);
     assert!(found(&mut tx, &older, Some(&file), &notes).await > 0, "it lacks what the witness saw");
 }

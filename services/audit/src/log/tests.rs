@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use hotline_postgres::closure_log::{self, State, Turn};
 use hotline_postgres::closure_records::{self, Leaf};
-use hotline_postgres::testing::{Loss, TestDatabase, count, execute, lose_next};
+use hotline_postgres::grants::Role;
+use hotline_postgres::testing::{Loss, TestDatabase, alter, count, lose_next};
 use hotline_postgres::{MasterKey, installation, run_tx};
 use jiff::Timestamp;
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ use crate::{AuditConfig, LogParts, Places};
 
 const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 
-/// A database with a log, and the files beside it.
+/// A database with a log, and the files beside it. What is sealed is sealed under the login of the role.
 pub(crate) struct Stage {
     pub(crate) database: TestDatabase,
     pub(crate) parts: LogParts,
@@ -43,9 +44,14 @@ impl Stage {
             key_file: dir.path().join("log.key"),
             checkpoint_file: dir.path().join("away").join("log.checkpoint"),
         };
-        let parts = LogParts { pool: database.pool.clone(), places, now: || NOW };
+        let parts = LogParts { pool: database.login(Role::Audit), places, now: || NOW };
         let config = AuditConfig { origin: "hotline/test".to_owned(), ..AuditConfig::default() };
         Self { database, parts, config, dir }
+    }
+
+    /// As the operator's commands do it.
+    pub(crate) fn operator(&self) -> LogParts {
+        LogParts { pool: self.database.login(Role::Operator), ..self.parts.clone() }
     }
 
     pub(crate) fn sealer(&self) -> Sealer {
@@ -73,7 +79,7 @@ impl Stage {
     }
 
     pub(crate) async fn execute(&self, sql: &'static str) {
-        execute(&mut self.database.pool.acquire().await.unwrap(), sql).await;
+        alter(&mut self.database.pool.acquire().await.unwrap(), sql).await;
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -90,7 +96,7 @@ impl Stage {
     }
 
     pub(crate) async fn check(&self) -> Checked {
-        check(&self.config, &self.parts, &[], |_, _| {}).await.unwrap()
+        check(&self.config, &self.operator(), &[], |_, _| {}).await.unwrap()
     }
 
     /// Keeps the tables of the log under other names, or puts them back: a backup and its restoration.
@@ -246,7 +252,7 @@ async fn a_database_older_than_the_file_stands_still_until_a_new_log_says_so() {
     assert!(!bench.check().await.is_sound());
     assert_eq!(fs::read_to_string(bench.file()).unwrap(), signed, "the file stays as it was");
 
-    let begun = relog(&bench.config, &bench.parts, "restored").await.unwrap();
+    let begun = relog(&bench.config, &bench.operator(), "restored").await.unwrap();
     assert!(begun.origin.ends_with("/log2"));
     assert_eq!(begun.old.map(|(_, size)| size), Some(310));
     let state = bench.seal().await.unwrap();
@@ -294,7 +300,7 @@ async fn a_file_that_is_missing_stands_still_until_somebody_adopts_what_there_is
     bench.seal().await.unwrap();
     fs::remove_file(bench.file()).unwrap();
     assert_eq!(halt(bench.seal().await), "log_file_missing");
-    let (_, size) = adopt(&bench.parts, "the volume was lost").await.unwrap();
+    let (_, size) = adopt(&bench.operator(), "the volume was lost").await.unwrap();
     assert_eq!(size, 20);
     assert_eq!(bench.seal().await.unwrap().size, 21, "a record says that it happened");
     assert!(bench.check().await.is_sound());
@@ -323,7 +329,7 @@ async fn a_key_is_made_with_the_first_log_and_never_after_it() {
     fs::remove_file(&bench.parts.places.key_file).unwrap();
     assert_eq!(halt(bench.seal().await), "log_key_missing");
     assert!(!bench.parts.places.key_file.exists());
-    relog(&bench.config, &bench.parts, "the key was lost").await.unwrap();
+    relog(&bench.config, &bench.operator(), "the key was lost").await.unwrap();
     assert_eq!(bench.seal().await.unwrap().size, 21);
     assert_ne!(bench.key().await, first);
     assert!(bench.check().await.is_sound());
@@ -336,7 +342,7 @@ async fn a_database_without_a_log_beside_a_file_is_an_older_one() {
     bench.seal().await.unwrap();
     bench.execute("TRUNCATE log_state, closure_seals, log_tiles, log_checkpoints, log_cosignatures").await;
     assert_eq!(halt(bench.seal().await), "log_rollback");
-    let begun = relog(&bench.config, &bench.parts, "restored a backup of before").await.unwrap();
+    let begun = relog(&bench.config, &bench.operator(), "restored a backup of before").await.unwrap();
     assert!(begun.origin.ends_with("/log2"), "never the name of a log that was");
 }
 

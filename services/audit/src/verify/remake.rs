@@ -103,7 +103,11 @@ impl<'r> Remake<'r> {
             Ok(
                 None
                 | Some(
-                    ReadRecord::Part(_) | ReadRecord::Log(_) | ReadRecord::Export(_) | ReadRecord::Unmask(_),
+                    ReadRecord::Part(_)
+                    | ReadRecord::Log(_)
+                    | ReadRecord::Erased(_)
+                    | ReadRecord::Export(_)
+                    | ReadRecord::Unmask(_),
                 ),
             ) => {}
             Ok(Some(ReadRecord::Case(record))) => self.case(name, &record, verified),

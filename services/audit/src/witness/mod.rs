@@ -9,7 +9,7 @@ pub mod client;
 mod keep;
 mod serve;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::File;
 use std::path::Path;

@@ -119,7 +119,7 @@ fn what_was_cosigned_is_kept_and_is_where_it_goes_on() {
     assert!(matches!(refused, Err(Fault::Unfit { .. })), "it would cosign anything");
 }
 
-struct NoRulebooks;
+pub(crate) struct NoRulebooks;
 
 impl Rulebooks for NoRulebooks {
     fn find(&mut self, _: &str) -> Result<Option<Arc<hotline_core::rulebook::Rulebook>>, String> {
@@ -199,7 +199,7 @@ async fn a_log_is_sealed_shown_cosigned_followed_and_mirrored() {
     let source = Source::Url { url: served.clone(), token: None };
     assert_eq!(mirror(&source, copy.path(), |_, _| {}).await.unwrap().size, 1_510);
     let from_database = tempfile::tempdir().unwrap();
-    let database = Source::Database(stage.parts.pool.clone());
+    let database = Source::Database(stage.operator().pool);
     mirror(&database, from_database.path(), |_, _| {}).await.unwrap();
     let trust = Trust { key: log.clone(), witnesses: vec![witness] };
     for copy in [copy.path(), from_database.path()] {

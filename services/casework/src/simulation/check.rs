@@ -7,11 +7,13 @@ use hotline_core::case::{Added, CaseFacts};
 use hotline_core::fact::EventKey;
 use hotline_core::fold::settle;
 use hotline_core::score::score;
-use hotline_events::closure::{self, Judgement, ReadRecord, recompute};
+use hotline_events::closure::{self, Commitments, Judgement, ReadRecord, recompute};
 use hotline_events::{Event, Keep, canonical, decode};
 use hotline_postgres::positions::{self, Position};
 use hotline_postgres::tallies::{self, Difference, Tallies};
-use hotline_postgres::{PgConnection, alarms, cases, closure_records, ledger, run_snapshot_tx, testing};
+use hotline_postgres::{
+    Error, PgConnection, alarms, cases, closure_records, ledger, personal, run_snapshot_tx, testing,
+};
 use jiff::Timestamp;
 
 use super::world::{PARTITIONS, World};
@@ -69,6 +71,7 @@ pub(super) async fn check(world: &mut World) -> Result<(), String> {
     }
     nothing_is_lost(world, &rows).await?;
     alarms_are_told(world).await?;
+    persons_can_be_shown(world).await?;
     decisions_are_recorded(world).await
 }
 
@@ -91,11 +94,14 @@ async fn decisions_are_recorded(world: &World) -> Result<(), String> {
         let id = case.case_id.as_str();
         let facts = CaseFacts::decode(&case.facts).map_err(|error| error.to_string())?;
         let view = hotline_core::fold::fold(id, &facts, &world.rulebook);
-        let mut last = None;
-        for (leaf, n) in leaves.iter().zip(1..) {
-            let Ok(ReadRecord::Case(record)) = closure::read(leaf) else {
-                return Err(format!("{id}: {leaf:?}"));
+        let (mut last, mut n) = (None, 0);
+        for leaf in &leaves {
+            let record = match closure::read(leaf) {
+                Ok(ReadRecord::Case(record)) => record,
+                Ok(ReadRecord::Erased(erased)) if erased.after == n => continue,
+                other => return Err(format!("{id}: after record {n}: {other:?}")),
             };
+            n += 1;
             if record.seq != Some(n) {
                 return Err(format!("{id}: the {n}th record has the number {:?}", record.seq));
             }
@@ -111,10 +117,37 @@ async fn decisions_are_recorded(world: &World) -> Result<(), String> {
         let decided = (closure::is_judged(&view) || last.is_some())
             .then(|| Judgement::of(&view, &world.rulebook).bytes);
         if decided != last {
-            return Err(format!("{id}: what is decided is not what {} records say last", leaves.len()));
+            return Err(format!("{id}: what is decided is not what {n} records say last"));
         }
     }
     Ok(())
+}
+
+/// What is personal and was not erased can be shown: under the key of its case it comes to the chain that stands there.
+async fn persons_can_be_shown(world: &World) -> Result<(), String> {
+    let mut master = world.writer.master().clone();
+    let found = run_snapshot_tx(&world.database.pool, "check", &mut master, |tx, master| {
+        Box::pin(async move {
+            let mut shown = Vec::new();
+            for case in cases::page(tx, "", 100).await? {
+                let stated = case.recorded.personal;
+                let chain = match personal::committed(tx, master, &case.case_id).await {
+                    Ok((key, parts)) => personal::chain(&key, &parts),
+                    Err(Error::Erased { .. }) => Ok(Commitments::default()),
+                    Err(error) => return Err(error),
+                };
+                shown.push((case.case_id, stated, chain));
+            }
+            Ok(shown)
+        })
+    });
+    let found = found.await.map_err(|error| error.to_string())?;
+    match found.into_iter().find(|(_, stated, chain)| chain.as_ref() != Ok(stated)) {
+        Some((case, stated, chain)) => {
+            Err(format!("{case}: {stated:?} is stated, and its parts come to {chain:?}"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What was told is what is true, each once; every case sleeps no longer than it may, and every telling has its notice.

@@ -7,11 +7,13 @@ use hotline_events::intake::{Origin, Record, RecordContent};
 use hotline_events::{Keep, Tagger, decode};
 use hotline_postgres::cases::First;
 use hotline_postgres::dead_letters::{self, Filter, State};
+use hotline_postgres::grants::Role;
 use hotline_postgres::interventions::By;
 use hotline_postgres::sources::{self, Stop};
 use hotline_postgres::testing::{Loss, TestDatabase, forget_losses, lose_next};
-use hotline_postgres::{CaseWriter, MasterKey, run_tx, tallies};
+use hotline_postgres::{CaseWriter, MasterKey, erasures, run_tx, tallies};
 use jiff::{SignedDuration, Timestamp};
+use smol_str::SmolStr;
 use tokio_util::sync::CancellationToken;
 
 use super::events::{self, Sent};
@@ -40,10 +42,11 @@ pub(super) struct Tally {
     raised: u64,
     missed: u64,
     withdrawn: u64,
+    erased: u64,
 }
 
 impl Tally {
-    fn all(&self) -> [u64; 13] {
+    fn all(&self) -> [u64; 14] {
         [
             self.events,
             self.batches,
@@ -58,6 +61,7 @@ impl Tally {
             self.raised,
             self.missed,
             self.withdrawn,
+            self.erased,
         ]
     }
 
@@ -75,6 +79,7 @@ impl Tally {
         self.raised += other.raised;
         self.missed += other.missed;
         self.withdrawn += other.withdrawn;
+        self.erased += other.erased;
     }
 
     /// A simulation in which something never happens says nothing about it.
@@ -100,7 +105,10 @@ struct Owner {
 
 pub(super) struct World {
     pub(super) database: TestDatabase,
+    /// As casework; each with the rights of its role.
     pub(super) writer: Arc<CaseWriter>,
+    timekeeper: CaseWriter,
+    operator: CaseWriter,
     pub(super) tagger: Tagger,
     pub(super) logs: Vec<Vec<Logged>>,
     pub(super) dice: Dice,
@@ -120,13 +128,17 @@ impl World {
         let database = TestDatabase::create().await;
         let master = MasterKey::new([9; 32]);
         let tagger = Tagger::keyed(&master.tag_key());
-        let writer = Arc::new(CaseWriter::new(database.pool.clone(), master));
+        let writer = Arc::new(CaseWriter::new(database.login(Role::Casework), master.clone()));
+        let timekeeper = CaseWriter::new(database.login(Role::Timekeeper), master.clone());
+        let operator = CaseWriter::new(database.login(Role::Operator), master);
         let now: Timestamp = BEGIN.parse().expect("an instant");
         writer.prepare(now).await.expect("a new database");
         let rulebooks: Vec<_> = [5, 1].into_iter().map(rulebook).collect();
         Self {
             database,
             writer,
+            timekeeper,
+            operator,
             tagger,
             logs: Vec::new(),
             dice: Dice::new(0),
@@ -201,7 +213,7 @@ impl World {
             15 => self.take_over(partition).await,
             16 => self.zombie().await,
             17 => {
-                let moved = tallies::compact_step(&self.database.pool, 7).await.expect("it compacts");
+                let moved = tallies::compact_step(self.writer.pool(), 7).await.expect("it compacts");
                 self.tell(format!("compacted {moved:?}"));
             }
             18 => {
@@ -218,9 +230,9 @@ impl World {
             lose_next(&self.database.pool, "batch::wake_step", loss);
             self.tell(format!("{loss:?} of what falls due"));
         }
-        let woken = match self.writer.wake_step(self.now, First::Oldest, 2).await {
+        let woken = match self.timekeeper.wake_step(self.now, First::Oldest, 2).await {
             Err(hotline_postgres::Error::CommitUnknown { .. }) => {
-                self.writer.wake_step(self.now, First::Newest, 10).await
+                self.timekeeper.wake_step(self.now, First::Newest, 10).await
             }
             woken => woken,
         };
@@ -380,7 +392,7 @@ impl World {
     }
 
     async fn operate(&mut self) {
-        match self.dice.below(4) {
+        match self.dice.below(5) {
             0 => {
                 let which = self.dice.below(self.rulebooks.len());
                 self.activate(which).await;
@@ -393,18 +405,34 @@ impl World {
             }
             2 => {
                 let source = *self.dice.pick(&[events::HOTLINE, events::PIPELINE, events::LATER]);
-                self.writer.stop_source(source, Stop::Paused, self.by()).await.expect("it is stopped");
+                self.operator.stop_source(source, Stop::Paused, self.by()).await.expect("it is stopped");
                 self.tally.stopped += 1;
                 self.tell(format!("{source} is stopped"));
             }
+            3 => self.erase().await,
             _ => self.resume().await,
         }
+    }
+
+    /// The person of a case that something was sent of is erased.
+    async fn erase(&mut self) {
+        if self.sent.is_empty() {
+            return;
+        }
+        let case = self.dice.pick(&self.sent).case.clone();
+        let mut asked = (vec![SmolStr::from(case.as_str())], self.by());
+        let erased = run_tx(self.operator.pool(), "erasures::erase", &mut asked, |tx, (cases, by)| {
+            Box::pin(erasures::erase(tx, cases, by))
+        });
+        let erased = erased.await.expect("it is erased");
+        self.tally.erased += erased.parts;
+        self.tell(format!("the person of {case} is erased: {erased:?}"));
     }
 
     /// Takes stopped sources up again and sends all dead letters once more.
     async fn resume(&mut self) {
         let mut by = self.by();
-        let ids = run_tx(&self.database.pool, "test", &mut by, |tx, by| {
+        let ids = run_tx(self.operator.pool(), "test", &mut by, |tx, by| {
             Box::pin(async move {
                 for source in sources::stopped(tx).await? {
                     sources::resume(tx, &source, by).await?;
@@ -414,7 +442,7 @@ impl World {
         })
         .await
         .expect("sources are resumed");
-        self.writer.redrive_letters(&self.tagger, &ids, Some(by)).await.expect("letters go back");
+        self.operator.redrive_letters(&self.tagger, &ids, Some(by)).await.expect("letters go back");
         self.tally.redriven += ids.len() as u64;
         self.tell(format!("all sources go on, {} letters are sent again", ids.len()));
     }

@@ -9,6 +9,7 @@
 //! out. It deliberately does not know when a record is due: that is casework's.
 
 mod access;
+mod erased;
 mod json;
 mod judged;
 mod read;
@@ -30,6 +31,7 @@ use serde_json::json;
 use smol_str::SmolStr;
 
 pub use access::{ExportRecord, NewAccess, NewExport, UnmaskRecord};
+pub use erased::{Destroyed, ErasedRecord, NewErasure};
 pub use judged::{Judgement, is_judged};
 pub use read::{
     BulletinRecord, CaseRecord, CauseOf, EventOf, FiguresOf, FoldWas, FormRecord, LogRecord, Part,
@@ -66,6 +68,8 @@ pub enum RecordKind {
     Recorded,
     /// The facts by which a case counts in a bulletin, where no other record has them all.
     Standing,
+    /// The person of a case was erased.
+    Erased,
     /// A rulebook became the active one.
     Rulebook,
     /// A bulletin was published.
@@ -77,7 +81,7 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Closed,
         Self::Rated,
         Self::Reopened,
@@ -86,6 +90,7 @@ impl RecordKind {
         Self::Restated,
         Self::Recorded,
         Self::Standing,
+        Self::Erased,
         Self::Rulebook,
         Self::Bulletin,
         Self::Exported,
@@ -102,6 +107,7 @@ impl RecordKind {
             Self::Restated => "restated",
             Self::Recorded => "recorded",
             Self::Standing => "standing",
+            Self::Erased => "erased",
             Self::Rulebook => "rulebook",
             Self::Bulletin => "bulletin",
             Self::Exported => "exported",
@@ -183,7 +189,7 @@ impl Cause {
 }
 
 /// What stands for the personal parts of a case's events, so that each can be shown later to be the one that was sent: a
-/// chain of keyed commitments. Without the key nobody can guess what they are of.
+/// chain of keyed commitments. Without the key nobody can guess what they are of; when the person is erased it begins anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Commitments {
     pub count: u32,

@@ -14,7 +14,7 @@ use serde_json::Value;
 use smol_str::SmolStr;
 
 use super::access::{ExportRecord, UnmaskRecord};
-use super::{Hex, RecordKind, SUITE, VERSION};
+use super::{ErasedRecord, Hex, RecordKind, SUITE, VERSION};
 use crate::canonical;
 
 /// The kinds of leaves that the closure log writes itself.
@@ -62,6 +62,7 @@ pub enum ReadRecord {
     Log(LogRecord),
     Export(Box<ExportRecord>),
     Unmask(Box<UnmaskRecord>),
+    Erased(ErasedRecord),
     /// A piece of a longer one; see [`join`].
     Part(Part),
 }
@@ -284,6 +285,7 @@ pub fn read(bytes: &[u8]) -> Result<ReadRecord, ReadError> {
         RecordKind::Bulletin => of_value(value).map(|record| ReadRecord::Bulletin(Box::new(record))),
         RecordKind::Exported => of_value(value).map(|record| ReadRecord::Export(Box::new(record))),
         RecordKind::Unmasked => of_value(value).map(|record| ReadRecord::Unmask(Box::new(record))),
+        RecordKind::Erased => of_value(value).map(ReadRecord::Erased),
         _ => {
             let record: CaseRecord = of_value(value)?;
             let is_standing = kind == RecordKind::Standing;

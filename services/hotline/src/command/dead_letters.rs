@@ -50,7 +50,7 @@ enum What {
     List {
         #[command(flatten)]
         of: Of,
-        /// Only those of which this was done: open, redriven, fixed, discarded.
+        /// Only those of which this was done: open, redriven, fixed, discarded, erased.
         #[arg(long, value_parser = state)]
         state: Option<State>,
         /// Only those after this id.

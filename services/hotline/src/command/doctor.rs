@@ -13,8 +13,8 @@ use hotline_kafka::{ClusterConfig, Partition, admin, cluster_id, inspect};
 use hotline_postgres::cases;
 use hotline_postgres::positions::Position;
 use hotline_postgres::{
-    Error, MasterKey, PgPool, Rules, dead_letters, deliveries, health, installation, positions, refolds,
-    run_snapshot_tx, run_tx, sources, tallies,
+    Error, MasterKey, PgPool, Rules, dead_letters, deliveries, erasures, grants, health, installation,
+    positions, refolds, run_snapshot_tx, run_tx, sources, tallies,
 };
 use hotline_runtime::config::{Config, DataConfig, KafkaConfig, PostgresConfig};
 use hotline_runtime::{clock, embedded};
@@ -118,6 +118,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         );
         server(store, &mut findings).await?;
         key(store, &config, &mut findings).await?;
+        logins(store, &config, &mut findings).await?;
         rules(store, &mut findings).await?;
         let positions = read_positions(&store.pool).await?;
         laws(&positions, &mut findings);
@@ -125,6 +126,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             log(&kafka, &store.master, &positions, &mut findings).await?;
         }
         overslept(store, &mut findings).await?;
+        erased(store, &mut findings).await?;
         receivers(store, &mut findings).await?;
         closure_log::look(store, &config, &mut findings).await?;
         refused(store, &mut findings).await?;
@@ -200,6 +202,78 @@ async fn key(store: &Store, config: &Config, findings: &mut Findings) -> anyhow:
             "master key {} {}",
             path.display(),
             if is_right { "is that of the database" } else { "is NOT that of the database" }
+        ),
+    );
+    Ok(())
+}
+
+/// Each role of the program has a login with the rights that it needs and no more.
+async fn logins(store: &Store, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    if config.optional::<PostgresConfig>().is_none() {
+        // The private database of one process has one user.
+        return Ok(());
+    }
+    let name = "grants::survey";
+    let found = run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(grants::survey(tx))).await?;
+    if found.is_empty() {
+        findings.add(
+            Grade::Look,
+            "logins",
+            "各角色共用一个数据库账号：hotline migrate --roles 为每个角色建立最小权限账号",
+            "all roles share one login: hotline migrate --roles makes one for each, with the rights that it needs",
+        );
+    }
+    for (role, differences) in &found {
+        let (missing, excess) = (differences.missing.join(", "), differences.excess.join(", "));
+        let grade = match () {
+            () if !missing.is_empty() => Grade::Wrong,
+            () if !excess.is_empty() => Grade::Look,
+            () => continue,
+        };
+        let login = role.login();
+        findings.add(
+            grade,
+            "logins",
+            format!(
+                "数据库账号 {login} 缺少权限：{missing}；多余权限：{excess}；hotline migrate --roles 可修正"
+            ),
+            format!(
+                "the login {login} lacks: {missing}; has too much: {excess}; hotline migrate --roles mends it"
+            ),
+        );
+    }
+    if !found.is_empty() && findings.0.iter().all(|finding| finding.code != "logins") {
+        let count = found.len();
+        findings.add(
+            Grade::Sound,
+            "logins",
+            format!("{count} 个数据库账号各有其角色所需的权限，不多不少"),
+            format!("{count} logins have the rights that their roles need, and no more"),
+        );
+    }
+    Ok(())
+}
+
+/// What was erased may still lie in the files of the database until they were written anew.
+async fn erased(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
+    let name = "erasures::standing";
+    let (count, is_gone) =
+        run_snapshot_tx(&store.pool, name, &mut (), |tx, ()| Box::pin(erasures::standing(tx))).await?;
+    findings.test(
+        is_gone,
+        Grade::Look,
+        "erased",
+        format!(
+            "{count} 件工单的个人信息已删除，数据文件{}",
+            if is_gone { "已重写" } else { "尚未重写：请再次运行 hotline erase" }
+        ),
+        format!(
+            "the persons of {count} cases are erased, and the files {}",
+            if is_gone {
+                "were written anew"
+            } else {
+                "were not written anew since: run `hotline erase` again"
+            }
         ),
     );
     Ok(())

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use hotline_core::rulebook::Source;
 use hotline_postgres::ledger::{self, Exported};
-use hotline_postgres::{PgConnection, Rules, run_snapshot_tx};
+use hotline_postgres::{PgConnection, Rules, retention, run_snapshot_tx};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
@@ -50,6 +50,12 @@ struct Export<'r> {
 impl Export<'_> {
     async fn write(&mut self, tx: &mut PgConnection) -> Result<anyhow::Result<()>, hotline_postgres::Error> {
         let rules = self.rules.within(tx).await?;
+        if let Some(month) = retention::newest_dropped(tx).await? {
+            eprintln!(
+                "the ledger up to {} was dropped by `hotline retention`: the export begins later",
+                month.strftime("%Y-%m")
+            );
+        }
         let mut after = 0;
         loop {
             let page = ledger::page(tx, after, PAGE).await?;

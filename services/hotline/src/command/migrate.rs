@@ -1,13 +1,16 @@
-//! `hotline migrate`: the schema of the database, the role that boards read with, and the topic where there is a broker.
+//! `hotline migrate`: the schema of the database, the logins of the roles, the role that boards read with, and the topic
+//! where there is a broker.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use hotline_kafka::admin;
+use hotline_postgres::grants::{self, Role};
 use hotline_postgres::readers::{self, Name, Verifier};
-use hotline_postgres::{run_tx, schema};
+use hotline_postgres::{Error, run_tx, schema};
 use hotline_relay::RelayConfig;
 use hotline_runtime::Secret;
 use hotline_runtime::config::{Config, KafkaConfig, PostgresConfig};
@@ -23,7 +26,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(20);
 /// where they are missing; one that is there is left as it is.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  hotline migrate --config /etc/hotline/hotline.toml --partitions 12 --replicas 3 --reader grafana_ro"
+    after_help = "Example:\n  hotline migrate --config /etc/hotline/hotline.toml --partitions 12 --replicas 3 --reader grafana_ro\n  \
+                  hotline migrate --config /etc/hotline/migrate.toml --roles --password-files /etc/hotline/passwords"
 )]
 pub struct Args {
     /// Partitions of a topic that is made: at most so many processes share casework.
@@ -32,6 +36,14 @@ pub struct Args {
     /// Copies of each partition: 3 where there are three brokers.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=9))]
     replicas: i32,
+    /// Makes or mends a login for each role of the program, hotline_gateway and so on, and hotline_operator for commands, each
+    /// with the rights that it needs; what the program made then belongs to hotline_owner, as which nobody logs in. Without
+    /// this the logins that are there get their rights on what is new.
+    #[arg(long)]
+    roles: bool,
+    /// The passwords of these logins: a file each, named like the login. A login without one keeps its password.
+    #[arg(long, value_name = "DIR", requires = "roles")]
+    password_files: Option<PathBuf>,
     /// A role of the database that Grafana reads with; it is made or brought up to date. It sees the views of the schema
     /// `board` and nothing else.
     #[arg(long, value_name = "ROLE")]
@@ -45,8 +57,15 @@ pub struct Args {
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let config = global.load()?;
     let reader = args.reader.as_deref().map(|name| reader(&config, name, args)).transpose()?;
+    if args.roles && config.optional::<PostgresConfig>().is_none() {
+        bail!(
+            "the private database of this process has one user, as whoever runs the process can read its files anyway: --roles is \
+             for a server of one's own, in [postgres]"
+        );
+    }
+    let verifiers = args.password_files.as_deref().map(verifiers).transpose()?.unwrap_or_default();
     let store = Store::open_unchecked(&config).await?;
-    let migrated = migrate(&store, reader).await;
+    let migrated = migrate(&store, args.roles.then_some(verifiers), reader).await;
     store.close().await?;
     migrated?;
     if let Some(kafka) = config.optional::<KafkaConfig>() {
@@ -69,15 +88,68 @@ fn reader(config: &Config, name: &str, args: &Args) -> anyhow::Result<(Name, Opt
     Ok((Name::parse(name)?, verifier))
 }
 
-async fn migrate(store: &Store, reader: Option<(Name, Option<Verifier>)>) -> anyhow::Result<()> {
+/// The passwords that are there, as the server keeps them.
+fn verifiers(dir: &Path) -> anyhow::Result<BTreeMap<Role, Verifier>> {
+    let mut verifiers = BTreeMap::new();
+    for role in Role::ALL {
+        let file = dir.join(role.login());
+        if file.try_exists()? {
+            verifiers.insert(role, Verifier::of(Secret::read(&file)?.expose())?);
+        }
+    }
+    if verifiers.is_empty() {
+        bail!("{} holds no password: a file is named like its login, as hotline_gateway", dir.display());
+    }
+    Ok(verifiers)
+}
+
+async fn migrate(
+    store: &Store,
+    roles: Option<BTreeMap<Role, Verifier>>,
+    reader: Option<(Name, Option<Verifier>)>,
+) -> anyhow::Result<()> {
     schema::migrate(&store.pool).await?;
     println!("the schema is that of this program");
+    if let Some(verifiers) = roles {
+        make_logins(store, verifiers).await?;
+    } else if run_tx(&store.pool, "grants::mend", &mut (), |tx, ()| Box::pin(grants::mend_if_made(tx)))
+        .await?
+    {
+        println!("the logins of the roles have their rights on what is new");
+    }
     if let Some(mut reader) = reader {
         run_tx(&store.pool, "readers::make", &mut reader, |tx, (name, verifier)| {
             Box::pin(readers::make(tx, name, verifier.as_ref()))
         })
         .await?;
         println!("the reader sees the views of the schema board and nothing else");
+    }
+    Ok(())
+}
+
+async fn make_logins(store: &Store, mut verifiers: BTreeMap<Role, Verifier>) -> anyhow::Result<()> {
+    let made = run_tx(&store.pool, "grants::make", &mut verifiers, |tx, verifiers| {
+        Box::pin(grants::make(tx, verifiers))
+    });
+    match made.await {
+        Ok(()) => {}
+        Err(error @ Error::RolesDenied) => {
+            let mut here = ();
+            let (user, database) =
+                run_tx(&store.pool, "grants::here", &mut here, |tx, ()| Box::pin(grants::here(tx))).await?;
+            let statements = grants::statements(&user, &database);
+            return Err(error).with_context(|| {
+                format!("let an administrator run what is missing of this, then try again:\n{statements}")
+            });
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let logins = Role::ALL.map(Role::login).join(", ");
+    println!("{} owns the tables; {logins} have the rights of their roles", grants::OWNER);
+    let without = Role::ALL.iter().filter(|role| !verifiers.contains_key(role)).map(|role| role.login());
+    let without: Vec<String> = without.collect();
+    if !without.is_empty() {
+        println!("without a new password: {}", without.join(", "));
     }
     Ok(())
 }

@@ -156,6 +156,15 @@ impl CaseWriter {
         .await
     }
 
+    /// As [`CaseWriter::prepare`], without the partitions: those are made by whoever writes most of what they hold.
+    pub async fn belongs(&self, now: Timestamp) -> Result<Installation, Error> {
+        let mut belongs = (&self.master, now);
+        run_tx(&self.pool, "batch::belongs", &mut belongs, |tx, (master, now)| {
+            Box::pin(installation::ensure(tx, master, *now))
+        })
+        .await
+    }
+
     /// Takes an origin over: see [`positions::claim`].
     pub async fn claim(&self, origin: &str) -> Result<Claim, Error> {
         run_tx(&self.pool, "batch::claim", &mut origin.to_owned(), |tx, origin| {

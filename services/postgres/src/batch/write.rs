@@ -266,7 +266,7 @@ async fn seal(
     let mut owners: Vec<&str> = parts.iter().map(|(owner, ..)| owner.as_str()).collect();
     owners.sort_unstable();
     owners.dedup();
-    let keys = personal::keys(tx, master, &owners).await?;
+    let keys = personal::keys(tx, master, &owners, plan.as_of).await?;
     let commitment_keys: BTreeMap<&str, CommitmentKey> =
         keys.iter().map(|(owner, key)| (owner.as_str(), key.commitment_key())).collect();
     let sealed: Vec<Sealed<'_>> = parts

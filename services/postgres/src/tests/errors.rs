@@ -19,6 +19,7 @@ fn every_failure_has_its_sort() {
         ("25P03", Sort::Environment), // idle_in_transaction_session_timeout
         ("28P01", Sort::Environment), // invalid_password
         ("3D000", Sort::Environment), // invalid_catalog_name
+        ("42501", Sort::Environment), // insufficient_privilege: an administrator took something away
         ("40003", Sort::Environment), // statement_completion_unknown
         ("53100", Sort::Environment), // disk_full
         ("53300", Sort::Environment), // too_many_connections

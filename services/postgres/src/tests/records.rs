@@ -5,13 +5,13 @@ use hotline_events::closure::{CaseRecord, ReadRecord, read, recompute};
 use serde_json::{Value, json};
 
 use super::{Bench, at, codes, event, files, received, rulebook};
-use crate::closure_records;
+use crate::grants::Role;
 use crate::interventions::By;
-use crate::personal;
 use crate::pool::run_tx;
 use crate::positions::Claim;
 use crate::sources::Stop;
-use crate::{dead_letters, rulebooks, sources};
+use crate::testing::alter;
+use crate::{closure_records, dead_letters, erasures, personal, rulebooks, sources};
 
 const LATER: &str = "2026-03-20T00:00:00Z";
 const NAME: &str = "Planted-Name-41aa";
@@ -188,7 +188,7 @@ async fn a_case_closed_before_there_were_records_gets_its_first_when_it_is_folde
     for event in [received("e1", "1"), closed("e2", "2026-03-03T05:00:00Z")] {
         bench.send(&mut claim, &event).await;
     }
-    bench.execute("TRUNCATE closure_records").await;
+    alter(&mut bench.database.pool.acquire().await.unwrap(), "TRUNCATE closure_records").await;
     bench
         .execute("UPDATE cases SET records = 0, judged = NULL, recorded_whole = false, fold_version = fold_version - 1")
         .await;
@@ -226,8 +226,8 @@ async fn what_is_sent_again_by_hand_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn nothing_personal_is_in_a_record_and_each_part_can_be_shown_until_the_key_is_destroyed() {
-    let (bench, rules, mut claim) = bench().await;
+async fn nothing_personal_is_in_a_record_and_each_part_can_be_shown() {
+    let (bench, _, mut claim) = bench().await;
     let data = json!({
         "case_type": "complaint", "content": NAME, "reporter": { "name": NAME }, "reporter_tag": NAME,
     });
@@ -263,11 +263,53 @@ async fn nothing_personal_is_in_a_record_and_each_part_can_be_shown_until_the_ke
     let other = crate::seal::DataKey::generate().unwrap();
     let (_, parts) = personal::committed(&mut tx, bench.writer.master(), "12345:1").await.unwrap();
     assert_ne!(personal::chain(&other, &parts).unwrap(), chain, "nobody can make it without the key");
+}
 
-    assert!(personal::erase(&mut tx, "12345:1").await.unwrap());
+#[tokio::test]
+async fn when_the_person_is_erased_its_records_stay_sound_and_the_chain_begins_anew() {
+    let (bench, rules, mut claim) = bench().await;
+    let mut first = received("e1", "1");
+    first["data"]["content"] = json!(NAME);
+    let mut second = closed("e2", "2026-03-03T05:00:00Z");
+    second["data"]["content"] = json!(NAME);
+    for event in [&first, &second] {
+        bench.send(&mut claim, event).await;
+    }
+    let before = bench.records_of("12345:1").await;
+    let mut cases = vec!["12345:1".into()];
+    run_tx(&bench.database.login(Role::Operator), "test", &mut cases, |tx, cases| {
+        Box::pin(async move {
+            let by = By { operator: "tester", why: "a test", at: at(LATER) };
+            erasures::erase(tx, cases, &by).await
+        })
+    })
+    .await
+    .unwrap();
+    let mut tx = bench.database.pool.acquire().await.unwrap();
     let error = personal::committed(&mut tx, bench.writer.master(), "12345:1").await.unwrap_err();
     assert_eq!(error.code(), "erased");
-    assert_eq!(recompute(&record, &rules), Ok(Vec::new()), "the record stays what it was");
+    let mut third = rated("e3", "2026-03-04T05:00:00Z");
+    third["data"]["remark"] = json!(NAME);
+    bench.send(&mut claim, &third).await;
+
+    let leaves = closure_records::of_case(&mut tx, "12345:1").await.unwrap();
+    let read: Vec<ReadRecord> = leaves.iter().map(|leaf| read(leaf).unwrap()).collect();
+    let [ReadRecord::Case(closed), ReadRecord::Erased(erased), ReadRecord::Case(rated)] = &read[..] else {
+        panic!("{read:?}")
+    };
+    assert_eq!(**closed, before[0], "a record stays what it was");
+    assert_eq!(
+        (erased.after, &erased.personal),
+        (1, &closed.personal),
+        "it says what cannot be shown any more"
+    );
+    assert_eq!((rated.seq, rated.personal.count), (Some(2), 1));
+    for record in [closed, rated] {
+        assert_eq!(recompute(record, &rules), Ok(Vec::new()));
+    }
+    let (key, parts) = personal::committed(&mut tx, bench.writer.master(), "12345:1").await.unwrap();
+    let chain = personal::chain(&key, &parts).unwrap();
+    assert_eq!(rated.personal.chain, crate::seal::hex(&chain.chain), "what came later can be shown");
 }
 
 #[tokio::test]
@@ -289,7 +331,7 @@ async fn every_rulebook_that_became_active_is_a_record_once() {
     let expected = vec![(1, rulebook(&files(5)).hash.to_string()), (2, rules.hash.to_string())];
     assert_eq!(hashes().await, expected);
     // Of before there were records.
-    bench.execute("TRUNCATE closure_records").await;
+    alter(&mut bench.database.pool.acquire().await.unwrap(), "TRUNCATE closure_records").await;
     bench.execute("UPDATE rulebooks SET recorded = false").await;
     for _ in 0..2 {
         let mut now = at(LATER);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hotline_core::rulebook::{Files, load};
 use hotline_events::intake::{Batch, Origin, Record, RecordContent};
 use hotline_events::{Keep, Tagger, decode};
+use hotline_postgres::grants::Role;
 use hotline_postgres::testing::{TestDatabase, count, execute, texts};
 use hotline_postgres::{CaseWriter, MasterKey, Rules};
 
@@ -77,11 +78,9 @@ async fn parts() -> (TestDatabase, Parts) {
     let records: Vec<Record> = events().into_iter().map(record).collect();
     let claim = writer.claim("http").await.expect("nobody else is there");
     writer.apply(&claim, &Batch { origin: Origin::Http, records }).await.expect("sound events");
-    let rules = Arc::new(Rules::new(database.pool.clone()));
-    (
-        TestDatabase { connect: database.connect, pool: database.pool.clone() },
-        Parts { pool: database.pool, rules, now },
-    )
+    let pool = database.login(Role::Rates);
+    let rules = Arc::new(Rules::new(pool.clone()));
+    (database, Parts { pool, rules, now })
 }
 
 #[tokio::test]

@@ -6,10 +6,11 @@ use hotline_events::closure::{ReadRecord, read, recompute};
 use hotline_events::intake::{Batch, Origin, Record, RecordContent};
 use hotline_events::{Keep, Tagger, decode};
 use hotline_postgres::closure_records;
+use hotline_postgres::grants::Role;
 use hotline_postgres::interventions::By;
 use hotline_postgres::positions::Claim;
 use hotline_postgres::testing::TestDatabase;
-use hotline_postgres::{CaseWriter, Commit, MasterKey, Rules};
+use hotline_postgres::{CaseWriter, Commit, MasterKey, PgPool, Rules};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -27,7 +28,8 @@ fn at(text: &str) -> Timestamp {
 }
 
 struct Bench {
-    database: TestDatabase,
+    /// Who publishes.
+    operator: PgPool,
     writer: CaseWriter,
     tagger: Tagger,
     rules: Rules,
@@ -46,9 +48,10 @@ impl Bench {
         let rulebook = load(&files).expect("the shipped rulebook").rulebook;
         writer.activate(&files, &rulebook, false, at(NOW)).await.expect("the first one");
         let claim = writer.claim("http").await.expect("nobody else is there");
-        let rules = Rules::new(database.pool.clone());
+        let operator = database.login(Role::Operator);
+        let rules = Rules::new(operator.clone());
         let form = forms(None).expect("the shipped forms").remove("12345-monthly").expect("one of them");
-        Self { database, writer, tagger, rules, form, claim }
+        Self { operator, writer, tagger, rules, form, claim }
     }
 
     async fn refold(&self) {
@@ -85,7 +88,7 @@ impl Bench {
 
     async fn look(&self) -> Made {
         let purpose = For::LookingClosely;
-        make(&self.database.pool, &self.rules, (&self.form, MONTH), purpose, at(NOW)).await.expect("made")
+        make(&self.operator, &self.rules, (&self.form, MONTH), purpose, at(NOW)).await.expect("made")
     }
 
     async fn publish(&self) -> Result<(i64, Made), Error> {
@@ -94,7 +97,7 @@ impl Bench {
 
     async fn publish_as(&self, allowed: Allowed) -> Result<(i64, Made), Error> {
         let by = By { operator: "tests", why: "a test", at: at(NOW) };
-        publish(&self.database.pool, &self.rules, (&self.form, MONTH), allowed, by).await
+        publish(&self.operator, &self.rules, (&self.form, MONTH), allowed, by).await
     }
 }
 
@@ -154,7 +157,7 @@ async fn annexes_list_what_was_excluded_and_extended_and_since_says_what_changed
         ["12345:B", "2026-09-28", "close", "exclude", "unreasonable", "示例1号", "ZJJ", "HL12345", since]
     };
     assert_eq!(rows(&now, Annex::Excluded), [row("-")]);
-    let changed = since(&bench.database.pool, &bench.rules, &before, at(NOW)).await.expect("compared");
+    let changed = since(&bench.operator, &bench.rules, &before, at(NOW)).await.expect("compared");
     let ids: Vec<&str> = changes(&before.figures, &changed.figures)
         .iter()
         .filter(|change| change.place.span == Span::Period)
@@ -164,11 +167,11 @@ async fn annexes_list_what_was_excluded_and_extended_and_since_says_what_changed
     assert!(changed.restatements.is_empty(), "an event is no restatement");
 
     let mut asked = id;
-    let published = hotline_postgres::run_tx(&bench.database.pool, "test", &mut asked, |tx, id| {
+    let published = hotline_postgres::run_tx(&bench.operator, "test", &mut asked, |tx, id| {
         Box::pin(hotline_postgres::bulletins::by_id(tx, *id))
     });
     let published = published.await.expect("read").expect("there is one");
-    let shown = Made::of_published(&bench.database.pool, &published).await.expect("shown");
+    let shown = Made::of_published(&bench.operator, &published).await.expect("shown");
     assert_eq!((shown.figures, shown.stamp, shown.annexes), (before.figures, before.stamp, before.annexes));
 }
 
@@ -251,7 +254,7 @@ async fn the_annex_of_corrections_lists_those_that_act() {
 /// Everything that is recorded, in order.
 async fn log(bench: &Bench) -> Vec<ReadRecord> {
     let mut which = closure_records::Which::default();
-    let page = hotline_postgres::run_tx(&bench.database.pool, "test", &mut which, |tx, which| {
+    let page = hotline_postgres::run_tx(&bench.operator, "test", &mut which, |tx, which| {
         Box::pin(closure_records::page(tx, which, 0, 10_000))
     });
     let leaves = page.await.expect("read");

@@ -10,12 +10,15 @@ use axum::response::Response;
 use hotline_core::rulebook::{Files, load};
 use hotline_events::intake::{Batch, Origin, Outcome, Record, RecordContent};
 use hotline_events::{Keep, Tagger, decode};
+use hotline_postgres::grants::Role as Login;
+use hotline_postgres::interventions::By;
 use hotline_postgres::testing::TestDatabase;
 use hotline_postgres::tokens::{self, New};
-use hotline_postgres::{CaseWriter, Commit, MasterKey, Rules, closures, personal, run_tx, testing};
+use hotline_postgres::{CaseWriter, Commit, MasterKey, Rules, closures, erasures, run_tx, testing};
 use hotline_runtime::serve::Peer;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use smol_str::SmolStr;
 use tokio::sync::Mutex;
 use tower::ServiceExt as _;
 
@@ -125,14 +128,14 @@ impl Stage {
         };
         writer.activate(&files, &rulebook, false, now()).await.unwrap();
         let rules = Arc::new(Rules::new(database.pool.clone()));
-        let parts = Parts { pool: database.pool.clone(), rules: Arc::clone(&rules), master, now };
+        let parts = Parts { pool: database.login(Login::Audit), rules: Arc::clone(&rules), master, now };
         let router = crate::api::router(&AuditConfig::default(), &parts);
         Self { database, writer, tagger, rules, router, claim: Mutex::new(None) }
     }
 
     pub(super) fn parts(&self) -> Parts {
         let master = self.writer.master().clone();
-        Parts { pool: self.database.pool.clone(), rules: Arc::clone(&self.rules), master, now }
+        Parts { pool: self.database.login(Login::Audit), rules: Arc::clone(&self.rules), master, now }
     }
 
     /// Takes events in as they happened.
@@ -165,8 +168,8 @@ impl Stage {
 
     /// Brings the lists up to date.
     pub(super) async fn keep(&self) {
-        while closures::keep_step(&self.database.pool, &self.rules, 1_000).await.unwrap().unwrap().taken > 0 {
-        }
+        let audit = self.database.login(Login::Audit);
+        while closures::keep_step(&audit, &self.rules, 1_000).await.unwrap().unwrap().taken > 0 {}
     }
 
     pub(super) async fn token(&self, role: Role, departments: Option<&[&str]>, may_unmask: bool) -> String {
@@ -183,10 +186,12 @@ impl Stage {
             created_by: "tests",
             expires_at: "2026-04-01T00:00:00Z".parse().unwrap(),
         };
-        run_tx(&self.database.pool, "test::token", &mut new, |tx, new| Box::pin(tokens::insert(tx, new)))
-            .await
-            .unwrap()
-            .expect("no other has this name");
+        run_tx(&self.database.login(Login::Operator), "test::token", &mut new, |tx, new| {
+            Box::pin(tokens::insert(tx, new))
+        })
+        .await
+        .unwrap()
+        .expect("no other has this name");
         token.expose().to_owned()
     }
 
@@ -249,10 +254,15 @@ impl Stage {
     }
 
     pub(super) async fn erase(&self, case: &'static str) {
-        let mut case = case;
-        run_tx(&self.database.pool, "test::erase", &mut case, |tx, case| Box::pin(personal::erase(tx, case)))
-            .await
-            .unwrap();
+        let mut cases = [SmolStr::new_static(case)];
+        run_tx(&self.database.login(Login::Operator), "test::erase", &mut cases, |tx, cases| {
+            Box::pin(async move {
+                let by = By { operator: "tests", why: "a test", at: now() };
+                erasures::erase(tx, cases, &by).await.map(drop)
+            })
+        })
+        .await
+        .unwrap();
     }
 
     pub(super) async fn execute(&self, sql: &'static str) {

@@ -1,13 +1,33 @@
 //! What `hotline audit verify` found, in words.
 
-use hotline_audit::verify::{BulletinRemade, Outcome, Remade, Verified};
+use hotline_audit::verify::{BulletinRemade, Erased, Outcome, Remade, Verified};
 
 use crate::global::Lang;
+
+/// Cases without a person that are listed for people; more are counted.
+const ERASED_LISTED_MAX: usize = 100;
 
 /// On standard output.
 pub fn print(verified: &Verified, lang: Lang) {
     for finding in &verified.findings {
         println!("{finding}");
+    }
+    for Erased { case, at } in verified.erased.iter().take(ERASED_LISTED_MAX) {
+        match lang {
+            Lang::Zh => println!(
+                "{case}：个人信息已删除（{at}）。此前的记录及证明仍然有效，其中的个人信息承诺无人再能打开"
+            ),
+            Lang::En => println!(
+                "{case}: its person was erased ({at}). Records and proofs from before stay valid; what is personal of them nobody can \
+                 show any more"
+            ),
+        }
+    }
+    let more = verified.erased.len().saturating_sub(ERASED_LISTED_MAX);
+    match lang {
+        _ if more == 0 => {}
+        Lang::Zh => println!("另有 {more} 件工单的个人信息已删除（--format json 全部列出）"),
+        Lang::En => println!("… and the persons of {more} more cases (--format json lists all)"),
     }
     let Verified { origin, size, records, tiles, found, remade, .. } = verified;
     let cosigned: Vec<String> = verified.witnesses.iter().map(|(name, at)| format!("{name} {at}")).collect();

@@ -22,6 +22,7 @@ use crate::{files, progress};
 /// record with its proof, a bundle (`hotline audit export-bundle`), or a mirror of the whole log (`hotline audit mirror`).
 /// Deadlines and verdicts are computed from the facts and the rulebook of each record, published rates from all records of a
 /// mirror. Exit 0 if all is well, 1 if not.
+/// Cases whose person was erased are named: their records stay valid.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  hotline audit verify --key log.vkey 000000042.record 000000042.tlog-proof\n  \
