@@ -191,7 +191,9 @@ class Lists:
         if lead is None:
             self._put("undispatched", one, [given_back])
         self._extension(one, round_, lead)
-        holds = [hold for hold in round_.holds if hold.begin <= self.as_of and (hold.end is None or hold.end > self.as_of)]
+        # One of which only the day is known is counted at the end of that day and stands all day.
+        begun = [hold for hold in round_.holds if self.zone.day(hold.begin) <= self.today]
+        holds = [hold for hold in begun if hold.end is None or hold.end > self.as_of]
         if holds:
             endless = 1 << 62
             last = max(holds, key=lambda hold: (endless if hold.end is None else hold.end, -hold.begin))

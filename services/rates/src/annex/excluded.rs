@@ -72,19 +72,18 @@ fn limits(exclusion: &Ruled, ruled: &Ruled, rulebook: &Rulebook) -> Option<Vec<S
         }
         limits.push(ruled.indicator.to_string());
     }
-    let round = |number: u32| number.to_string();
-    limits.extend(limit(exclusion.round.map(round), ruled.round.map(round))?);
-    limits.extend(limit(exclusion.department.as_deref(), ruled.department.as_deref())?.map(str::to_owned));
+    let departments = (exclusion.department.as_ref(), ruled.department.as_ref());
+    if differ(exclusion.round, ruled.round) || differ(departments.0, departments.1) {
+        return None;
+    }
+    limits.extend(ruled.round.filter(|_| exclusion.round.is_none()).map(|number| number.to_string()));
+    limits.extend(departments.1.filter(|_| departments.0.is_none()).map(ToString::to_string));
     Some(limits)
 }
 
-/// What a ruling names and an exclusion does not. None: they name different things.
-fn limit<T: PartialEq>(exclusion: Option<T>, ruled: Option<T>) -> Option<Option<T>> {
-    match (exclusion, ruled) {
-        (Some(one), Some(other)) if one != other => None,
-        (None, Some(named)) => Some(Some(named)),
-        _ => Some(None),
-    }
+/// Whether both are named and are not the same.
+fn differ<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+    one.zip(other).is_some_and(|(one, other)| one != other)
 }
 
 /// Whether who rules on `whole` rules on `part`: all of the case, the same, or the family of a stage.
