@@ -33,7 +33,7 @@ import worklists  # noqa: E402
 import year  # noqa: E402
 
 CASE = "12345:pages-1"
-HOSTILE = "<script>document.title='planted'</script><img src=x onerror=alert(1)>"
+HOSTILE = "<script>document.title='planted'</script>"
 DEPARTMENT = "ZJJ"
 LISTS = ["exclusions", "rulings", "extensions", "holds", "late_entries", "default_ratings", "corrections", "rule_changes", "restatements"]
 WAIT = 120
@@ -60,7 +60,7 @@ def events() -> list[str]:
 
     by = {"department": DEPARTMENT}
     add("received", "20T09:10:00", {"case_type": "complaint", "category": ["housing", "heating"], "region": "411202", "number": "pages-1",
-                                    "content": HOSTILE, "reporter": {"name": "张三丰", "phone": "13812345678"}})
+                                    "content": HOSTILE + "<img src=x onerror=alert(1)>", "reporter": {"name": "张三丰", "phone": "13812345678"}})
     add("dispatched", "20T09:40:00", by)
     add("signed", "20T10:00:00", by)
     add("contacted", "20T11:00:00", by)

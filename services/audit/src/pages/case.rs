@@ -117,7 +117,7 @@ impl Told<'_> {
         let round = view.last_round();
         let closing = round.and_then(|round| round.closing.as_ref());
         let judged = closing.and_then(|closing| closing.department.as_deref());
-        let due = view.closure_clock().and_then(hotline_core::fold::Clock::due_at);
+        let due = view.closure_clock().and_then(|clock| teller.due(clock));
         let rating = round.and_then(|round| round.rating.as_ref());
         let state = if view.is_open() { w.open } else { w.done };
         vec![
@@ -130,7 +130,7 @@ impl Told<'_> {
             (w.received, teller.maybe_at(view.received_at)),
             (w.closed, teller.maybe_at(closing.map(|closing| closing.at))),
             (w.department, judged.map_or_else(|| "–".to_owned(), |judged| teller.department(judged))),
-            (w.due, teller.maybe_at(due)),
+            (w.due, due.unwrap_or_else(|| "–".to_owned())),
             (w.rounds, view.rounds.len().to_string()),
             (w.rating, rating.map_or_else(|| "–".to_owned(), |rating| common::outcome(rating.outcome, lang))),
         ]

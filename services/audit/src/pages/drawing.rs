@@ -29,9 +29,6 @@ pub(super) struct Drawing {
     pub(super) ticks: Vec<Tick>,
     pub(super) marks: Vec<Mark>,
     pub(super) lanes: Vec<Lane>,
-    /// The first and the last place of time.
-    pub(super) begin: String,
-    pub(super) end: String,
 }
 
 #[derive(Debug)]
@@ -157,8 +154,6 @@ pub(super) fn draw(
         ticks: scale.ticks(),
         marks,
         lanes,
-        begin: text(LABELS),
-        end: text(WIDTH - MARGIN),
     }
 }
 

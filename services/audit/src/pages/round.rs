@@ -150,18 +150,10 @@ impl Telling<'_> {
         let span = (start_at, clock.due_at(), ended_at, self.as_of);
         let drawn =
             policy.map(|policy| self.pieces(clock, policy, start_at, span, over.as_deref().unwrap_or("")));
-        let due = clock.due_at().map(|due_at| {
-            let due = match clock.due_on() {
-                Some(due_on) if clock.deadline.as_ref().is_some_and(|deadline| deadline.end_of_day) => {
-                    format!("{due_on} 24:00")
-                }
-                _ => self.teller.at(due_at),
-            };
-            let due = lang.of(format!("期限 {due}"), format!("due {due}"));
-            (
-                due_at,
-                over.map_or(due.clone(), |over| lang.of(format!("{due}，{over}"), format!("{due}, {over}"))),
-            )
+        let due = self.teller.due(clock).map(|due| lang.of(format!("期限 {due}"), format!("due {due}")));
+        let due = clock.due_at().zip(due).map(|(due_at, due)| {
+            let late = over.map(|over| lang.of(format!("，{over}"), format!(", {over}"))).unwrap_or_default();
+            (due_at, due + &late)
         });
         let stopped = |at| format!("{} {}", words::of(lang).legend_stop, self.teller.at(at));
         Span {

@@ -1,5 +1,6 @@
 //! Cells, codes and instants as people read them.
 
+use hotline_core::fold::Clock;
 use hotline_core::rulebook::Rulebook;
 use hotline_events::{Lang, words};
 use jiff::{SignedDuration, Timestamp};
@@ -84,6 +85,15 @@ impl Teller<'_> {
         let local = self.rulebook.timezone.to_datetime(at);
         let format = if local.second() == 0 { "%Y-%m-%d %H:%M" } else { "%Y-%m-%d %H:%M:%S" };
         local.strftime(format).to_string()
+    }
+
+    /// A deadline; 24:00 stays with its day.
+    pub(super) fn due(&self, clock: &Clock) -> Option<String> {
+        let is_end = clock.deadline.as_ref().is_some_and(|deadline| deadline.end_of_day);
+        match (clock.due_at()?, clock.due_on()) {
+            (_, Some(due_on)) if is_end => Some(format!("{due_on} 24:00")),
+            (due_at, _) => Some(self.at(due_at)),
+        }
     }
 
     pub(super) fn maybe_at(&self, at: Option<Timestamp>) -> String {

@@ -60,7 +60,6 @@ words! {
     to "截止日期（不含）" "To before",
     search "查询" "Search",
     clear "清除条件" "Clear",
-    about_count "共约" "About",
     rows "行" "rows",
     next_page "下一页" "Next page",
     first_page "第一页" "First page",
@@ -112,7 +111,6 @@ words! {
     done "已办结" "closed",
     rulebook "规则库" "Rulebook",
     as_of "截至" "As of",
-    printed "本页由系统生成" "Made by the system",
     refold "规则库已变更，统计尚未按新规则重算本件；以下按现行规则显示。"
         "The rulebook has changed and tallies still hold this case by the older one; what is shown is by the one in force.",
     number "序号" "No.",
@@ -151,7 +149,6 @@ words! {
     take_record "记录" "record",
     take_proof "证明" "proof",
     verify_now "立即核验" "Verify now",
-    verify "核验" "Verification",
     verify_of "核验工单" "Verification of case",
     verify_sound "全部通过：所列记录都在已签名的日志中，且未被改动；按记录中的规则库重算，结论一致。"
         "All is well: every record is in the log that was signed, unaltered, and folded again under its rulebook comes to the same.",
@@ -179,7 +176,6 @@ words! {
         "With programs that are not ours: the proof is a C2SP tlog-proof, which golang.org/x/mod/sumdb, Python's sigstore with cryptography, and openssl can look at.",
     yourself_not "核验能说明：这些字节在已签名的日志中，此后未被改动，结论与规则相符。不能说明：当初填报的内容属实。"
         "What it shows: these bytes are in the signed log, were not altered since, and follow from the rules. What it does not: that what was reported was true.",
-    record_of "涉及的单位与内容" "What was decided",
     log_name "日志名称" "Name of the log",
     log_key "公钥" "Key",
     log_size "已签名记录数" "Records signed",
@@ -207,8 +203,6 @@ words! {
     published_by "发布人" "By",
     figures "指标" "Figures",
     figures_hint "分子/分母与率均为发布时冻结的整数所得。" "All are made of the integers that were frozen when it was published.",
-    total "合计" "Total",
-    unranked "不排名" "not ranked",
     rank "名次" "Rank",
     drill "查看工单" "To its cases",
     drill_closed "本期办结的工单" "Cases closed in the period",
@@ -225,7 +219,6 @@ words! {
         "3 to 1000 bytes. Your name, the reason and the time stay in the access log, and the closure log has it.",
     unmask_do "记录并查看" "Record it and show",
     unmasked "本次查看已记入访问记录。" "This was recorded in the access log.",
-    legend "图例" "Legend",
     legend_counted "计时" "counted",
     legend_skipped "不计（休息日、非办公时间）" "not counted (rest days, closed hours)",
     legend_held "暂停计时" "held",
@@ -235,7 +228,6 @@ words! {
     legend_stop "停止" "stopped",
     legend_custody "承办" "held the case",
     back "返回" "Back",
-    error "出错" "Something is wrong",
 }
 
 /// The words of a language.
