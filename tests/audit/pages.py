@@ -68,12 +68,12 @@ def events() -> list[str]:
     add("released", "21T15:00:00", {"reason": "inspection"})
     add("extension_requested", "22T09:00:00", {"stage": "close", "limit": 3, "unit": "working_day"})
     add("extended", "22T10:00:00", {"stage": "close", "limit": 3, "unit": "working_day", "by": "HL12345"})
-    add("submitted", "25T16:00:00", by, "29T10:00:00")
-    add("closed", "25T17:00:00", {**by, "outcome": "resolved"}, "29T10:00:00")
+    add("submitted", "25T16:00:00", by)
+    add("closed", "25T17:00:00", {**by, "outcome": "resolved"})
     add("rated", "26T10:00:00", {"reached": True, "method": "call", "satisfaction": 2, "solved": "no"})
     add("reopened", "26T11:00:00", {"reason": "dissatisfied"})
     add("dispatched", "26T11:30:00", by)
-    add("closed", "28T11:30:00", {**by, "outcome": "explained"})
+    add("closed", "27T11:30:00", {**by, "outcome": "explained"}, "29T10:00:00")
     add("rated", "29T11:30:00", {"reached": False, "method": "default"})
     add("ruled", "29T15:00:00", {"indicator": "close", "effect": "exclude", "reason": "force_majeure", "document": HOSTILE, "by": "HL12345", **by})
     add("ruled", "29T15:10:00", {"indicator": "satisfaction", "effect": "met", "reason": "evidence", "document": "示例〔2023〕9号", "by": "HL12345", **by})
@@ -225,7 +225,9 @@ class Looking:
             place, _, is_seen, kind = window.run(browser.FOCUSED)
             # A part that scrolls is a stop of its own.
             if place >= 0:
-                places.append(place)
+                # A field of days has a stop for each part of it.
+                if places[-1:] != [place]:
+                    places.append(place)
                 if not is_seen:
                     self.fault(where, f"the focus on the {place}th of {count} cannot be seen")
             if len(places) == 1 and kind != "skip":

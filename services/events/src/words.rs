@@ -6,7 +6,7 @@ use std::fmt;
 
 use hotline_core::anomaly::AnomalyCode;
 use hotline_core::deadline::ExtensionFrom;
-use hotline_core::fact::{Kind, Role, Unit};
+use hotline_core::fact::{Kind, Role, RulingEffect, Unit};
 use hotline_core::fold::{ClockState, CustodyEnd, Outcome, Verdict};
 use hotline_core::rulebook::Level;
 
@@ -149,6 +149,15 @@ pub fn state(state: ClockState, lang: Lang) -> &'static str {
         ClockState::Held => lang.of("暂停计时", "held"),
         ClockState::InReview => lang.of("审核中", "under review"),
         ClockState::Overdue => lang.of("已超期", "overdue"),
+    }
+}
+
+pub fn effect(effect: RulingEffect, lang: Lang) -> &'static str {
+    match effect {
+        RulingEffect::Exclude => lang.of("剔除", "exclude"),
+        RulingEffect::Met => lang.of("认定按时", "counts as met"),
+        RulingEffect::Failed => lang.of("认定未达", "counts as failed"),
+        RulingEffect::Restore => lang.of("恢复", "restore"),
     }
 }
 

@@ -15,7 +15,7 @@ use hotline_runtime::problem::Problem;
 use jiff::civil::Date;
 use smol_str::SmolStr;
 
-use super::figures::{percent, units};
+use super::figures::{self, percent, units};
 use super::frame::{Frame, Reader, href, page};
 use super::lists::{path, title};
 use super::shown::{Shown, Table, Teller, closures_href};
@@ -107,7 +107,7 @@ pub(super) async fn show(
     let shown = Shows {
         frame: Frame::new(&reader, format!("{} {}", w.bulletin, published.id)),
         summary: summary(&published, &teller),
-        table: figures(&published, &reader, &teller),
+        table: figures_of(&published, &reader, &teller),
         annexes: annexes(&published, &teller),
         stamp: stamp(&published, w),
     };
@@ -145,7 +145,7 @@ fn name(place: &Place, teller: &Teller<'_>) -> String {
     known.map_or_else(|| place.id.to_string(), |(zh, en)| teller.lang.of(zh, en).clone())
 }
 
-/// A row for each figure of a department: `597 / 601  99.33 %`.
+/// The integers of a figure, and its value.
 fn told(figure: &Figure) -> (String, String) {
     match (figure.sums, figure.value) {
         (Some(Sums { numerator, denominator, scale }), _) => (
@@ -158,7 +158,7 @@ fn told(figure: &Figure) -> (String, String) {
 }
 
 /// Departments down, figures across: as many columns as fit on paper, each with its integers.
-fn figures(published: &Published, reader: &Reader, teller: &Teller<'_>) -> Table {
+fn figures_of(published: &Published, reader: &Reader, teller: &Teller<'_>) -> Table {
     let w = words::of(teller.lang);
     let of_period: BTreeMap<&Place, &Figure> =
         published.frozen.figures.iter().filter(|(place, _)| place.span == Span::Period).collect();
@@ -186,9 +186,14 @@ fn figures(published: &Published, reader: &Reader, teller: &Teller<'_>) -> Table
             of_period.get(&place).map_or_else(
                 || Shown::text("–").with_class("quiet"),
                 |figure| {
-                    let (integers, value) = told(figure);
+                    let value = match figure.sums {
+                        Some(sums) => {
+                            figures::of((sums.numerator, sums.denominator, sums.scale), teller.lang)
+                        }
+                        None => told(figure).1,
+                    };
                     let rank = figure.rank.map(|rank| format!("　#{rank}")).unwrap_or_default();
-                    Shown::number(format!("{integers} {value}{rank}").trim().to_owned())
+                    Shown::number(value + &rank)
                 },
             )
         };

@@ -33,13 +33,7 @@ pub(super) fn kind(name: &str, lang: Lang) -> &str {
 }
 
 pub(super) fn effect(name: &str, lang: Lang) -> &str {
-    match RulingEffect::parse(name) {
-        Some(RulingEffect::Exclude) => lang.of("剔除", "exclude"),
-        Some(RulingEffect::Met) => lang.of("认定按时", "counts as met"),
-        Some(RulingEffect::Failed) => lang.of("认定未达", "counts as failed"),
-        Some(RulingEffect::Restore) => lang.of("恢复", "restore"),
-        None => name,
-    }
+    RulingEffect::parse(name).map_or(name, |effect| words::effect(effect, lang))
 }
 
 /// What a correction did.

@@ -1,5 +1,7 @@
 //! Shares as people read them, from integers.
 
+use hotline_events::Lang;
+
 /// `99.33 %`, rounded half up; without a denominator a dash.
 pub(super) fn percent(numerator: i64, denominator: i64) -> String {
     if denominator <= 0 {
@@ -10,6 +12,13 @@ pub(super) fn percent(numerator: i64, denominator: i64) -> String {
     let sign = if hundredths < 0 { "−" } else { "" };
     let hundredths = hundredths.abs();
     format!("{sign}{}.{:02} %", hundredths / 100, hundredths % 100)
+}
+
+/// `99.33 %（597/601）`; without a denominator a dash.
+pub(super) fn of((numerator, denominator, scale): (i64, i64, i64), lang: Lang) -> String {
+    let (value, integers) =
+        (percent(numerator, denominator), [numerator, denominator].map(|it| units(it, scale)));
+    lang.of(format!("{value}（{}）", integers.join("/")), format!("{value} ({})", integers.join("/")))
 }
 
 /// A number in units of 1/scale, with no more digits than it needs.

@@ -10,6 +10,7 @@ use hotline_core::anomaly::AnomalyCode;
 use hotline_core::findings::{JUDGED_DEPARTMENT, OTHER_AUTHOR};
 use hotline_core::rulebook::Rulebook;
 use hotline_events::{Lang, words as common};
+use jiff::civil::Date;
 
 use super::frame::{Frame, Reader, href, page};
 use super::problem::fault;
@@ -170,6 +171,9 @@ fn field(name: &'static str, value: String, reader: &Reader, rulebook: &Rulebook
         "from" => (w.from, "", Sort::Day),
         _ => (w.to, "", Sort::Day),
     };
+    // What is no day cannot stand in a field of days.
+    let is_misplaced = matches!(sort, Sort::Day) && value.parse::<Date>().is_err();
+    let value = if is_misplaced { String::new() } else { value };
     Field { name, label, hint, value, sort }
 }
 
@@ -364,10 +368,7 @@ pub(super) fn marks(list: List, rows: &[Vec<Cell>], lang: Lang) -> Vec<(String, 
 
 fn shares(read: &ListPage, teller: &Teller<'_>) -> Table {
     let w = words::of(teller.lang);
-    let share = |share: Share| {
-        let percent = super::figures::percent(share.met, share.judged);
-        Shown::number(format!("{} / {}　{percent}", share.met, share.judged))
-    };
+    let share = |share: Share| Shown::number(super::figures::of((share.met, share.judged, 1), teller.lang));
     let row = |(department, shares): (&smol_str::SmolStr, &crate::query::lists::Shares)| {
         vec![Shown::text(teller.department(department)), share(shares.with_excluded), share(shares.without)]
     };

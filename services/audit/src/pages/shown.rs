@@ -96,6 +96,10 @@ impl Teller<'_> {
         }
     }
 
+    fn is_midnight(&self, at: Timestamp) -> bool {
+        self.rulebook.timezone.to_datetime(at).time() == jiff::civil::Time::midnight()
+    }
+
     pub(super) fn maybe_at(&self, at: Option<Timestamp>) -> String {
         at.map_or_else(|| "–".to_owned(), |at| self.at(at))
     }
@@ -123,7 +127,8 @@ impl Teller<'_> {
     }
 
     pub(super) fn case(&self, case: &str) -> Shown {
-        if self.leads_to_cases { Shown::link(case, case_href(case)) } else { Shown::text(case) }
+        let shown = if self.leads_to_cases { Shown::link(case, case_href(case)) } else { Shown::text(case) };
+        shown.with_class("case")
     }
 
     /// A cell of a list.
@@ -137,6 +142,11 @@ impl Teller<'_> {
             Cell::Number(number) => Shown::number(number),
             Cell::Truth(true) => Shown::text(self.lang.of("是", "yes")),
             Cell::Truth(false) => Shown::text("–").with_class("quiet"),
+            // The end of a day stays with it.
+            Cell::Instant(at) if ["due_at", "until"].contains(&column.name) && self.is_midnight(*at) => {
+                let day = self.rulebook.timezone.to_datetime(*at).date();
+                Shown::text(format!("{} 24:00", day.yesterday().unwrap_or(day))).with_class("time")
+            }
             Cell::Instant(at) => Shown::text(self.at(*at)).with_class("time"),
             Cell::Day(day) => Shown::text(day.to_string()).with_class("time"),
             Cell::List(texts) if texts.is_empty() => Shown::text("–").with_class("quiet"),

@@ -344,7 +344,7 @@ async fn a_bulletin_leads_to_the_cases_of_each_department() {
     let index = browser.get("/audit/bulletins").await;
     assert!(index.text.contains("href=\"/audit/bulletins/1\""), "{}", index.text);
     let page = browser.get("/audit/bulletins/1").await;
-    assert!(page.text.contains("597 / 601 99.33 %"), "{}", page.text);
+    assert!(page.text.contains("99.33 %（597/601）"), "{}", page.text);
     let department = browser.get("/audit/bulletins/1/departments/D1").await;
     // The first one is that of the navigation.
     let links = department.between("<li><a href=\"/audit/closures", "\"").split_off(1);

@@ -227,7 +227,7 @@ words! {
     legend_due "期限" "deadline",
     legend_stop "停止" "stopped",
     legend_custody "承办" "held the case",
-    back "返回" "Back",
+    back "返回：" "Back: ",
 }
 
 /// The words of a language.

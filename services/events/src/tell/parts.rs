@@ -2,7 +2,7 @@
 
 use hotline_core::calendar::Calendar;
 use hotline_core::deadline::Piece;
-use hotline_core::fact::Kind;
+use hotline_core::fact::{Kind, RulingEffect};
 use hotline_core::fold::{Clock, Step, View};
 use hotline_core::rulebook::Rulebook;
 use jiff::Timestamp;
@@ -38,7 +38,14 @@ pub fn kind(view: &View, rulebook: &Rulebook, kind: Kind, lang: Lang) -> String 
 
 /// What a fact says beyond its type and department.
 pub fn details(step: &Step, rulebook: &Rulebook, lang: Lang) -> String {
-    let code = step.body.code().map(|code| words::code(code, lang).to_owned());
+    let effect = match step.body.kind() {
+        Kind::Ruled => step.body.code().and_then(RulingEffect::parse),
+        _ => None,
+    };
+    let code = match effect {
+        Some(effect) => Some(words::effect(effect, lang).to_owned()),
+        None => step.body.code().map(|code| words::code(code, lang).to_owned()),
+    };
     let local = |at| super::local(at, &rulebook.timezone);
     let details = details::of(&step.body);
     let told = details.iter().map(|detail| detail.told(rulebook, lang, local));
