@@ -127,6 +127,15 @@ pub fn code(code: &str, lang: Lang) -> &str {
         "reorganisation" => "机构改革",
         "credit" => "前一承办单位用时不计",
         "return_pending" => "退单审核期间",
+        "reached" => "已联系上",
+        "call" => "电话",
+        "sms" => "短信",
+        "app" => "应用",
+        "paper" => "书面",
+        "default" => "默认",
+        "yes" => "是",
+        "no" => "否",
+        "partly" => "部分",
         _ => return code,
     };
     lang.of(zh, code)

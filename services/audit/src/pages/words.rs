@@ -60,7 +60,7 @@ words! {
     to "截止日期（不含）" "To before",
     search "查询" "Search",
     clear "清除条件" "Clear",
-    rows "行" "rows",
+    rows "件办结工单" "closed cases",
     next_page "下一页" "Next page",
     first_page "第一页" "First page",
     goes_on "本页未完，尚有更多。" "There is more after this page.",
