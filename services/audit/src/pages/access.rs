@@ -40,7 +40,7 @@ pub(super) async fn show(State(desk): State<Arc<Desk>>, Extension(reader): Exten
     };
     let w = words::of(reader.lang);
     let teller = Teller { lang: reader.lang, rulebook: &rules.rulebook, leads_to_cases: true };
-    let headings = vec![w.number, w.at, w.who, w.role, w.what, w.subject, w.filter, w.why, w.export];
+    let headings = vec![w.number, w.when, w.who, w.role, w.what, w.subject, w.filter, w.why, w.export];
     let shown = Page {
         frame: Frame::new(&reader, w.access),
         table: Table::new(w.access, headings, rows.iter().map(|entry| row(entry, &teller))),
@@ -59,6 +59,7 @@ fn row(entry: &Listed, teller: &Teller<'_>) -> Vec<Shown> {
     };
     let members = entry.filter.as_object().into_iter().flatten();
     let said = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let members = members.filter(|(_, value)| !value.is_null());
     let filter: Vec<String> = members.map(|(name, value)| format!("{name}={}", said(value))).collect();
     let export = entry.export.as_ref().map(|export| {
         let state = codes::export_state(&export.state, lang);

@@ -219,22 +219,27 @@ fn annexes(published: &Published, teller: &Teller<'_>) -> Vec<Table> {
     let w = words::of(teller.lang);
     let annexes = published.frozen.annexes.as_array().into_iter().flatten();
     let one = |annex: &serde_json::Value| {
-        let (list, headings) = match annex["annex"].as_str()? {
+        // What stands in each column, as in the lists of the same.
+        let (list, columns, headings): (_, &[&str], Vec<&str>) = match annex["annex"].as_str()? {
             "excluded" => (
                 List::Exclusions,
-                vec![w.case, w.day, w.figures, w.verdict, w.why, w.details, w.department, w.who],
+                &["case", "day", "indicator", "effect", "reason", "document", "department", "approved_by"],
+                vec![w.case, w.day, w.figures, w.verdict, w.why, w.document, w.department, w.who],
             ),
-            "extended" => {
-                (List::Extensions, vec![w.case, w.day, w.stage, w.details, w.rounds, w.department, w.who])
-            }
-            _ => (List::Corrections, vec![w.case, w.day, w.what, w.change, w.before, w.source]),
+            "extended" => (
+                List::Extensions,
+                &["case", "day", "stage", "granted", "round", "department", "approved_by"],
+                vec![w.case, w.day, w.stage, w.details, w.rounds, w.department, w.who],
+            ),
+            _ => (
+                List::Corrections,
+                &["case", "day", "type", "detail", "day", "source"],
+                vec![w.case, w.day, w.what, w.change, w.before, w.source],
+            ),
         };
-        let text = |cell: &serde_json::Value| cell.as_str().unwrap_or_default().to_owned();
-        let row = |row: &serde_json::Value| {
-            let cells = row.as_array().into_iter().flatten().enumerate();
-            cells
-                .map(|(at, cell)| if at == 0 { teller.case(&text(cell)) } else { Shown::text(text(cell)) })
-                .collect()
+        let row = |row: &serde_json::Value| -> Vec<Shown> {
+            let cells = row.as_array().into_iter().flatten().zip(columns);
+            cells.map(|(cell, column)| teller.text(column, cell.as_str().unwrap_or_default())).collect()
         };
         let rows = annex["rows"].as_array().into_iter().flatten().map(row);
         Some(Table::new(title(list, teller.lang), headings, rows))

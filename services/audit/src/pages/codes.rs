@@ -117,6 +117,7 @@ pub(super) fn role(name: &str, lang: Lang) -> &str {
         "auditor" => lang.of("审计", "auditor"),
         "supervisor" => lang.of("监督", "supervisor"),
         "operator" => lang.of("运维", "operator"),
+        "command" => lang.of("命令行", "command line"),
         other => other,
     }
 }

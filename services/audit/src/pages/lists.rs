@@ -205,14 +205,14 @@ struct Page {
 }
 
 /// `GET /audit/lists`.
-pub(super) async fn index(Extension(reader): Extension<Reader>) -> Response {
+pub(super) fn index(reader: &Reader) -> Response {
     #[derive(Debug, askama::Template)]
     #[template(path = "pages/lists.html")]
     struct Index {
         frame: Frame,
         lists: Vec<(String, &'static str, &'static str)>,
     }
-    let frame = Frame::new(&reader, words::of(reader.lang).lists);
+    let frame = Frame::new(reader, words::of(reader.lang).lists);
     page(StatusCode::OK, &Index { frame, lists: super::home::others(reader.lang) })
 }
 

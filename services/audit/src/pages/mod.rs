@@ -35,12 +35,12 @@ mod words;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use hotline_runtime::problem::Problem;
 use hotline_runtime::serve::Peer;
 
@@ -78,7 +78,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/audit/", Need::SignedIn, || get(async || elsewhere(ROOT))),
     route("/audit/find", Need::SignedIn, || get(home::find)),
     route("/audit/closures", Need::Right(Right::Lists), || get(lists::closures)),
-    route("/audit/lists", Need::Right(Right::Lists), || get(lists::index)),
+    route("/audit/lists", Need::Right(Right::Lists), || {
+        get(async |Extension(reader): Extension<Reader>| lists::index(&reader))
+    }),
     route("/audit/lists/{list}", Need::Right(Right::Lists), || get(lists::list)),
     route("/audit/files/{list}", Need::Right(Right::Exports), || get(lists::file)),
     route("/audit/sample", Need::Right(Right::Lists), || get(sample::show)),
@@ -95,8 +97,10 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/audit/log", Need::SignedIn, || get(log::show)),
     route("/audit/log/key", Need::SignedIn, || get(log::key)),
     route("/audit/access", Need::Right(Right::AccessLog), || get(access::show)),
-    route("/audit/sign-in", Need::Nothing, || get(session::ask).post(session::sign_in)),
-    route("/audit/sign-out", Need::Nothing, || post(session::sign_out)),
+    route("/audit/sign-in", Need::Nothing, || {
+        get(async |headers: HeaderMap, uri: Uri| session::ask(&headers, &uri)).post(session::sign_in)
+    }),
+    route("/audit/sign-out", Need::Nothing, || post(async |headers: HeaderMap| session::sign_out(&headers))),
     route("/audit/pages.css", Need::Nothing, || get(async || asset("text/css; charset=utf-8", STYLE))),
     route("/audit/icon.svg", Need::Nothing, || get(async || asset("image/svg+xml", ICON))),
 ];
@@ -179,7 +183,7 @@ fn ask(request: &Request, problem: Problem) -> Response {
     if request.method() != Method::GET {
         return problem.into_response();
     }
-    let back = request.uri().path_and_query().map_or(ROOT, |path| path.as_str());
+    let back = request.uri().path_and_query().map_or(ROOT, axum::http::uri::PathAndQuery::as_str);
     let code = problem.code();
     let why = (code != "token_missing").then_some(("why", code));
     elsewhere(&href("/audit/sign-in", [("next", back)].into_iter().chain(why)))

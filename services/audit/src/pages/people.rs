@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use hotline_runtime::problem::Problem;
 
 use super::case::{PeopleShown, people_shown};
 use super::frame::{Frame, Reader, page};
@@ -35,7 +36,7 @@ impl Page {
         let w = words::of(reader.lang);
         let at = case_href(&case);
         Self {
-            frame: Frame::new(reader, format!("{} {case}", w.unmask)),
+            frame: Frame::new(reader, format!("{} · {case}", w.unmask)),
             action: format!("{at}/people"),
             back: reader.may(Right::Case).then_some(at),
             fault: None,
@@ -46,13 +47,10 @@ impl Page {
 }
 
 /// The case that is asked about, if the reader sees it.
-async fn found(desk: &Desk, reader: &Reader, case: &str) -> Result<(), Response> {
-    let Some(caller) = reader.caller.as_ref() else { return Err(problem::no_case().into_response()) };
-    match history(desk, caller, case).await {
-        Ok(Some(_)) => Ok(()),
-        Ok(None) => Err(problem::no_case().into_response()),
-        Err(error) => Err(problem::of(&error).into_response()),
-    }
+async fn found(desk: &Desk, reader: &Reader, case: &str) -> Result<(), Problem> {
+    let caller = reader.caller.as_ref().ok_or_else(problem::no_case)?;
+    let history = history(desk, caller, case).await.map_err(|error| problem::of(&error))?;
+    history.map(drop).ok_or_else(problem::no_case)
 }
 
 /// `GET /audit/cases/{case}/people`: asks why.
@@ -63,7 +61,7 @@ pub(super) async fn ask(
 ) -> Response {
     match found(&desk, &reader, &case).await {
         Ok(()) => page(StatusCode::OK, &Page::new(&reader, case)),
-        Err(response) => response,
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -78,8 +76,8 @@ pub(super) async fn show(
     if is_foreign(&headers) {
         return foreign().into_response();
     }
-    if let Err(response) = found(&desk, &reader, &case).await {
-        return response;
+    if let Err(problem) = found(&desk, &reader, &case).await {
+        return problem.into_response();
     }
     let (now, caller) = ((desk.parts.now)(), reader.caller.as_ref());
     let why = field(&body, "why").filter(|why| is_reason(why));

@@ -60,8 +60,8 @@ fn next(asked: Option<&str>) -> String {
 }
 
 /// `GET /audit/sign-in`.
-pub(super) async fn ask(headers: HeaderMap, uri: Uri) -> Response {
-    let reader = Reader::of(&uri, &headers);
+pub(super) fn ask(headers: &HeaderMap, uri: &Uri) -> Response {
+    let reader = Reader::of(uri, headers);
     let parameters = reader.parameters().unwrap_or_default();
     let asked = |of: &str| parameters.iter().find(|(name, _)| name == of).map(|(_, value)| value.as_str());
     let why = asked("why").filter(|why| *why == "token_bad");
@@ -122,12 +122,12 @@ pub(super) async fn sign_in(
 }
 
 /// `POST /audit/sign-out`.
-pub(super) async fn sign_out(headers: HeaderMap) -> Response {
-    if is_foreign(&headers) {
+pub(super) fn sign_out(headers: &HeaderMap) -> Response {
+    if is_foreign(headers) {
         return foreign().into_response();
     }
     let mut response = elsewhere("/audit/sign-in");
-    response.headers_mut().append(header::SET_COOKIE, keep(TOKEN, "", 0, &headers));
+    response.headers_mut().append(header::SET_COOKIE, keep(TOKEN, "", 0, headers));
     response
 }
 

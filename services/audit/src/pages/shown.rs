@@ -24,7 +24,7 @@ impl Shown {
         Self { text: text.into(), ..Self::default() }
     }
 
-    pub(super) fn number(number: impl ToString) -> Self {
+    pub(super) fn number(number: impl std::fmt::Display) -> Self {
         Self { text: number.to_string(), class: "number", ..Self::default() }
     }
 
@@ -134,14 +134,13 @@ impl Teller<'_> {
     /// A cell of a list.
     pub(super) fn cell(&self, column: &Column, cell: &Cell) -> Shown {
         match cell {
-            Cell::Nothing => Shown::text("–").with_class("quiet"),
+            Cell::Nothing | Cell::Truth(false) => Shown::text("–").with_class("quiet"),
             Cell::Text(text) => self.text(column.name, text),
             Cell::Number(seconds) if column.name == "gap_seconds" => {
                 Shown::text(lasted(SignedDuration::from_secs(*seconds), self.lang))
             }
             Cell::Number(number) => Shown::number(number),
             Cell::Truth(true) => Shown::text(self.lang.of("是", "yes")),
-            Cell::Truth(false) => Shown::text("–").with_class("quiet"),
             // The end of a day stays with it.
             Cell::Instant(at) if ["due_at", "until"].contains(&column.name) && self.is_midnight(*at) => {
                 let day = self.rulebook.timezone.to_datetime(*at).date();
@@ -166,7 +165,8 @@ impl Teller<'_> {
         }
     }
 
-    fn text(&self, column: &str, text: &str) -> Shown {
+    /// A text of a column, in words where it is a code.
+    pub(super) fn text(&self, column: &str, text: &str) -> Shown {
         let lang = self.lang;
         match column {
             "case" => self.case(text),
