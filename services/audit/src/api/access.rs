@@ -1,11 +1,12 @@
 //! Who asks, and who asked: tokens, the access log, how far an export is.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -120,7 +121,18 @@ async fn unnamed(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result
 }
 
 fn is_handed_on(headers: &HeaderMap) -> bool {
-    ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
+    let names = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    names.iter().any(|name| headers.contains_key(*name))
+        || headers.get(header::HOST).is_some_and(|host| !is_this_machine(host))
+}
+
+/// Whether a browser on this machine meant it: a site may let a name of its own lead here, and its pages then ask under that name.
+fn is_this_machine(host: &HeaderValue) -> bool {
+    let Ok(host) = host.to_str() else { return false };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let name = name.trim_matches(['[', ']']);
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[derive(Debug, Deserialize)]
