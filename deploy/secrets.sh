@@ -29,10 +29,12 @@ make read.token openssl rand -hex 24
 make sample.secret signing
 
 [ $# = 0 ] || exit 0
+# The role audit writes here: the key of the closure log and the last checkpoint.
+mkdir -p "$here/audit"
 owner=$(id -u):$(id -g)
 if [ "$(id -u)" = 0 ]; then
     # Containers are not to run as root: the user of the image gets the files.
     owner=10001:10001
-    chown -R "$owner" "$dir"
+    chown -R "$owner" "$dir" "$here/audit"
 fi
 echo "HOTLINE_USER=$owner" >"$here/.env"

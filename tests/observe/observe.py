@@ -358,6 +358,13 @@ def ask_for_rates(server: worklists.Server) -> None:
         answer.read()
 
 
+def ask_as_auditor(server: worklists.Server) -> None:
+    """A page and a file: this machine is an auditor as long as there is no token."""
+    for question in ["limit=5", "format=csv"]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.audit}/v1/closures?{question}", timeout=60) as answer:
+            answer.read()
+
+
 def some_of_all(server: worklists.Server, prometheus: Prometheus, lines: list[str]) -> int:
     """What panels show besides a good day: dead letters, a source that was paused, a table of rates. How many events that took."""
     sources = sorted({json.loads(line)["source"] for line in lines})
@@ -365,6 +372,7 @@ def some_of_all(server: worklists.Server, prometheus: Prometheus, lines: list[st
     server.send(refused, check=False)
     server.command("sources", "pause", sources[-1], "--why", "a test of boards")
     ask_for_rates(server)
+    ask_as_auditor(server)
     prometheus.until("sum(hotline_rates_dead_letters_open) > 0 and sum(hotline_rates_sources_stopped) > 0 and sum(hotline_rates_bulletin_seconds_count) > 0")
     server.command("sources", "resume", sources[-1], "--why", "a test of boards")
     return len(refused)
@@ -477,7 +485,9 @@ def main() -> int:
         server.send(lines[half:])
         server.until_rates_are_of_now(worklists.Board(server.psql()))
         ask_for_rates(server)
-        prometheus.until(expanded("sum(rate(hotline_casework_events_total[$__rate_interval])) > 0 and sum(rate(hotline_rates_bulletin_seconds_count[$__rate_interval])) > 0"))
+        ask_as_auditor(server)
+        prometheus.until(expanded("sum(rate(hotline_casework_events_total[$__rate_interval])) > 0 and sum(rate(hotline_rates_bulletin_seconds_count[$__rate_interval])) > 0 and "
+                                  "sum(rate(hotline_audit_request_seconds_count[$__rate_interval])) > 0 and sum(rate(hotline_audit_kept_cases_total[$__rate_interval])) > 0"))
         say("panels")
         result["panels"], wrong["panels"] = panels(found, prometheus)
         say("queries")

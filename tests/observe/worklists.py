@@ -369,14 +369,15 @@ class Check:
 class Server:
     def __init__(self, folder: pathlib.Path, book: pathlib.Path) -> None:
         self.folder, self.postgres = folder, stage.Postgres(folder, None)
-        self.config, self.port, self.ops = folder / "hotline.toml", stage.free_port(), stage.free_port()
+        self.config = folder / "hotline.toml"
+        self.port, self.audit, self.ops = stage.free_port(), stage.free_port(), stage.free_port()
         key = folder / "master.key"
         key.write_text(os.urandom(32).hex() + "\n")
         key.chmod(0o600)
         self.config.write_text(
             f"[data]\ndir = '{folder / 'data'}'\nmaster_key_file = '{key}'\n[rulebook]\ndir = '{book}'\n"
             f"[postgres]\nhost = '{self.postgres.sockets}'\nport = {self.postgres.port}\npassword_file = '{self.postgres.password_file}'\n"
-            f"[gateway]\nlisten = '127.0.0.1:{self.port}'\n[audit]\nlisten = '127.0.0.1:0'\n[ops]\nlisten = '127.0.0.1:{self.ops}'\n[rates]\nrecord_every = '1s'\n")
+            f"[gateway]\nlisten = '127.0.0.1:{self.port}'\n[audit]\nlisten = '127.0.0.1:{self.audit}'\n[ops]\nlisten = '127.0.0.1:{self.ops}'\n[rates]\nrecord_every = '1s'\n")
         self.role = stage.Role("all", [BINARY, "--config", str(self.config), "all"], {}, folder / "all.log")
 
     def start(self, book: pathlib.Path) -> None:

@@ -34,7 +34,9 @@ fn values(label: &str) -> usize {
         "telling" => 3,
         "reason" => 8,
         "outcome" | "result" => 11,
-        "route" => 6,
+        // Of the role audit, all pages being one; the gateway has half as many.
+        "route" => 13,
+        "format" => 3,
         // Of problems, of errors of the store.
         "code" => 40,
         other => panic!("how many values has {other}?"),

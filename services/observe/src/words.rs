@@ -153,6 +153,7 @@ fn literal(text: &str, lang: Lang) -> String {
         ("h", _) => "小时",
         ("unnumbered", _) => "未编号",
         ("cpu", _) => "处理器",
+        ("being written", _) => "正在写",
         _ => return text.to_owned(),
     };
     let (left, right) = (text.starts_with(' '), text.ends_with(' '));

@@ -152,7 +152,7 @@ pub(super) fn audit() -> Board {
                 "short",
                 metrics(&[
                     (rate(audit::KEPT_CASES, ""), "cases"),
-                    (quantile("0.99", audit::KEEP_SECONDS, ""), "p99 of a step, s"),
+                    (quantile("0.99", audit::KEEP_SECONDS, ""), "seconds p99"),
                 ]),
                 See::Definition(MEASURES),
             ),
@@ -162,7 +162,7 @@ pub(super) fn audit() -> Board {
                 "short",
                 metrics(&[
                     (rate(audit::EXPORTED_ROWS, "format"), "{{format}}"),
-                    (format!("sum({})", audit::EXPORTS.name), "files"),
+                    (format!("sum({})", audit::EXPORTS.name), "being written"),
                 ]),
                 See::Definition(MEASURES),
             ),
