@@ -28,7 +28,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "observe"), str(HERE.parent / "chaos"), str(HERE.parent / "chaos" / "oracle")]
 
 import browser  # noqa: E402
-import stage  # noqa: E402
 import worklists  # noqa: E402
 import year  # noqa: E402
 
@@ -87,14 +86,9 @@ class Site:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
-        self.book = folder / "rulebook"
-        demo, book = year.demo(2023, folder)
-        self.demo, self.book = demo, book
-        self.server = worklists.Server(folder, book)
-        self.port = stage.free_port()
-        self.root = f"http://127.0.0.1:{self.port}"
-        config = self.server.config.read_text()
-        self.server.config.write_text(config.replace("[audit]\nlisten = '127.0.0.1:0'", f"[audit]\nlisten = '127.0.0.1:{self.port}'"))
+        self.demo, self.book = year.demo(2023, folder)
+        self.server = worklists.Server(folder, self.book)
+        self.root = f"http://127.0.0.1:{self.server.audit}"
         self.tokens: dict[str, str] = {}
 
     def set(self) -> None:
