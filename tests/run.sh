@@ -2,13 +2,13 @@
 # Installs what the tests need, then runs all of them: formatting, lints, unit and property tests, tests on a private
 # PostgreSQL (a simulation of ten thousand sequences among them), on a real Kafka, system tests of the release binary,
 # a comparison with an independent oracle, boards and alerts on a real Prometheus, the closure log beside the programs of
-# others, a minute of chaos, and the acceptance checks where they are at hand. Without a Kafka the tests that need one are
+# others, the pages for auditors in a real Chromium, a minute of chaos, and the acceptance checks where they are at hand. Without a Kafka the tests that need one are
 # left out, loudly; in continuous integration that is a failure.
 #
 #   tests/run.sh [observe|audit]
 #
 #   observe   only what concerns boards, lists and alerts
-#   audit     only what concerns the closure log
+#   audit     only what concerns the closure log and the pages for auditors
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,12 +26,14 @@ observe() {
   python3 tests/observe/observe.py
 }
 
-# The closure log: programs that are not ours look at fresh proofs, sealers that are killed.
+# The closure log: programs that are not ours look at fresh proofs, sealers that are killed; and the pages for auditors.
 audit() {
   say "proofs, and the programs of others"
   python3 tests/audit/outsiders.py
   say "sealers that are killed"
   python3 tests/audit/kills.py --kills "${HOTLINE_KILLS:-50}"
+  say "pages for auditors in a real Chromium"
+  python3 tests/audit/pages.py
 }
 
 say "what the tests need"

@@ -4,8 +4,8 @@
 #
 #   deploy/local/install.sh [--tests]
 #
-#   --tests   also npm, with which boards are held against Grafana's types, and Go and Python's venv, with which proofs of
-#             the closure log are looked at
+#   --tests   also npm, with which boards are held against Grafana's types, Go and Python's venv, with which proofs of the
+#             closure log are looked at, and Chromium with its driver and a font, with which pages are
 set -euo pipefail
 
 tests=no
@@ -47,6 +47,10 @@ install_missing() {
         command -v go >/dev/null || missing+=(golang-go)
         command -v openssl >/dev/null || missing+=(openssl)
         python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+        command -v chromium >/dev/null || missing+=(chromium)
+        command -v chromedriver >/dev/null || missing+=(chromium-driver)
+        # Without a font for Chinese its signs are boxes.
+        ls /usr/share/fonts/opentype/noto/NotoSansCJK-*.ttc >/dev/null 2>&1 || missing+=(fonts-noto-cjk)
     fi
     [ ${#missing[@]} = 0 ] && return
     command -v apt-get >/dev/null || fail "please install: ${missing[*]} (PostgreSQL 15 or newer)"

@@ -7,10 +7,11 @@
 //! POST /v1/closures/{case}/unmask         who the people of a case are; recorded
 //! GET  /v1/audit/{list}                   what auditors ask about first; …/sample: drawn at random
 //! GET  /v1/access, /v1/exports/{id}       who took what away, and how far it is
+//! GET  /audit, …                          the same for people, as pages
 //! GET  /log/checkpoint, /log/tile/…       the log: what is signed and hashed for everybody, records and proofs for auditors
 //! ```
 //!
-//! Reading ([`query`]), writing it for programs ([`export`], the addresses above) and for people are apart; the log ([`log`],
+//! Reading ([`query`]), writing it for programs ([`export`], the addresses above) and for people (`pages`) are apart; the log ([`log`],
 //! [`copy`], [`verify`], [`witness`]) knows nothing of either. Guarantees: an answer says what a fold says; whoever takes a list
 //! away or sees an identity is recorded before the first byte leaves. No list holds anything personal. It deliberately judges
 //! nothing and changes no case.
@@ -24,6 +25,8 @@ mod keeper;
 pub mod log;
 pub mod mask;
 pub mod metrics;
+mod pages;
+mod proven;
 pub mod query;
 pub mod token;
 pub mod verify;
@@ -99,7 +102,7 @@ impl Server {
         export::end_those_left(&self.parts).await?;
         let Self { listener, config, parts, log } = self;
         let limits = Limits { connections_max: config.connections_max, header_wait: config.header_wait };
-        let router = api::router(&config, &parts);
+        let router = api::router(&config, &parts, &log);
         let answering = async {
             serve(listener, router, limits, stop.clone()).await;
             Ok(())

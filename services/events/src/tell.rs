@@ -3,6 +3,8 @@
 //! It says what [`crate::show`] says, from the same view; nothing in it concerns a person. Times are those of the
 //! rulebook's zone, the spans of a clock those of its calendar's.
 
+pub mod parts;
+
 use std::fmt::{self, Write as _};
 
 use hotline_core::alarm::telling::Told;

@@ -6,7 +6,7 @@ use std::fmt;
 
 use hotline_core::anomaly::AnomalyCode;
 use hotline_core::deadline::ExtensionFrom;
-use hotline_core::fact::{Kind, Role, Unit};
+use hotline_core::fact::{Kind, Role, RulingEffect, Unit};
 use hotline_core::fold::{ClockState, CustodyEnd, Outcome, Verdict};
 use hotline_core::rulebook::Level;
 
@@ -127,6 +127,15 @@ pub fn code(code: &str, lang: Lang) -> &str {
         "reorganisation" => "机构改革",
         "credit" => "前一承办单位用时不计",
         "return_pending" => "退单审核期间",
+        "reached" => "已联系上",
+        "call" => "电话",
+        "sms" => "短信",
+        "app" => "应用",
+        "paper" => "书面",
+        "default" => "默认",
+        "yes" => "是",
+        "no" => "否",
+        "partly" => "部分",
         _ => return code,
     };
     lang.of(zh, code)
@@ -149,6 +158,15 @@ pub fn state(state: ClockState, lang: Lang) -> &'static str {
         ClockState::Held => lang.of("暂停计时", "held"),
         ClockState::InReview => lang.of("审核中", "under review"),
         ClockState::Overdue => lang.of("已超期", "overdue"),
+    }
+}
+
+pub fn effect(effect: RulingEffect, lang: Lang) -> &'static str {
+    match effect {
+        RulingEffect::Exclude => lang.of("剔除", "exclude"),
+        RulingEffect::Met => lang.of("认定按时", "counts as met"),
+        RulingEffect::Failed => lang.of("认定未达", "counts as failed"),
+        RulingEffect::Restore => lang.of("恢复", "restore"),
     }
 }
 

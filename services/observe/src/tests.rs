@@ -34,8 +34,8 @@ fn values(label: &str) -> usize {
         "telling" => 3,
         "reason" => 8,
         "outcome" | "result" => 11,
-        // Of the role audit; the gateway has half as many.
-        "route" => 12,
+        // Of the role audit, all pages being one; the gateway has half as many.
+        "route" => 13,
         "format" => 3,
         // Of problems, of errors of the store.
         "code" => 40,

@@ -516,6 +516,26 @@ pub async fn signed_after(
     rows.iter().map(signed).collect()
 }
 
+/// Statements of a log below a size, the newest first.
+pub async fn signed_before(
+    tx: &mut PgConnection,
+    log: i32,
+    below: Option<u64>,
+    limit: i64,
+) -> Result<Vec<Signed>, Error> {
+    let rows = sqlx::query(
+        "/* closure_log::signed_before */ SELECT log, size, signed_at, note FROM log_checkpoints
+          WHERE log = $1 AND ($2::bigint IS NULL OR size < $2) ORDER BY size DESC LIMIT $3",
+    )
+    .bind(log)
+    .bind(below.map(place).transpose()?)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("closure_log::signed_before"))?;
+    rows.iter().map(signed).collect()
+}
+
 fn signed(row: &PgRow) -> Result<Signed, Error> {
     Ok(Signed {
         log: row.get(0),

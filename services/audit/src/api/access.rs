@@ -1,13 +1,16 @@
 //! Who asks, and who asked: tokens, the access log, how far an export is.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hotline_postgres::access::{self, Export, Listed};
 use hotline_postgres::tokens::{self, Token as Kept};
 use hotline_postgres::{Error as Store, run_read_tx, run_tx};
@@ -44,19 +47,32 @@ pub(super) async fn check(
 }
 
 /// Who asks: whose token it is, or this machine as long as nobody has made any.
-async fn caller(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Problem> {
-    let now = (desk.parts.now)();
+pub(crate) async fn caller(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Problem> {
     let Some(given) = headers.get(header::AUTHORIZATION) else {
         return unnamed(desk, headers, peer).await;
     };
-    let bad =
-        || Problem::new(StatusCode::UNAUTHORIZED, "token_bad", "The token is not one of ours, or no longer");
-    let token = given
-        .to_str()
-        .ok()
-        .and_then(|given| given.split_once(' '))
-        .and_then(|(scheme, token)| Some(token.trim()).filter(|_| scheme.eq_ignore_ascii_case("bearer")));
-    let token = token.and_then(Token::read).ok_or_else(bad)?;
+    let token = given.to_str().ok().and_then(token_in).and_then(|token| Token::read(&token));
+    of_token(desk, &token.ok_or_else(token_bad)?).await
+}
+
+/// The token of an `Authorization`: of `Bearer`, or the password of `Basic`, which is what a browser can ask for.
+fn token_in(given: &str) -> Option<String> {
+    let (scheme, rest) = given.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(rest.trim().to_owned());
+    }
+    let pair = STANDARD.decode(rest.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let (_, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
+    Some(password.trim().to_owned())
+}
+
+pub(crate) fn token_bad() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "token_bad", "The token is not one of ours, or no longer")
+}
+
+/// Whose token it is, if it is good.
+pub(crate) async fn of_token(desk: &Desk, token: &Token) -> Result<Caller, Problem> {
+    let (now, bad) = ((desk.parts.now)(), token_bad);
     let kept = by_hash(desk, token.sha256()).await.map_err(|error| problem::of_store(&error))?;
     let kept = kept.filter(|kept| token.is_of(&kept.sha256) && kept.is_good(now)).ok_or_else(bad)?;
     note_use(desk, &kept, now).await;
@@ -105,7 +121,18 @@ async fn unnamed(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result
 }
 
 fn is_handed_on(headers: &HeaderMap) -> bool {
-    ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
+    let names = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    names.iter().any(|name| headers.contains_key(*name))
+        || headers.get(header::HOST).is_some_and(|host| !is_this_machine(host))
+}
+
+/// Whether a browser on this machine meant it: a site may let a name of its own lead here, and its pages then ask under that name.
+fn is_this_machine(host: &HeaderValue) -> bool {
+    let Ok(host) = host.to_str() else { return false };
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let name = host.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(host, |(name, _)| name);
+    let name = name.trim_matches(['[', ']']);
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,22 +148,32 @@ pub(super) async fn log(
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
     let asked = asked.ok().map(|Query(asked)| (asked.before, asked.limit.unwrap_or(100)));
-    let Some(mut asked) = asked.filter(|(_, limit)| (1..=LIMIT_MAX).contains(limit)) else {
+    let Some((before, limit)) = asked.filter(|(_, limit)| (1..=LIMIT_MAX).contains(limit)) else {
         let title = "The query takes before (a number) and limit (1 to 1000)";
         return Problem::new(StatusCode::BAD_REQUEST, "query", title).into_response();
     };
-    let read = run_read_tx(&desk.parts.pool, "audit::access", &mut asked, |tx, (before, limit)| {
-        Box::pin(access::page(tx, *before, *limit))
-    });
-    match read.await {
-        Ok(entries) => {
-            let next =
-                entries.last().filter(|_| i64::try_from(entries.len()) == Ok(asked.1)).map(|last| last.id);
+    match entries(&desk, before, limit).await {
+        Ok((entries, next)) => {
             Json(json!({ "rows": entries.iter().map(entry).collect::<Vec<_>>(), "before": next }))
                 .into_response()
         }
         Err(error) => problem::of_store(&error).into_response(),
     }
+}
+
+/// The newest entries before a number, and where to go on.
+pub(crate) async fn entries(
+    desk: &Desk,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<(Vec<Listed>, Option<i64>), Store> {
+    let mut asked = (before, limit);
+    let read = run_read_tx(&desk.parts.pool, "audit::access", &mut asked, |tx, (before, limit)| {
+        Box::pin(access::page(tx, *before, *limit))
+    });
+    let entries = read.await?;
+    let next = entries.last().filter(|_| i64::try_from(entries.len()) == Ok(limit)).map(|last| last.id);
+    Ok((entries, next))
 }
 
 /// `GET /v1/exports/{id}`: how far one is.

@@ -22,13 +22,13 @@ const CASE_BYTES_MAX: usize = 96;
 const WHY_BYTES: std::ops::RangeInclusive<usize> = 3..=1_000;
 
 /// Whether it can be the name of a case.
-fn is_case(id: &str) -> bool {
+pub(crate) fn is_case(id: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
     (1..=CASE_BYTES_MAX).contains(&id.len()) && id.bytes().all(is_allowed)
 }
 
 /// The history of a case that the caller sees; a case of others is none.
-async fn history(desk: &Desk, caller: &Caller, case: &str) -> Result<Option<History>, Error> {
+pub(crate) async fn history(desk: &Desk, caller: &Caller, case: &str) -> Result<Option<History>, Error> {
     if !is_case(case) {
         return Ok(None);
     }
@@ -61,26 +61,32 @@ pub(super) async fn record(
     State(desk): State<Arc<Desk>>,
     Path((case, id)): Path<(String, String)>,
 ) -> Response {
-    let none =
-        || Problem::new(StatusCode::NOT_FOUND, "no_record", "The case has no such record").into_response();
-    let Ok(id) = id.parse::<i64>() else { return none() };
-    if !is_case(&case) {
-        return none();
-    }
-    match desk.queries.leaf(&case, id).await {
-        Ok(Some(bytes)) => {
+    match leaf_of(&desk, &case, &id).await {
+        Ok((_, bytes)) => {
             ([(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))], bytes)
                 .into_response()
         }
-        Ok(None) => none(),
-        Err(error) => problem::of(&error).into_response(),
+        Err(problem) => problem.into_response(),
     }
+}
+
+/// The number and the bytes of a record of a case.
+pub(crate) async fn leaf_of(desk: &Desk, case: &str, id: &str) -> Result<(i64, Vec<u8>), Problem> {
+    let none = || Problem::new(StatusCode::NOT_FOUND, "no_record", "The case has no such record");
+    let id = id.parse::<i64>().ok().filter(|_| is_case(case)).ok_or_else(none)?;
+    let bytes = desk.queries.leaf(case, id).await.map_err(|error| problem::of(&error))?;
+    Ok((id, bytes.ok_or_else(none)?))
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reason {
     why: String,
+}
+
+/// Whether it can be kept as a reason.
+pub(crate) fn is_reason(why: &str) -> bool {
+    WHY_BYTES.contains(&why.len()) && !why.contains('\0')
 }
 
 /// `POST /v1/closures/{case}/unmask` with `{"why": …}`.
@@ -91,8 +97,7 @@ pub(super) async fn unmask(
     body: Bytes,
 ) -> Response {
     let reason = serde_json::from_slice::<Reason>(&body).ok().map(|reason| reason.why.trim().to_owned());
-    let fits = |why: &String| WHY_BYTES.contains(&why.len()) && !why.contains('\0');
-    let Some(why) = reason.filter(fits) else {
+    let Some(why) = reason.filter(|why| is_reason(why)) else {
         let title = "The body is {\"why\": …}: the reason, in 3 to 1000 bytes; it is kept";
         return Problem::new(StatusCode::BAD_REQUEST, "reason", title).into_response();
     };

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
-use hotline_runtime::problem::Problem;
 
 use super::{Desk, busy, problem};
 use crate::error::{Error, Fault};
@@ -30,7 +29,7 @@ fn parameters(uri: &Uri) -> Result<Parameters, Fault> {
 }
 
 /// Takes a parameter out; one that comes twice is left, and is a fault of the question.
-fn take(parameters: &mut Parameters, name: &str) -> Option<String> {
+pub(crate) fn take(parameters: &mut Parameters, name: &str) -> Option<String> {
     let at = parameters.iter().position(|(known, _)| known == name)?;
     Some(parameters.remove(at).1)
 }
@@ -61,7 +60,7 @@ pub(super) async fn list(
 ) -> Response {
     match List::parse(&name).filter(|list| *list != List::Closures) {
         Some(list) => answer(&desk, &caller, list, &uri).await,
-        None => Problem::new(StatusCode::NOT_FOUND, "no_list", "There is no such list").into_response(),
+        None => problem::no_list().into_response(),
     }
 }
 
@@ -100,7 +99,7 @@ async fn page_or_file(desk: &Desk, caller: &Caller, list: List, uri: &Uri) -> Re
 }
 
 /// What is asked, within what the caller sees.
-fn question(caller: &Caller, list: List, parameters: &Parameters) -> Result<Question, Fault> {
+pub(crate) fn question(caller: &Caller, list: List, parameters: &Parameters) -> Result<Question, Fault> {
     let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let mut question = Question::parse(list, pairs)?;
     // Changes of the rules concern everybody.
@@ -119,7 +118,7 @@ fn question(caller: &Caller, list: List, parameters: &Parameters) -> Result<Ques
     Err(Fault::Department { of: caller.departments.clone().unwrap_or_default() })
 }
 
-async fn file(desk: &Desk, caller: &Caller, wanted: Wanted) -> Result<Response, Error> {
+pub(crate) async fn file(desk: &Desk, caller: &Caller, wanted: Wanted) -> Result<Response, Error> {
     if !caller.may(Right::Exports) {
         return Ok(problem::not_yours().into_response());
     }
@@ -154,15 +153,20 @@ pub(super) async fn sample(
     }
 }
 
+/// Takes out of the parameters what is to be drawn.
+pub(crate) fn sampling(parameters: &mut Parameters) -> Result<Sampling, Fault> {
+    let seed = take(parameters, "seed").filter(|seed| (1..=SEED_BYTES_MAX).contains(&seed.len()));
+    let seed = seed.filter(|seed| !seed.chars().any(char::is_control));
+    Ok(Sampling {
+        seed: seed.ok_or(Fault::Value { name: "seed" })?,
+        size: number(parameters, "size", SIZE)?,
+        plain: truth(parameters, "plain")?,
+    })
+}
+
 async fn drawn(desk: &Desk, caller: &Caller, uri: &Uri) -> Result<Response, Error> {
     let mut parameters = parameters(uri)?;
-    let seed = take(&mut parameters, "seed").filter(|seed| (1..=SEED_BYTES_MAX).contains(&seed.len()));
-    let seed = seed.filter(|seed| !seed.chars().any(char::is_control));
-    let sampling = Sampling {
-        seed: seed.ok_or(Fault::Value { name: "seed" })?,
-        size: number(&mut parameters, "size", SIZE)?,
-        plain: truth(&mut parameters, "plain")?,
-    };
+    let sampling = sampling(&mut parameters)?;
     let question = question(caller, List::Closures, &parameters)?;
     let sample = desk.queries.sample(&question, &sampling).await?;
     Ok(Json(sample.to_json(&sampling)).into_response())

@@ -1,13 +1,13 @@
 //! The addresses of the role: JSON and files. What is answered is made by [`crate::query`] and [`crate::export`].
 
-mod access;
-mod closures;
-mod lists;
+pub(crate) mod access;
+pub(crate) mod closures;
+pub(crate) mod lists;
 mod log;
-mod people;
-mod problem;
+pub(crate) mod people;
+pub(crate) mod problem;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +22,10 @@ use hotline_runtime::problem::{Problem, ProblemCode};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
+use crate::log::note::Key;
 use crate::query::Queries;
 use crate::token::Right;
-use crate::{AuditConfig, Parts, metrics};
+use crate::{AuditConfig, LogParts, Parts, metrics, pages};
 
 /// A reason is a few lines.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -36,6 +37,10 @@ const ANSWER_FOR_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Desk {
     pub(crate) parts: Parts,
     pub(crate) queries: Queries,
+    pub(crate) config: AuditConfig,
+    pub(crate) log: LogParts,
+    /// The keys of the witnesses.
+    pub(crate) witnesses: Vec<Key>,
     /// Questions in hand.
     slots: Semaphore,
     /// Exports in hand.
@@ -77,10 +82,13 @@ const ROUTES: &[Route] = &[
     Route { path: "/log/rulebooks/{hash}", right: Some(Right::Records), methods: || get(log::rulebook) },
 ];
 
-pub(crate) fn router(config: &AuditConfig, parts: &Parts) -> Router {
+pub(crate) fn router(config: &AuditConfig, parts: &Parts, log: &LogParts) -> Router {
     let desk = Arc::new(Desk {
         queries: Queries::new(parts.pool.clone(), Arc::clone(&parts.rules)),
         parts: parts.clone(),
+        config: config.clone(),
+        log: log.clone(),
+        witnesses: config.witness_keys(),
         slots: Semaphore::new(config.requests_max),
         exports: Arc::new(Semaphore::new(config.exports_max)),
         exports_max: config.exports_max,
@@ -96,15 +104,17 @@ pub(crate) fn router(config: &AuditConfig, parts: &Parts) -> Router {
     let method =
         || async { Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", "This is not asked that way") };
     routes
+        .merge(pages::router(&desk))
         .with_state(desk)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .method_not_allowed_fallback(method)
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "no_route", "There is nothing here") })
+        .layer(axum::middleware::from_fn(pages::humane))
         .layer(axum::middleware::map_response(strict))
 }
 
 /// Gives a question its place and counts it.
-async fn observe(
+pub(crate) async fn observe(
     State((desk, route)): State<(Arc<Desk>, &'static str)>,
     request: Request,
     next: Next,

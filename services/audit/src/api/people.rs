@@ -12,7 +12,7 @@ use crate::token::Caller;
 
 /// What is known of the people of a case.
 #[derive(Debug)]
-pub(super) enum People {
+pub(crate) enum People {
     /// By the key of each event that holds any.
     Known(Vec<(String, Value)>),
     /// The case's key was destroyed: nobody can read them any more.
@@ -32,7 +32,7 @@ impl People {
 }
 
 /// The people of a case behind masks.
-pub(super) async fn masked(pool: &PgPool, master: &MasterKey, case: &str) -> Result<People, Store> {
+pub(crate) async fn masked(pool: &PgPool, master: &MasterKey, case: &str) -> Result<People, Store> {
     let mut asked = (master, case);
     run_snapshot_tx(pool, "audit::masked", &mut asked, |tx, (master, case)| {
         Box::pin(async move {
@@ -49,7 +49,7 @@ pub(super) async fn masked(pool: &PgPool, master: &MasterKey, case: &str) -> Res
 }
 
 /// The people of a case as they are. It is recorded in the same transaction: nothing is shown that was not.
-pub(super) async fn unmasked(
+pub(crate) async fn unmasked(
     pool: &PgPool,
     master: &MasterKey,
     case: &str,

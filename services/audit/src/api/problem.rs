@@ -9,7 +9,7 @@ use crate::error::{Error, Fault};
 /// When to come again while the store is away.
 const RETRY_SECONDS: u64 = 5;
 
-pub(super) fn of(error: &Error) -> Problem {
+pub(crate) fn of(error: &Error) -> Problem {
     match error {
         Error::Fault(fault) => fault_of(fault),
         Error::Store(store) => of_store(store),
@@ -20,12 +20,12 @@ pub(super) fn of(error: &Error) -> Problem {
     }
 }
 
-pub(super) fn fault_of(fault: &Fault) -> Problem {
+pub(crate) fn fault_of(fault: &Fault) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, fault.code(), "The question cannot be answered")
         .with("detail", fault.to_string().into())
 }
 
-pub(super) fn of_store(error: &Store) -> Problem {
+pub(crate) fn of_store(error: &Store) -> Problem {
     match error {
         Store::NoRulebook => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no_rulebook", "No rulebook is active yet")
@@ -47,10 +47,14 @@ fn internal() -> Problem {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "The request failed by a fault of ours")
 }
 
-pub(super) fn no_case() -> Problem {
+pub(crate) fn no_case() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no_case", "There is no such case")
 }
 
-pub(super) fn not_yours() -> Problem {
+pub(crate) fn not_yours() -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "not_yours", "This token does not reach so far")
+}
+
+pub(crate) fn no_list() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no_list", "There is no such list")
 }

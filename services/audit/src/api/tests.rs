@@ -1,7 +1,7 @@
 //! The role over its addresses, on a real PostgreSQL: who may ask what, what pages and files hold, what is recorded.
 
 mod asking;
-mod stage;
+pub(crate) mod stage;
 
 use std::collections::BTreeSet;
 
@@ -112,6 +112,17 @@ async fn without_any_token_only_this_machine_is_answered_and_nobody_who_was_hand
     assert_eq!(stage.get_from("127.0.0.1", "/v1/closures", &[]).await.0, 200);
     assert_eq!(stage.get_from("192.0.2.7", "/v1/closures", &[]).await.0, 401);
     assert_eq!(stage.get_from("127.0.0.1", "/v1/closures", &[("x-forwarded-for", "192.0.2.7")]).await.0, 401);
+    for (host, status) in [
+        ("127.0.0.1:8090", 200),
+        ("localhost", 200),
+        ("[::1]:8090", 200),
+        ("[::1]", 200),
+        ("rebound.example:8090", 401),
+        ("192.0.2.7", 401),
+    ] {
+        let answer = stage.get_from("127.0.0.1", "/v1/closures", &[("host", host)]).await;
+        assert_eq!(answer.0, status, "a site whose name leads here is not this machine: {host}");
+    }
     let (status, _) = stage.post("/v1/closures/12345:1/unmask", None, &json!({ "why": "curious" })).await;
     assert_eq!(status, 403, "an auditor sees nobody's identity");
     stage.token(Role::Operator, None, false).await;

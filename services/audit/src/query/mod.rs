@@ -6,7 +6,7 @@
 
 mod columns;
 mod history;
-mod lists;
+pub(crate) mod lists;
 mod position;
 mod question;
 mod sample;

@@ -41,7 +41,7 @@ pub struct Question {
 }
 
 /// The parameters that each list takes, besides `from` and `to`.
-fn accepted(list: List) -> &'static [&'static str] {
+fn accepted_by(list: List) -> &'static [&'static str] {
     match list {
         List::Closures => &[
             "department",
@@ -67,6 +67,11 @@ fn accepted(list: List) -> &'static [&'static str] {
 }
 
 impl Question {
+    /// The parameters that a list takes, besides `from` and `to`.
+    pub(crate) fn accepted(list: List) -> &'static [&'static str] {
+        accepted_by(list)
+    }
+
     /// Reads the parameters that a list takes; any other is a fault, as is one that comes twice.
     pub fn parse<'p>(
         list: List,
@@ -76,7 +81,7 @@ impl Question {
         let mut seen = Vec::new();
         for (name, value) in parameters {
             let dates = ["from", "to"];
-            let Some(name) = accepted(list).iter().chain(&dates).find(|known| **known == name) else {
+            let Some(name) = accepted_by(list).iter().chain(&dates).find(|known| **known == name) else {
                 return Err(Fault::Parameter(name.chars().take(CODE_BYTES_MAX).collect()));
             };
             if seen.contains(name) {

@@ -54,6 +54,11 @@ pub struct Drawn {
 }
 
 impl Sample {
+    /// The cases as rows of the list of closed cases.
+    pub(crate) fn rows(&self) -> Vec<Vec<Cell>> {
+        self.cases.iter().map(|drawn| closed(&drawn.closed)).collect()
+    }
+
     pub fn to_json(&self, sampling: &Sampling) -> Value {
         let zone = &self.in_force.rulebook.timezone;
         let case = |drawn: &Drawn| {

@@ -146,7 +146,8 @@ async fn listening(dir: &TempDir, log: &Key, stop: &CancellationToken) -> String
 fn routes(stage: &Stage) -> axum::Router {
     let pool = stage.parts.pool.clone();
     let rules = Arc::new(Rules::new(pool.clone()));
-    crate::api::router(&stage.config, &Parts { pool, rules, master: MasterKey::new([1; 32]), now })
+    let parts = Parts { pool, rules, master: MasterKey::new([1; 32]), now };
+    crate::api::router(&stage.config, &parts, &stage.parts)
 }
 
 async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

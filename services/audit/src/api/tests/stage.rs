@@ -19,19 +19,21 @@ use hotline_runtime::serve::Peer;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
-use tokio::sync::Mutex;
+use tempfile::TempDir;
+use tokio::sync::{Mutex, watch};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::token::{Role, Token};
-use crate::{AuditConfig, Parts};
+use crate::{AuditConfig, LogParts, Parts, Places};
 
-pub(super) const NOW: &str = "2026-03-02T01:00:00Z";
+pub(crate) const NOW: &str = "2026-03-02T01:00:00Z";
 
 fn now() -> Timestamp {
     NOW.parse().unwrap()
 }
 
-pub(super) fn files() -> Files {
+pub(crate) fn files() -> Files {
     let text = |path: &str, text: &str| (path.to_owned(), text.as_bytes().to_vec());
     [
         text("rulebook.toml", "name = \"tests\"\ntimezone = \"Asia/Shanghai\"\ncalendar = \"cn\"\n"),
@@ -67,7 +69,7 @@ pub(super) fn files() -> Files {
     .into()
 }
 
-pub(super) fn event(id: &str, case: &str, kind: &str, time: &str, data: &Value) -> Value {
+pub(crate) fn event(id: &str, case: &str, kind: &str, time: &str, data: &Value) -> Value {
     json!({
         "specversion": "1.0", "type": format!("hotline.case.{kind}.v1"), "source": "/hotline/12345", "id": id,
         "subject": format!("12345:{case}"), "time": time, "data": data,
@@ -75,7 +77,7 @@ pub(super) fn event(id: &str, case: &str, kind: &str, time: &str, data: &Value) 
 }
 
 /// A case that a department closed at an instant.
-pub(super) fn closed(case: &str, department: &str, at: &str) -> Vec<Value> {
+pub(crate) fn closed(case: &str, department: &str, at: &str) -> Vec<Value> {
     let of = json!({ "department": department });
     vec![
         event(
@@ -91,7 +93,7 @@ pub(super) fn closed(case: &str, department: &str, at: &str) -> Vec<Value> {
 }
 
 /// A ruling that excludes a case's closing.
-pub(super) fn ruled(case: &str, department: &str) -> Value {
+pub(crate) fn ruled(case: &str, department: &str) -> Value {
     let data = json!({
         "indicator": "close", "effect": "exclude", "reason": "force_majeure", "document": "2026-7", "by": "HL",
         "department": department,
@@ -100,22 +102,24 @@ pub(super) fn ruled(case: &str, department: &str) -> Value {
 }
 
 /// The cells of a column of a page.
-pub(super) fn column(body: &Value, name: &str) -> Vec<String> {
+pub(crate) fn column(body: &Value, name: &str) -> Vec<String> {
     let rows = body["rows"].as_array().unwrap_or_else(|| panic!("{body}"));
     rows.iter().map(|row| row[name].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-pub(super) struct Stage {
+pub(crate) struct Stage {
     database: TestDatabase,
-    pub(super) writer: CaseWriter,
+    pub(crate) writer: CaseWriter,
     tagger: Tagger,
     rules: Arc<Rules>,
     router: Router,
     claim: Mutex<Option<hotline_postgres::positions::Claim>>,
+    log: LogParts,
+    _folder: TempDir,
 }
 
 impl Stage {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let database = TestDatabase::create().await;
         let master = MasterKey::new([9; 32]);
         let tagger = Tagger::keyed(&master.tag_key());
@@ -129,24 +133,30 @@ impl Stage {
         writer.activate(&files, &rulebook, false, now()).await.unwrap();
         let rules = Arc::new(Rules::new(database.pool.clone()));
         let parts = Parts { pool: database.login(Login::Audit), rules: Arc::clone(&rules), master, now };
-        let router = crate::api::router(&AuditConfig::default(), &parts);
-        Self { database, writer, tagger, rules, router, claim: Mutex::new(None) }
+        let folder = tempfile::tempdir().unwrap();
+        let places = Places {
+            key_file: folder.path().join("log.key"),
+            checkpoint_file: folder.path().join("log.checkpoint"),
+        };
+        let log = LogParts { pool: database.login(Login::Audit), places, now };
+        let router = crate::api::router(&AuditConfig::default(), &parts, &log);
+        Self { database, writer, tagger, rules, router, claim: Mutex::new(None), log, _folder: folder }
     }
 
-    pub(super) fn parts(&self) -> Parts {
+    pub(crate) fn parts(&self) -> Parts {
         let master = self.writer.master().clone();
         Parts { pool: self.database.login(Login::Audit), rules: Arc::clone(&self.rules), master, now }
     }
 
     /// Takes events in as they happened.
-    pub(super) async fn apply(&self, events: Vec<Value>) {
+    pub(crate) async fn apply(&self, events: Vec<Value>) {
         for event in events {
             let received_at = event["time"].as_str().unwrap().to_owned();
             self.apply_received(vec![event], &received_at).await;
         }
     }
 
-    pub(super) async fn apply_received(&self, events: Vec<Value>, received_at: &str) {
+    pub(crate) async fn apply_received(&self, events: Vec<Value>, received_at: &str) {
         let records = events.iter().map(|event| {
             let raw = event.to_string().into_bytes();
             let content = RecordContent::of(&raw, decode(&raw, &self.tagger, Keep::All));
@@ -167,12 +177,12 @@ impl Stage {
     }
 
     /// Brings the lists up to date.
-    pub(super) async fn keep(&self) {
+    pub(crate) async fn keep(&self) {
         let audit = self.database.login(Login::Audit);
         while closures::keep_step(&audit, &self.rules, 1_000).await.unwrap().unwrap().taken > 0 {}
     }
 
-    pub(super) async fn token(&self, role: Role, departments: Option<&[&str]>, may_unmask: bool) -> String {
+    pub(crate) async fn token(&self, role: Role, departments: Option<&[&str]>, may_unmask: bool) -> String {
         let token = Token::generate().unwrap();
         let departments: Option<Vec<String>> =
             departments.map(|list| list.iter().map(|one| (*one).to_owned()).collect());
@@ -214,33 +224,33 @@ impl Stage {
         (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
-    pub(super) async fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> (u16, Value) {
         let request = Self::request("GET", path, token, "127.0.0.1").body(Body::empty()).unwrap();
         Self::read(self.send(request).await).await
     }
 
-    pub(super) async fn get_from(&self, from: &str, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+    pub(crate) async fn get_from(&self, from: &str, path: &str, headers: &[(&str, &str)]) -> (u16, Value) {
         let request = Self::request("GET", path, None, from);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         Self::read(self.send(request.body(Body::empty()).unwrap()).await).await
     }
 
-    pub(super) async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
+    pub(crate) async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
         let request = Self::request("POST", path, token, "127.0.0.1");
         Self::read(self.send(request.body(Body::from(body.to_string())).unwrap()).await).await
     }
 
-    pub(super) async fn headers(&self, path: &str) -> HeaderMap {
+    pub(crate) async fn headers(&self, path: &str) -> HeaderMap {
         let request = Self::request("GET", path, None, "127.0.0.1").body(Body::empty()).unwrap();
         self.send(request).await.headers().clone()
     }
 
-    pub(super) async fn bytes(&self, path: &str) -> Vec<u8> {
+    pub(crate) async fn bytes(&self, path: &str) -> Vec<u8> {
         let request = Self::request("GET", path, None, "127.0.0.1").body(Body::empty()).unwrap();
         to_bytes(self.send(request).await.into_body(), usize::MAX).await.unwrap().to_vec()
     }
 
-    pub(super) async fn file(&self, path: &str, token: &str) -> (HeaderMap, Vec<u8>) {
+    pub(crate) async fn file(&self, path: &str, token: &str) -> (HeaderMap, Vec<u8>) {
         let request = Self::request("GET", path, Some(token), "127.0.0.1").body(Body::empty()).unwrap();
         let response = self.send(request).await;
         assert_eq!(response.status(), 200);
@@ -248,12 +258,44 @@ impl Stage {
         (headers, to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec())
     }
 
+    /// Sends a request of a browser.
+    pub(crate) async fn browse(
+        &self,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response {
+        let request = Self::request(method, path, None, "127.0.0.1");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    pub(crate) fn pool(&self) -> &hotline_postgres::PgPool {
+        &self.database.pool
+    }
+
+    /// Seals what waits: until a record is in the log that was signed.
+    pub(crate) async fn seal(&self, record: i64) {
+        let stop = CancellationToken::new();
+        let (published, _) = watch::channel(None);
+        let config =
+            AuditConfig { seal_every: std::time::Duration::from_millis(20), ..AuditConfig::default() };
+        let sealing = tokio::spawn(crate::log::seal(config, self.log.clone(), published, stop.clone()));
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_mins(1);
+        while let Err(error) = crate::log::proof_of(&self.database.pool, record).await {
+            assert!(tokio::time::Instant::now() < deadline, "{error}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        stop.cancel();
+        sealing.await.unwrap();
+    }
+
     /// What `hotline explain --format json` shows.
-    pub(super) async fn viewed(&self, case: &str) -> Value {
+    pub(crate) async fn viewed(&self, case: &str) -> Value {
         self.rules.view(case, None).await.unwrap().unwrap().shown(now())
     }
 
-    pub(super) async fn erase(&self, case: &'static str) {
+    pub(crate) async fn erase(&self, case: &'static str) {
         let mut cases = [SmolStr::new_static(case)];
         run_tx(&self.database.login(Login::Operator), "test::erase", &mut cases, |tx, cases| {
             Box::pin(async move {
@@ -265,11 +307,11 @@ impl Stage {
         .unwrap();
     }
 
-    pub(super) async fn execute(&self, sql: &'static str) {
+    pub(crate) async fn execute(&self, sql: &'static str) {
         testing::execute(&mut self.database.pool.acquire().await.unwrap(), sql).await;
     }
 
-    pub(super) async fn texts(&self, sql: &'static str) -> Vec<String> {
+    pub(crate) async fn texts(&self, sql: &'static str) -> Vec<String> {
         testing::texts(&mut self.database.pool.acquire().await.unwrap(), sql).await
     }
 }

@@ -194,6 +194,10 @@ pub fn print_addresses(addresses: Addresses, dir: &Path, lang: Lang) -> anyhow::
             format!("curl 'http://{audit}/v1/closures?verdict=late&limit=5'"),
         ),
         (
+            said(lang, "审计页面（浏览器打开）", "pages for auditors, in a browser"),
+            format!("http://{audit}/audit"),
+        ),
+        (
             said(lang, "健康与度量", "health, metrics"),
             format!("curl http://{ops}/readyz http://{ops}/metrics"),
         ),
