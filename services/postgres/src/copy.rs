@@ -1,11 +1,22 @@
 //! Rows for `COPY … FROM STDIN (FORMAT binary)`: the quickest way to append many.
 
+use std::sync::{Mutex, PoisonError};
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use sqlx::PgConnection;
 
 use crate::error::{Error, expect_rows};
 use crate::sql_types::{At, On};
+
+/// How much goes into the connection's own buffer at a time.
+const CHUNK_BYTES: usize = 128 * 1024;
+/// A buffer of a usual batch; a larger one is not kept.
+const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
+const KEPT_MAX: usize = 8;
+/// Buffers that were sent: a new one of some megabytes would be cleared page by page by the operating system, and grow by
+/// being copied.
+static KEPT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// Rows in the making. Values go in by column, in the order of the statement.
 #[derive(Debug)]
@@ -17,7 +28,7 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn new(columns: i16) -> Self {
-        let mut bytes = Vec::with_capacity(4096);
+        let mut bytes = KEPT.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         bytes.extend_from_slice(b"PGCOPY\n\xff\r\n\0");
         bytes.extend_from_slice(&[0; 8]);
         Self { columns, count: 0, bytes }
@@ -98,8 +109,23 @@ impl Rows {
         }
         self.bytes.extend_from_slice(&(-1_i16).to_be_bytes());
         let mut copy = tx.copy_in_raw(statement).await.map_err(Error::database(name))?;
-        copy.send(self.bytes).await.map_err(Error::database(name))?;
+        for chunk in self.bytes.chunks(CHUNK_BYTES) {
+            copy.send(chunk).await.map_err(Error::database(name))?;
+        }
         let written = copy.finish().await.map_err(Error::database(name))?;
         expect_rows(name, self.count, written)
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes);
+        // Some of it may be personal, sealed or not.
+        bytes.fill(0);
+        bytes.clear();
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < KEPT_MAX && bytes.capacity() <= KEPT_BYTES_MAX {
+            kept.push(bytes);
+        }
     }
 }
