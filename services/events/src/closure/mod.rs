@@ -352,8 +352,9 @@ pub fn of_log(
     match step {
         LogStep::Relog { database } => {
             leaf["kind"] = "relog".into();
-            leaf["database"] =
-                database.map(|(log, size, root)| json!({ "log": log, "size": size, "root": root })).into();
+            if let Some((log, size, root)) = database {
+                leaf["database"] = json!({ "log": log, "size": size, "root": root });
+            }
         }
         LogStep::Adopt => leaf["kind"] = "adopt".into(),
     }

@@ -223,7 +223,7 @@ pub struct LogRecord {
     pub reason: String,
     /// The checkpoint that was signed last; None: none was.
     pub checkpoint: Option<String>,
-    /// How far the database was; None: it is not asked, or knew no log.
+    /// How far the database was; None: it was not asked, or knew no log.
     #[serde(default)]
     pub database: Option<TreeOf>,
     v: u32,
