@@ -1,7 +1,7 @@
 //! Bad input over HTTP: every fault has its answer, and the connection stays usable.
 
 use hotline_tests::root;
-use hotline_tests::server::{Server, run};
+use hotline_tests::server::{Server, run, text};
 use serde_json::{Value, json};
 
 fn event(id: &str, kind: &str, time: &str, data: &Value) -> Value {
@@ -157,6 +157,53 @@ fn what_the_log_signs_and_hashes_is_for_everybody_and_its_records_for_auditors()
         assert_eq!(server.ask(path, &[("authorization", "Bearer wrong")]).0, 401, "{path}");
         assert_eq!(server.ask(path, &[("authorization", &bearer)]).0, 200, "{path}");
     }
+}
+
+#[test]
+fn whoever_has_a_mirror_computes_verdicts_and_published_rates_again() {
+    let server = Server::start("mirror", &root().join("deploy/rulebook"));
+    let sample = root().join("deploy/sample/events.ndjson");
+    assert!(server.send(&[&sample.to_string_lossy()]).status.success());
+    let config = server.config();
+    let inside = |name: &str| server.folder.0.join(name).to_string_lossy().into_owned();
+    let with = |args: &[&str]| text(&[&["--config", &config], args].concat());
+    with(&["bulletin", "publish", "--form", "12345-monthly", "--period", "2026-09", "--why", "a test"]);
+    let made = with(&["token", "create", "--name", "audit office", "--role", "auditor"]);
+    let token = made.split_whitespace().find(|word| word.starts_with("hl_")).expect("a token").to_owned();
+    std::fs::write(inside("token"), token).expect("it can be written");
+    let (mirror, url) = (inside("mirror"), format!("http://{}/log", server.audit));
+    let key = inside("log.vkey");
+    let verified = || {
+        let copied = run(&["audit", "mirror", &url, &mirror, "--token-file", &inside("token")]);
+        if !copied.status.success() {
+            return (false, Value::String(String::from_utf8_lossy(&copied.stderr).into_owned()));
+        }
+        std::fs::write(&key, with(&["audit", "key"])).expect("it can be written");
+        let done = run(&["audit", "verify", "--strict", "--format", "json", "--key", &key, &mirror]);
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        (done.status.success(), serde_json::from_str::<Value>(&said).unwrap_or_default())
+    };
+    // The bulletin's record is sealed some moments after it was written.
+    let is_counted = |said: &Value| said["verified"]["remade"]["bulletins"][0]["outcome"] == "same";
+    let mut last = Value::Null;
+    assert!(
+        wait_until(|| {
+            let (is_good, said) = verified();
+            last = said;
+            is_good && is_counted(&last)
+        }),
+        "{last}"
+    );
+    assert!(last["verified"]["remade"]["records"].as_u64() > Some(10), "{last}");
+    // Another rulebook under the hash is no rulebook of that hash.
+    let folder = std::path::Path::new(&mirror).join("rulebooks");
+    let rulebook = std::fs::read_dir(folder).expect("there is one").flatten().next().expect("one").path();
+    let file = rulebook.join("rulebook.toml");
+    let other = std::fs::read_to_string(&file).expect("it is there") + "\n# changed\n";
+    std::fs::write(&file, other).expect("it can be written");
+    let (is_good, said) = verified();
+    let finding = said["verified"]["findings"][0].as_str().unwrap_or_default().to_owned();
+    assert!(!is_good && finding.contains("its files have the hash"), "{said}");
 }
 
 #[test]

@@ -6,6 +6,8 @@
 //! that is said: their records stay sound, and what is personal nobody can show any more.
 
 mod remake;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::fs;

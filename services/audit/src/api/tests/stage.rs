@@ -10,11 +10,12 @@ use axum::response::Response;
 use hotline_core::rulebook::{Files, load};
 use hotline_events::intake::{Batch, Origin, Outcome, Record, RecordContent};
 use hotline_events::{Keep, Tagger, decode};
+use hotline_postgres::closure_records::{self, Leaf};
 use hotline_postgres::grants::Role as Login;
 use hotline_postgres::interventions::By;
 use hotline_postgres::testing::TestDatabase;
 use hotline_postgres::tokens::{self, New};
-use hotline_postgres::{CaseWriter, Commit, MasterKey, Rules, closures, erasures, run_tx, testing};
+use hotline_postgres::{CaseWriter, Commit, MasterKey, PgPool, Rules, closures, erasures, run_tx, testing};
 use hotline_runtime::serve::Peer;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -288,6 +289,26 @@ impl Stage {
         }
         stop.cancel();
         sealing.await.unwrap();
+    }
+
+    /// Writes a record beside casework, as whoever holds the program or the database may.
+    pub(crate) async fn write_record(&self, case: &str, kind: &'static str, bytes: Vec<u8>) -> i64 {
+        let mut leaf = Leaf { case_id: Some(case.into()), kind, bytes };
+        run_tx(&self.database.login(Login::Operator), "test::record", &mut leaf, |tx, leaf| {
+            Box::pin(closure_records::append_one(tx, leaf, now()))
+        })
+        .await
+        .unwrap()
+    }
+
+    /// The database as commands see it.
+    pub(crate) fn operator(&self) -> PgPool {
+        self.database.login(Login::Operator)
+    }
+
+    /// The key that the log signs with.
+    pub(crate) async fn log_key(&self) -> crate::log::note::Key {
+        crate::proven::key(&self.log).await.unwrap()
     }
 
     /// What `hotline explain --format json` shows.
