@@ -32,6 +32,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (26, "access", include_str!("../migrations/0026_access.sql")),
     (28, "grants", include_str!("../migrations/0028_grants.sql")),
     (29, "erasure", include_str!("../migrations/0029_erasure.sql")),
+    (30, "records_compressed", include_str!("../migrations/0030_records_compressed.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -35,7 +35,7 @@ async fn staged() -> Stage {
     stage.apply(closed("B", "D1", "2026-03-12T01:00:00Z")).await;
     let rated = json!({ "reached": true, "satisfaction": 5, "attempt": 1 });
     stage.apply(vec![event("A-s", "A", "rated", "2026-03-04T01:00:00Z", &rated)]).await;
-    let reopened = json!({ "reason": "unresolved" });
+    let reopened = json!({ "reason": "dissatisfied" });
     stage.apply(vec![event("B-o", "B", "reopened", "2026-03-13T01:00:00Z", &reopened)]).await;
     stage
 }

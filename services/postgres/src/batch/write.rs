@@ -63,7 +63,13 @@ pub(crate) async fn events(
         if keeps {
             case.facts.set_ledger_seq(decoded.fact.key, seq.cast_unsigned());
         }
-        if case.judgement.is_some() {
+        // All that is new is in the facts of a first record; of that only what closed the case is named once more.
+        let kind = decoded.kind();
+        let is_told = case.recorded.records > 0
+            || !keeps
+            || kind.closes()
+            || matches!(decoded.fact.body, Body::Snapshot(_));
+        if case.judgement.is_some() && is_told {
             case.causes.push(cause(plan, *place, decoded, *seq));
         }
     }
