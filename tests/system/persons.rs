@@ -54,7 +54,7 @@ fn readable(folder: &Path, texts: &BTreeMap<&str, String>) -> Vec<String> {
 
 /// A text as it stands, and as JSON may escape it.
 fn ways(text: &str) -> Vec<Vec<u8>> {
-    let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    let escaped = text.encode_utf16().fold(String::new(), |text, unit| text + &format!("\\u{unit:04x}"));
     vec![text.as_bytes().to_vec(), escaped.into_bytes()]
 }
 
@@ -106,7 +106,7 @@ fn plant(server: &Server) -> String {
     let mut said = String::new();
     for body in [&sound, &conflict, &invalid, &unlisted, &future, &closed, &rated, &ruled, &other] {
         let (status, answer) = server.post(&body.to_string());
-        said.push_str(&format!("{status} {answer}\n"));
+        said = said + &status.to_string() + " " + &answer + "\n";
     }
     let broken = format!("{{\"subject\": \"{CASE}\", \"data\": {}", PLANTED[0]);
     said.push_str(&server.post(&broken).1);

@@ -354,7 +354,7 @@ fn of_step(view: &View, round: &Round, step: &Step) -> Option<Finding> {
             finding.by.clone_from(by);
             match grant {
                 Grant::Limit(limit, unit) => {
-                    finding.detail = Some(format_smolstr!("{limit} {}", unit.name()))
+                    finding.detail = Some(format_smolstr!("{limit} {}", unit.name()));
                 }
                 Grant::Until(until) => finding.until = Some(*until),
             }

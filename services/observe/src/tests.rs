@@ -25,18 +25,15 @@ fn values(label: &str) -> usize {
         "receiver" => 301,
         // … and `other`.
         "source" => 9,
-        // … and `http`.
-        "partition" => 13,
+        // … and `http`; routes of the role audit, all pages being one: the gateway has half as many.
+        "partition" | "route" => 13,
         "hotline" | "calendar" | "witness" => 4,
         "version" | "status" => 1,
         "stage" => 5,
         "change" | "stop" => 2,
-        "telling" => 3,
         "reason" => 8,
         "outcome" | "result" => 11,
-        // Of the role audit, all pages being one; the gateway has half as many.
-        "route" => 13,
-        "format" => 3,
+        "telling" | "format" => 3,
         // Of problems, of errors of the store.
         "code" => 40,
         other => panic!("how many values has {other}?"),

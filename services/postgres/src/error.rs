@@ -233,10 +233,9 @@ fn is_stale_plan(error: &dyn sqlx::error::DatabaseError) -> bool {
 pub(crate) fn sort_of_sqlstate(code: &str) -> Sort {
     match code {
         "40001" | "40P01" => return Sort::Race,
-        // A server that restarted into read-only, and time-outs of a session or transaction left idle.
-        "25006" | "25P03" | "25P04" => return Sort::Environment,
-        // A right that was taken away is given again by an administrator; no record is to blame.
-        "42501" => return Sort::Environment,
+        // A server that restarted into read-only, and time-outs of a session or transaction left idle; a right that was
+        // taken away, which an administrator gives again: no record is to blame.
+        "25006" | "25P03" | "25P04" | "42501" => return Sort::Environment,
         _ => {}
     }
     match code.get(..2) {

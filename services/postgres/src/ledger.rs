@@ -186,14 +186,13 @@ pub async fn create_partitions(tx: &mut PgConnection, now: Timestamp, ahead: i32
     let first = Offset::UTC.to_datetime(now).date().first_of_month();
     let mut made = 0;
     for n in 0..=ahead {
-        match make_partition(tx, first.saturating_add(n.months())).await? {
-            Some(is_new) => made += usize::from(is_new),
-            None => {
-                tracing::info!(
-                    "somebody reads the whole ledger, as a backup does: its next months are made later"
-                );
-                break;
-            }
+        if let Some(is_new) = make_partition(tx, first.saturating_add(n.months())).await? {
+            made += usize::from(is_new);
+        } else {
+            tracing::info!(
+                "somebody reads the whole ledger, as a backup does: its next months are made later"
+            );
+            break;
         }
     }
     Ok(made)

@@ -76,10 +76,10 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps Nagle's algorithm");
     }
-    let routes = TowerToHyperService::new(router);
+    let answering = TowerToHyperService::new(router);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
-        routes.call(request)
+        answering.call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

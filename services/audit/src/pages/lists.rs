@@ -140,11 +140,11 @@ fn field(name: &'static str, value: String, reader: &Reader, rulebook: &Rulebook
             (w.hotline, "", Sort::Choice(all.collect()))
         }
         "case_type" => {
-            let codes =
+            let built_in =
                 ["consult", "help", "complaint", "report", "suggestion", "praise", "petition", "other"];
             let own = rulebook.codes.get("case_type").into_iter().flatten().map(smol_str::SmolStr::as_str);
-            let codes: Vec<&str> = codes.into_iter().chain(own).collect();
-            (w.case_type, "", coded(&codes, &|code| common::code(code, lang).to_owned()))
+            let all: Vec<&str> = built_in.into_iter().chain(own).collect();
+            (w.case_type, "", coded(&all, &|code| common::code(code, lang).to_owned()))
         }
         "category" => (w.category, w.category_hint, Sort::Text),
         "region" => (w.region, w.region_hint, Sort::Text),
@@ -320,7 +320,7 @@ impl Listed<'_> {
             marks: marks(list, &read.rows, lang),
             first: (!self.is_first).then(|| href(&path(list), pairs())),
             next,
-            files: if reader.may(Right::Exports) { files(list, pairs(), lang) } else { Vec::new() },
+            files: if reader.may(Right::Exports) { files(list, &pairs(), lang) } else { Vec::new() },
             stamp: stamp(rulebook, lang),
         }
     }
@@ -377,7 +377,7 @@ fn shares(read: &ListPage, teller: &Teller<'_>) -> Table {
 
 fn files<'p>(
     list: List,
-    pairs: impl Iterator<Item = (&'p str, &'p str)> + Clone,
+    pairs: &(impl Iterator<Item = (&'p str, &'p str)> + Clone),
     lang: Lang,
 ) -> Vec<(String, &'static str)> {
     let at = format!("/audit/files/{}", list.name());

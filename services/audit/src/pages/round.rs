@@ -145,7 +145,7 @@ impl Telling<'_> {
         let ended_at = clock.stop.map(|(at, _)| at).or(clock.ended_at);
         let policy = clock.policy.as_ref().and_then(|id| self.teller.rulebook.policy(id));
         let late = clock.due_at().map(|due_at| ended_at.unwrap_or(self.as_of).duration_since(due_at));
-        let over = late.filter(|late| late.is_positive()).map(|late| lasted(late, lang));
+        let over = late.filter(jiff::SignedDuration::is_positive).map(|late| lasted(late, lang));
         let over = over.map(|over| lang.of(format!("超期 {over}"), format!("{over} past the deadline")));
         let span = (start_at, clock.due_at(), ended_at, self.as_of);
         let drawn =

@@ -36,8 +36,8 @@ pub struct Args {
     /// Copies of each partition: 3 where there are three brokers.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=9))]
     replicas: i32,
-    /// Makes or mends a login for each role of the program, hotline_gateway and so on, and hotline_operator for commands, each
-    /// with the rights that it needs; what the program made then belongs to hotline_owner, as which nobody logs in. Without
+    /// Makes or mends a login for each role of the program, `hotline_gateway` and so on, and `hotline_operator` for commands, each
+    /// with the rights that it needs; what the program made then belongs to `hotline_owner`, as which nobody logs in. Without
     /// this the logins that are there get their rights on what is new.
     #[arg(long)]
     roles: bool,

@@ -159,7 +159,7 @@ impl Plan {
             }
             Format::Csv => table::print_csv(HEADING, rows)?,
             Format::Table if rows.is_empty() => {
-                println!("nothing: [retention] keeps everything for ever, or nothing is that old")
+                println!("nothing: [retention] keeps everything for ever, or nothing is that old");
             }
             Format::Table => table::print(HEADING, rows)?,
         }

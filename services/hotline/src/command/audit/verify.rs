@@ -78,7 +78,7 @@ pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Where rulebooks are looked for.
 struct Folders {
-    folders: Vec<PathBuf>,
+    named: Vec<PathBuf>,
     /// Rulebooks that were given, by their hash; read when one is asked for first.
     given: Option<BTreeMap<SmolStr, Arc<Rulebook>>>,
     copy: PathBuf,
@@ -89,13 +89,13 @@ impl Folders {
         // Beside a record of a bundle, too.
         let above = what.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         let copy = if what.is_dir() { what } else { above };
-        Self { folders: folders.to_vec(), given: None, copy: copy.to_owned() }
+        Self { named: folders.to_vec(), given: None, copy: copy.to_owned() }
     }
 
     /// Each directory is a rulebook, or has some.
     fn read_given(&self) -> Result<BTreeMap<SmolStr, Arc<Rulebook>>, String> {
         let mut found = BTreeMap::new();
-        for folder in &self.folders {
+        for folder in &self.named {
             let within = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
             let within = within.flatten().map(|entry| entry.path());
             let rulebooks =
