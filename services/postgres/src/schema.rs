@@ -33,6 +33,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (28, "grants", include_str!("../migrations/0028_grants.sql")),
     (29, "erasure", include_str!("../migrations/0029_erasure.sql")),
     (30, "records_compressed", include_str!("../migrations/0030_records_compressed.sql")),
+    (31, "turn_of_closures", include_str!("../migrations/0031_turn_of_closures.sql")),
 ];
 
 /// The migrations by version and file name.

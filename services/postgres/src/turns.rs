@@ -8,6 +8,8 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     Boards,
+    /// The rows by which auditors find closed cases.
+    Closures,
     LedgerPartitions,
     Notices,
     Tallies,
@@ -17,6 +19,7 @@ impl Turn {
     const fn name(self) -> &'static str {
         match self {
             Turn::Boards => "boards",
+            Turn::Closures => "closures",
             Turn::LedgerPartitions => "ledger_partitions",
             Turn::Notices => "notices",
             Turn::Tallies => "tallies",

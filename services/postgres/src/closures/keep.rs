@@ -18,6 +18,7 @@ use crate::error::{Error, expect_rows};
 use crate::pool::run_tx;
 use crate::rules::Rules;
 use crate::sql_types::{At, On, ats};
+use crate::turns::Turn;
 
 /// Separates the parts of a list within one bound text; codes hold no control characters.
 const SEPARATOR: &str = "\u{1f}";
@@ -68,13 +69,7 @@ pub async fn keep_step(pool: &PgPool, rules: &Rules, limit: i64) -> Result<Optio
 /// at least as new as its entry; whoever writes it meanwhile leaves another.
 pub async fn keep(tx: &mut PgConnection, rules: &Rules, limit: i64) -> Result<Option<Kept>, Error> {
     let name = "closures::keep";
-    let alone: bool = sqlx::query_scalar(
-        "/* closures::keep */ SELECT pg_try_advisory_xact_lock(hashtext('closure keeper'))",
-    )
-    .fetch_one(&mut *tx)
-    .await
-    .map_err(Error::database(name))?;
-    if !alone {
+    if !Turn::Closures.is_free(tx).await? {
         return Ok(None);
     }
     let taken: Vec<String> = sqlx::query_scalar(

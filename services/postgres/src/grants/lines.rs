@@ -62,7 +62,7 @@ pub(super) const RELATIONS: &[Line] = &[
     ("tally_months",         ["r",    "r a w(value)", "",   "",    "r",   "",    "r d"]),
     ("tally_sums",           ["",     "",       "",         "",    "",    "r",   "r"]),
     ("tokens",                ["", "", "", "", "", "r w(last_used_on)", "r a w(revoked_at,revoked_by)"]),
-    ("turns",                ["",     "r w(what)", "",      "r w(what)", "r w(what)", "", "r w(what)"]),
+    ("turns",                ["",     "r w(what)", "",      "r w(what)", "r w(what)", "r w(what)", "r w(what)"]),
     ("undelivered",          ["r",    "",       "",         "r a w(again,given_up_at,why) d", "r", "", "r w(again) d"]),
 ];
 
