@@ -116,6 +116,13 @@ pub enum Fault {
     Parameter(String),
     #[error("{name} is not a value that it can have, or comes twice")]
     Value { name: &'static str },
+    #[error("{name} is one of {}", of.join(", "))]
+    Choice { name: &'static str, of: Vec<&'static str> },
+    #[error(
+        "{name} takes a code: one of the rulebook's, or letters, digits and _ . : / - of ASCII with fewer than {digits} digits \
+         in a row; a region has 2, 4, 6, 9 or 12 digits"
+    )]
+    Code { name: &'static str, digits: usize },
     #[error("limit is a number from 1 to {most}")]
     Limit { most: usize },
     #[error("name one of your departments: {}", of.join(", "))]
@@ -131,7 +138,7 @@ impl Fault {
     pub fn code(&self) -> &'static str {
         match self {
             Fault::Parameter(_) => "parameter",
-            Fault::Value { .. } => "value",
+            Fault::Value { .. } | Fault::Choice { .. } | Fault::Code { .. } => "value",
             Fault::Limit { .. } => "limit",
             Fault::Department { .. } => "department",
             Fault::TooMany { .. } => "too_many",

@@ -84,8 +84,7 @@ fn text_of(text: &str, sort: Sort) -> String {
 /// are names by themselves.
 pub fn name(text: &str) -> String {
     let signs: Vec<char> = text.trim().chars().collect();
-    let is_han = |sign: &char| ('\u{4e00}'..='\u{9fff}').contains(sign);
-    if (2..=4).contains(&signs.len()) && signs.iter().all(is_han) {
+    if (2..=4).contains(&signs.len()) && signs.iter().all(|sign| is_han(*sign)) {
         return format!("{}{}", signs[0], "*".repeat(signs.len() - 1));
     }
     WITHHELD.to_owned()
@@ -115,27 +114,24 @@ pub fn identity(text: &str) -> String {
     if is_number { format!("{}********{}", &text[..6], &text[14..]) } else { WITHHELD.to_owned() }
 }
 
-/// As far as the street: up to the last 路, 街, 道, 巷, 镇, 乡 before the first digit; else up to the district. Without any of
-/// these nothing.
+/// As far as the street: up to the first 路, 街, 街道, 道, 巷, 镇, 乡, 村. House, flat and whatever else people write come after it,
+/// in digits or in words. Where none of these stands before the first digit, or anything but Han signs does, nothing: what is
+/// written there may be a name.
 pub fn address(text: &str) -> String {
-    let is_digit = |c: char| c.is_ascii_digit() || ('０'..='９').contains(&c);
-    let before_number = &text[..text.find(is_digit).unwrap_or(text.len())];
-    let ends = |signs: &str, not_after: &str| {
-        let mut last = None;
-        let mut before = ' ';
-        for (at, c) in before_number.char_indices() {
-            if signs.contains(c) && !not_after.contains(before) {
-                last = Some(at + c.len_utf8());
-            }
-            before = c;
-        }
-        last
+    let text = text.trim();
+    let Some((at, sign)) = text.char_indices().find(|(_, c)| "路街道巷镇乡村".contains(*c)) else {
+        return WITHHELD.to_owned();
     };
-    // A 小区 is no district and a 超市 no city: they say where somebody lives.
-    match ends("路街道巷镇乡", "").or_else(|| ends("区县市", "小社园厂校超")) {
-        Some(end) => format!("{}{WITHHELD}", &before_number[..end]),
-        None => WITHHELD.to_owned(),
+    let (shown, rest) = text.split_at(at + sign.len_utf8());
+    if !shown.chars().all(is_han) {
+        return WITHHELD.to_owned();
     }
+    let is_subdistrict = sign == '街' && rest.starts_with('道');
+    format!("{shown}{}{WITHHELD}", if is_subdistrict { "道" } else { "" })
+}
+
+fn is_han(sign: char) -> bool {
+    ('\u{4e00}'..='\u{9fff}').contains(&sign)
 }
 
 #[cfg(test)]
@@ -175,7 +171,13 @@ mod tests {
         let addresses = [
             ("河南省三门峡市湖滨区黄河路12号院3单元501", "河南省三门峡市湖滨区黄河路***"),
             ("湖滨区和平街道办事处东5号", "湖滨区和平街道***"),
-            ("湖滨区某小区5号楼", "湖滨区***"),
+            ("湖滨区示例路十二号院三单元五零一室某某家（前进街道）", "湖滨区示例路***"),
+            ("湖滨区示例路某某家前进街道", "湖滨区示例路***"),
+            ("三门峡市示例大道５号", "三门峡市示例大道***"),
+            ("示例县示例村三组", "示例县示例村***"),
+            ("某某，示例路5号", "***"),
+            ("5号楼示例路", "***"),
+            ("湖滨区某小区5号楼", "***"),
             ("5号楼501", "***"),
             ("12 Main Street", "***"),
         ];
@@ -232,6 +234,11 @@ mod tests {
             let masked = address(&format!("{before}{after}"));
             prop_assert!(!masked.chars().any(|c| c.is_ascii_digit()), "{}", masked);
             prop_assert!(before.starts_with(masked.trim_end_matches('*')));
+        }
+
+        #[test]
+        fn an_address_shows_nothing_from_its_street_on(after in "[^道\\pZ]\\PC{0,12}") {
+            prop_assert_eq!(address(&format!("示例街{after}")), "示例街***");
         }
 
         #[test]

@@ -20,7 +20,7 @@ use serde_json::Value;
 use thiserror::Error as ThisError;
 
 use remake::Remake;
-pub use remake::{BulletinRemade, Outcome, Remade, Rulebooks};
+pub use remake::{BulletinRemade, Outcome, Remade, Rulebooks, StepTold};
 
 use crate::copy::bundle::{self, INDEX, PROOF, RECORD, RECORDS};
 use crate::copy::mirror::{CHECKPOINT, CHECKPOINTS, files};
@@ -135,27 +135,29 @@ pub fn record(
     let (record, proof) = (read(record)?, read(proof)?);
     let mut verified = Verified::default();
     let mut remake = Remake::new(rulebooks);
-    if proven("the record", &record, &proof, trust, &mut verified) {
+    if proven("the record", &record, &proof, trust, &mut verified).is_some() {
         remake.take("the record", &record, &mut verified);
     }
     verified.remade = remake.end();
     Ok(verified)
 }
 
-/// Whether a record is where its proof says.
-fn proven(name: &str, record: &[u8], proof: &[u8], trust: &Trust, verified: &mut Verified) -> bool {
+/// The place of a record in the log, if it is where its proof says.
+fn proven(name: &str, record: &[u8], proof: &[u8], trust: &Trust, verified: &mut Verified) -> Option<u64> {
     verified.records += 1;
-    let checked = Proof::parse(&String::from_utf8_lossy(proof))
-        .and_then(|proof| proof.check(record, &trust.key, &trust.witnesses));
+    let checked = Proof::parse(&String::from_utf8_lossy(proof)).and_then(|proof| {
+        let opened = proof.check(record, &trust.key, &trust.witnesses)?;
+        Ok((proof.index, opened))
+    });
     match checked {
-        Ok(opened) => {
+        Ok((index, opened)) => {
             verified.opened(&opened, trust);
             verified.erased.extend(Erased::of(record));
-            true
+            Some(index)
         }
         Err(fault) => {
             verified.add(format!("{name}: {fault}"));
-            false
+            None
         }
     }
 }
@@ -190,20 +192,33 @@ pub fn bundle(
         return Ok(verified);
     };
     let records = directory.join(RECORDS);
-    for (done, name) in index.iter().enumerate() {
+    if index.is_empty() {
+        verified.add(format!("{INDEX} names no record"));
+        return Ok(verified);
+    }
+    // The checkpoint beside them is the newest; each proof has its own.
+    let newest = String::from_utf8_lossy(&read(&directory.join(CHECKPOINT))?).into_owned();
+    match open(&newest, &trust.key, &[]) {
+        Ok(opened) => verified.size = opened.size,
+        Err(fault) => verified.add(format!("{CHECKPOINT}: {fault}")),
+    }
+    for (done, entry) in index.iter().enumerate() {
+        let name = &entry.name;
         progress(done as u64, index.len() as u64);
         let file = |suffix: &str| fs::read(records.join(format!("{name}.{suffix}")));
         match (file(RECORD), file(PROOF)) {
             (Ok(record), Ok(proof)) => {
-                if proven(name, &record, &proof, trust, &mut verified) {
+                if let Some(leaf) = proven(name, &record, &proof, trust, &mut verified) {
+                    compare_entry(entry, leaf, &record, &mut verified);
                     remake.take(name, &record, &mut verified);
                 }
             }
             _ => verified.add(format!("{name}: the record or its proof is missing")),
         }
     }
+    let names = index.iter().map(|entry| &entry.name);
     let known: BTreeSet<String> =
-        index.iter().flat_map(|name| [format!("{name}.{RECORD}"), format!("{name}.{PROOF}")]).collect();
+        names.flat_map(|name| [format!("{name}.{RECORD}"), format!("{name}.{PROOF}")]).collect();
     let found = fs::read_dir(&records).map_err(|source| VerifyFault::File { path: records, source })?;
     for file in found.flatten() {
         let name = file.file_name().to_string_lossy().into_owned();
@@ -211,8 +226,25 @@ pub fn bundle(
             verified.add(format!("{name} is not in {INDEX}"));
         }
     }
+    remake.needs_rulebooks(&mut verified);
     verified.remade = remake.end();
     Ok(verified)
+}
+
+/// What the index says of a record must be what the record and its proof say.
+fn compare_entry(entry: &bundle::Entry, leaf: u64, record: &[u8], verified: &mut Verified) {
+    let said: Value = serde_json::from_slice(record).unwrap_or_default();
+    // A part of a longer record does not name its case; what another program wrote may name neither.
+    let agrees =
+        |member: &str, indexed: Option<&str>| said.get(member).is_none_or(|said| said.as_str() == indexed);
+    let same = entry.leaf == leaf
+        && entry.name.parse() == Ok(leaf)
+        && agrees("kind", Some(&entry.kind))
+        && agrees("case", entry.case.as_deref());
+    if !same {
+        verified
+            .add(format!("{}: {INDEX} says something else of it than the record and its proof", entry.name));
+    }
 }
 
 /// A mirror: every leaf is hashed, every tile and root made anew, every checkpoint that was ever fetched compared. Then every
@@ -236,6 +268,7 @@ pub fn mirror(
         remake.take(&format!("leaf {leaf}"), bytes, &mut verified);
     })?;
     remake.whole(&mut verified);
+    remake.needs_rulebooks(&mut verified);
     for nth in 0..remake.bulletins() {
         let mut recount = remake.recount(nth);
         leaves(directory, size, &mut |leaf, bytes| {

@@ -15,6 +15,7 @@ use hotline_events::closure::{
     BulletinRecord, CaseRecord, Cause, Commitments, Destroyed, FormOf, Judgement, LEAF_BYTES_MAX, LogStep,
     NewAccess, NewBulletin, NewErasure, NewExport, NewRecord, Number, ReadError, ReadRecord, RecomputeError,
     RecordKind, Rules, counted_hash, facts_of, is_judged, join, of_log, of_rulebook, read, recompute,
+    reported_hash,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -527,6 +528,7 @@ fn a_bulletin_is_known_by_what_it_counts_and_apart_by_what_is_reported() {
     let record = bulletin_record(&bulletin(&before));
     assert_eq!((record.figures.count, record.reported.count), (1, 1));
     assert_eq!(record.figures.sha256, counted_hash(&before));
+    assert_eq!(record.reported.sha256, reported_hash(&before));
     for figure in after.values_mut().filter(|figure| figure.value.is_some()) {
         figure.value = Some(13.0);
     }

@@ -45,8 +45,8 @@ DECLARE
 BEGIN
     FOR kept IN
         SELECT oid::regclass FROM pg_class
-         WHERE oid = ANY (ARRAY['alarms', 'closure_records', 'closure_seals', 'dead_letter_steps', 'interventions',
-                                'log_checkpoints', 'log_cosignatures', 'restatements', 'turns']::regclass[])
+         WHERE oid = ANY (ARRAY['access_log', 'alarms', 'closure_records', 'closure_seals', 'dead_letter_steps',
+                                'interventions', 'log_checkpoints', 'log_cosignatures', 'restatements', 'turns']::regclass[])
             OR oid IN (SELECT relid FROM pg_partition_tree('ledger'))
     LOOP
         EXECUTE format('CREATE TRIGGER is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %s '
@@ -56,4 +56,26 @@ BEGIN
         EXECUTE format('CREATE TRIGGER is_not_emptied BEFORE TRUNCATE ON %s '
                        'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', kept);
     END LOOP;
+    -- A row of these is revoked or ended, and stays: without a token the machine itself is an auditor again.
+    FOR kept IN SELECT unnest(ARRAY['exports', 'tokens']::regclass[]) LOOP
+        EXECUTE format('CREATE TRIGGER keeps_its_rows BEFORE DELETE OR TRUNCATE ON %s '
+                       'FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', kept);
+    END LOOP;
 END $$;
+
+-- A bulletin gets its figures in the transaction that publishes it, and none later.
+CREATE FUNCTION refuse_late_figure() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    -- A row knows the lower half of the number of its transaction.
+    IF NOT EXISTS (
+        SELECT FROM bulletins
+         WHERE id = NEW.bulletin_id AND xmin::text::bigint = pg_current_xact_id()::text::bigint % 4294967296) THEN
+        RAISE EXCEPTION 'bulletin % is not being published: its figures are append-only', NEW.bulletin_id
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER comes_with_its_bulletin BEFORE INSERT ON bulletin_figures
+    FOR EACH ROW EXECUTE FUNCTION refuse_late_figure();

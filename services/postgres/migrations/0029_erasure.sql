@@ -36,29 +36,51 @@ BEGIN
     CLUSTER dead_letters USING dead_letters_pkey;
 END $$;
 
--- Drops the partition of the ledger of a month (its first day, UTC). False where there is none. It waits for whoever uses the
--- ledger, and they for it.
-CREATE FUNCTION drop_ledger_month(month date) RETURNS boolean
+-- Drops the partition of the ledger of a month (its first day, UTC) and notes who did it, as they call themselves, and under which
+-- login. False where there is none. A month that ended less than six months ago stays, whoever asks: its corrections still come.
+-- It waits for whoever uses the ledger, and they for it.
+CREATE FUNCTION drop_ledger_month(month date, who text, reason text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     found regclass := to_regclass('ledger_' || to_char(month, 'YYYY_MM'));
+    was   jsonb;
 BEGIN
+    IF extract(day FROM month) <> 1 THEN
+        RAISE EXCEPTION 'a month is named by its first day' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF (month + interval '7 months') AT TIME ZONE 'UTC' > now() THEN
+        RAISE EXCEPTION 'the ledger of % ended less than six months ago', to_char(month, 'YYYY-MM')
+            USING ERRCODE = 'restrict_violation';
+    END IF;
     IF found IS NULL OR NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = found AND inhparent = 'ledger'::regclass) THEN
         RETURN false;
     END IF;
+    -- Entries as the server reckons: counting them would read them.
+    SELECT jsonb_build_object('month', month::text, 'entries', greatest(reltuples, 0)::bigint,
+                              'bytes', pg_total_relation_size(oid), 'login', session_user)
+      INTO was FROM pg_class WHERE oid = found;
     EXECUTE format('DROP TABLE %s', found);
+    INSERT INTO interventions (at, subject, step, operator, why, before)
+    VALUES (now(), 'ledger', 'month_dropped', who, reason, was);
     RETURN true;
 END $$;
 
--- Deletes letters about which something was done before an instant, and what was noted of them stays; how many.
-CREATE FUNCTION forget_dead_letters(before timestamptz, limited_to bigint) RETURNS bigint
+-- Deletes letters about which something was done before an instant, and what was noted of them stays; how many. It notes who
+-- did it, as above.
+CREATE FUNCTION forget_dead_letters(before timestamptz, limited_to bigint, who text, reason text) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH gone AS (
         DELETE FROM dead_letters WHERE id IN (
-            SELECT id FROM dead_letters WHERE state <> 'open' AND state_at < before ORDER BY id LIMIT limited_to)
-        RETURNING 1)
-    SELECT count(*) FROM gone
+            SELECT id FROM dead_letters WHERE state <> 'open' AND state_at < $1 ORDER BY id LIMIT limited_to)
+        RETURNING 1),
+    counted AS (SELECT count(*) AS letters FROM gone),
+    noted AS (
+        INSERT INTO interventions (at, subject, step, operator, why, before)
+        SELECT now(), 'dead_letters', 'forgotten', who, reason,
+               jsonb_build_object('letters', letters, 'login', session_user)
+          FROM counted WHERE letters > 0)
+    SELECT letters FROM counted
 $$;
 
-REVOKE ALL ON FUNCTION renew_personal_keys(text[], bytea[]), rewrite_keys(), drop_ledger_month(date),
-    forget_dead_letters(timestamptz, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION renew_personal_keys(text[], bytea[]), rewrite_keys(), drop_ledger_month(date, text, text),
+    forget_dead_letters(timestamptz, bigint, text, text) FROM PUBLIC;

@@ -103,6 +103,20 @@ pub async fn by_id(tx: &mut PgConnection, id: i64) -> Result<Option<Listed>, Err
     row.as_ref().map(listed).transpose()
 }
 
+/// Those of these entries that there are.
+pub async fn by_ids(tx: &mut PgConnection, ids: &[i64]) -> Result<Vec<Listed>, Error> {
+    let rows = sqlx::query(
+        "/* access::by_ids */ SELECT access_log.id, at, actor, role, step, subject, filter::text, why,
+                format, state, rows_done, rows_about, ended_at
+           FROM access_log LEFT JOIN exports USING (id) WHERE access_log.id = ANY ($1)",
+    )
+    .bind(ids)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("access::by_ids"))?;
+    rows.iter().map(listed).collect()
+}
+
 fn listed(row: &sqlx::postgres::PgRow) -> Result<Listed, Error> {
     let id = row.get(0);
     let export = row.get::<Option<String>, _>(8).map(|format| Export {

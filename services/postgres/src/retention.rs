@@ -4,14 +4,13 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde_json::json;
 use sqlx::{PgConnection, Row as _};
 
 use crate::error::Error;
-use crate::interventions::{self, By};
+use crate::interventions::By;
 use crate::sql_types::{At, On};
 
-/// The step of an intervention about the ledger.
+/// The step of an intervention about the ledger; the function that drops a month notes it.
 const DROPPED: &str = "month_dropped";
 
 /// A month of the ledger.
@@ -44,19 +43,16 @@ pub async fn months(tx: &mut PgConnection, before: Date) -> Result<Vec<Month>, E
     Ok(rows.iter().map(month).collect())
 }
 
-/// Drops a month of the ledger; false: it is not there any more.
-pub async fn drop_month(tx: &mut PgConnection, month: &Month, by: &By<'_>) -> Result<bool, Error> {
-    let dropped: bool = sqlx::query_scalar("/* retention::drop_month */ SELECT drop_ledger_month($1)")
-        .bind(On(month.first))
-        .fetch_one(&mut *tx)
+/// Drops a month of the ledger and notes it; false: it is not there any more. The database refuses one that ended less than
+/// six months ago.
+pub async fn drop_month(tx: &mut PgConnection, first: Date, by: &By<'_>) -> Result<bool, Error> {
+    sqlx::query_scalar("/* retention::drop_month */ SELECT drop_ledger_month($1, $2, $3)")
+        .bind(On(first))
+        .bind(by.operator)
+        .bind(by.why)
+        .fetch_one(tx)
         .await
-        .map_err(Error::database("retention::drop_month"))?;
-    if dropped {
-        let before =
-            json!({ "month": month.first.to_string(), "entries": month.entries, "bytes": month.bytes });
-        interventions::note(tx, "ledger", DROPPED, by, Some(before)).await?;
-    }
-    Ok(dropped)
+        .map_err(Error::database("retention::drop_month"))
 }
 
 /// The newest month of the ledger that was dropped: what is folded from the ledger from its beginning on is no longer whole.
@@ -84,18 +80,21 @@ pub async fn letters(tx: &mut PgConnection, before: Timestamp) -> Result<u64, Er
     Ok(count.cast_unsigned())
 }
 
-/// Deletes up to `limit` of them; how many. What was noted about them stays.
-pub async fn forget_letters(tx: &mut PgConnection, before: Timestamp, limit: i64) -> Result<u64, Error> {
-    let gone: i64 = sqlx::query_scalar("/* retention::forget_letters */ SELECT forget_dead_letters($1, $2)")
-        .bind(At(before))
-        .bind(limit)
-        .fetch_one(tx)
-        .await
-        .map_err(Error::database("retention::forget_letters"))?;
+/// Deletes up to `limit` of them and notes it; how many. What was noted about them stays.
+pub async fn forget_letters(
+    tx: &mut PgConnection,
+    before: Timestamp,
+    limit: i64,
+    by: &By<'_>,
+) -> Result<u64, Error> {
+    let gone: i64 =
+        sqlx::query_scalar("/* retention::forget_letters */ SELECT forget_dead_letters($1, $2, $3, $4)")
+            .bind(At(before))
+            .bind(limit)
+            .bind(by.operator)
+            .bind(by.why)
+            .fetch_one(tx)
+            .await
+            .map_err(Error::database("retention::forget_letters"))?;
     Ok(gone.cast_unsigned())
-}
-
-/// Notes that letters were deleted.
-pub async fn note_letters(tx: &mut PgConnection, letters: u64, by: &By<'_>) -> Result<(), Error> {
-    interventions::note(tx, "dead_letters", "forgotten", by, Some(json!({ "letters": letters }))).await
 }

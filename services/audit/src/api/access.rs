@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -21,6 +21,7 @@ use jiff::tz::Offset;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::foreign::{foreign, is_foreign, is_reading};
 use super::{Desk, problem};
 use crate::token::{Caller, Right, Role, Token};
 
@@ -36,7 +37,10 @@ pub(super) async fn check(
     next: Next,
 ) -> Response {
     let peer = request.extensions().get::<Peer>().copied();
-    match caller(&desk, request.headers(), peer).await {
+    if !is_reading(request.method()) && is_foreign(request.headers()) {
+        return foreign().into_response();
+    }
+    match caller(&desk, request.method(), request.headers(), peer).await {
         Ok(caller) if caller.may(right) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -47,10 +51,19 @@ pub(super) async fn check(
 }
 
 /// Who asks: whose token it is, or this machine as long as nobody has made any.
-pub(crate) async fn caller(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Problem> {
+pub(crate) async fn caller(
+    desk: &Desk,
+    method: &Method,
+    headers: &HeaderMap,
+    peer: Option<Peer>,
+) -> Result<Caller, Problem> {
     let Some(given) = headers.get(header::AUTHORIZATION) else {
         return unnamed(desk, headers, peer).await;
     };
+    // A browser adds a password that it was once told to whatever a page of any site makes it send.
+    if !is_reading(method) && !is_bearer(given) {
+        return Err(bearer_only());
+    }
     let token = given.to_str().ok().and_then(token_in).and_then(|token| Token::read(&token));
     of_token(desk, &token.ok_or_else(token_bad)?).await
 }
@@ -64,6 +77,15 @@ fn token_in(given: &str) -> Option<String> {
     let pair = STANDARD.decode(rest.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let (_, password) = std::str::from_utf8(&pair).ok()?.split_once(':')?;
     Some(password.trim().to_owned())
+}
+
+fn is_bearer(given: &HeaderValue) -> bool {
+    let scheme = given.to_str().ok().and_then(|given| given.split_once(' ')).map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
+}
+
+fn bearer_only() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "bearer_only", "What is sent here needs a bearer token")
 }
 
 pub(crate) fn token_bad() -> Problem {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use hotline_runtime::problem::Problem;
@@ -89,13 +89,25 @@ pub(crate) fn is_reason(why: &str) -> bool {
     WHY_BYTES.contains(&why.len()) && !why.contains('\0')
 }
 
+/// Forms of other sites cannot say so of what they send.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split_once(';').map_or(kind, |(kind, _)| kind);
+    kind.trim().eq_ignore_ascii_case("application/json")
+}
+
 /// `POST /v1/closures/{case}/unmask` with `{"why": …}`.
 pub(super) async fn unmask(
     State(desk): State<Arc<Desk>>,
     Extension(caller): Extension<Caller>,
     Path(case): Path<String>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if !is_json(&headers) {
+        let title = "The body is JSON: say so with Content-Type: application/json";
+        return Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_type", title).into_response();
+    }
     let reason = serde_json::from_slice::<Reason>(&body).ok().map(|reason| reason.why.trim().to_owned());
     let Some(why) = reason.filter(|why| is_reason(why)) else {
         let title = "The body is {\"why\": …}: the reason, in 3 to 1000 bytes; it is kept";

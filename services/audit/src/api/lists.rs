@@ -77,7 +77,7 @@ async fn page_or_file(desk: &Desk, caller: &Caller, list: List, uri: &Uri) -> Re
     let bom = truth(&mut parameters, "bom")?;
     if let Some(format) = format {
         let format = Format::parse(&format, bom).ok_or(Fault::Value { name: "format" })?;
-        let question = question(caller, list, &parameters)?;
+        let question = question(desk, caller, list, &parameters).await?;
         return file(desk, caller, Wanted { list, question, format }).await;
     }
     if bom {
@@ -90,7 +90,7 @@ async fn page_or_file(desk: &Desk, caller: &Caller, list: List, uri: &Uri) -> Re
         Some("exact") => true,
         Some(_) => return Err(Fault::Value { name: "count" }.into()),
     };
-    let question = question(caller, list, &parameters)?;
+    let question = question(desk, caller, list, &parameters).await?;
     let mut page = desk.queries.page(list, &question, after.as_deref(), limit).await?.to_json();
     if counts {
         page["count"] = desk.queries.count(list, &question).await?.to_json();
@@ -99,9 +99,15 @@ async fn page_or_file(desk: &Desk, caller: &Caller, list: List, uri: &Uri) -> Re
 }
 
 /// What is asked, within what the caller sees.
-pub(crate) fn question(caller: &Caller, list: List, parameters: &Parameters) -> Result<Question, Fault> {
+pub(crate) async fn question(
+    desk: &Desk,
+    caller: &Caller,
+    list: List,
+    parameters: &Parameters,
+) -> Result<Question, Error> {
+    let rules = desk.parts.rules.current().await?;
     let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut question = Question::parse(list, pairs)?;
+    let mut question = Question::parse(list, pairs, &rules.rulebook)?;
     // Changes of the rules concern everybody.
     if list == List::RuleChanges {
         return Ok(question);
@@ -115,7 +121,7 @@ pub(crate) fn question(caller: &Caller, list: List, parameters: &Parameters) -> 
     if caller.sees(question.department.as_deref().into_iter()) {
         return Ok(question);
     }
-    Err(Fault::Department { of: caller.departments.clone().unwrap_or_default() })
+    Err(Fault::Department { of: caller.departments.clone().unwrap_or_default() }.into())
 }
 
 pub(crate) async fn file(desk: &Desk, caller: &Caller, wanted: Wanted) -> Result<Response, Error> {
@@ -167,7 +173,7 @@ pub(crate) fn sampling(parameters: &mut Parameters) -> Result<Sampling, Fault> {
 async fn drawn(desk: &Desk, caller: &Caller, uri: &Uri) -> Result<Response, Error> {
     let mut parameters = parameters(uri)?;
     let sampling = sampling(&mut parameters)?;
-    let question = question(caller, List::Closures, &parameters)?;
+    let question = question(desk, caller, List::Closures, &parameters).await?;
     let sample = desk.queries.sample(&question, &sampling).await?;
     Ok(Json(sample.to_json(&sampling)).into_response())
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod closures;
+pub(crate) mod foreign;
 pub(crate) mod lists;
 mod log;
 pub(crate) mod people;

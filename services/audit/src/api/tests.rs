@@ -1,6 +1,7 @@
 //! The role over its addresses, on a real PostgreSQL: who may ask what, what pages and files hold, what is recorded.
 
 mod asking;
+mod refused;
 pub(crate) mod stage;
 
 use std::collections::BTreeSet;

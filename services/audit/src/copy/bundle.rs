@@ -70,12 +70,30 @@ pub async fn export(pool: &PgPool, wanted: &Wanted, directory: &Path) -> Result<
     Ok(bundled)
 }
 
-/// The names of the records of a bundle; None: it is not an index.
-pub fn read_index(bytes: &[u8]) -> Option<Vec<String>> {
+/// What an index says of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Of its files.
+    pub name: String,
+    /// Its place in the log.
+    pub leaf: u64,
+    pub kind: String,
+    pub case: Option<String>,
+}
+
+/// The records of a bundle; None: it is not an index.
+pub fn read_index(bytes: &[u8]) -> Option<Vec<Entry>> {
     let index: Value = serde_json::from_slice(bytes).ok()?;
-    let is_plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_digit());
-    let name = |entry: &Value| entry["name"].as_str().filter(is_plain).map(str::to_owned);
-    index["records"].as_array()?.iter().map(name).collect()
+    let is_plain = |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let entry = |entry: &Value| {
+        Some(Entry {
+            name: entry["name"].as_str().filter(is_plain)?.to_owned(),
+            leaf: entry["leaf"].as_u64()?,
+            kind: entry["kind"].as_str()?.to_owned(),
+            case: entry["case"].as_str().map(str::to_owned),
+        })
+    };
+    index["records"].as_array()?.iter().map(entry).collect()
 }
 
 struct Bundle<'b> {

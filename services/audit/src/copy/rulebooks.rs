@@ -1,5 +1,6 @@
 //! Rulebooks in a copy: whoever makes a record again needs the one that it names. `rulebooks/<hash>/…`, as they were activated.
 
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use base64::Engine as _;
@@ -65,14 +66,23 @@ pub(crate) fn decode_hashes(bytes: &[u8]) -> Option<Vec<String>> {
 /// Writes a rulebook into a copy. Its names come from somewhere else and may say anything.
 pub(crate) fn store(directory: &Path, hash: &str, files: &Files) -> Result<(), CopyFault> {
     let under = directory_of(directory, hash).ok_or_else(|| odd(hash))?;
+    // Whole or not at all: what is there is not fetched again.
+    let draft = under.with_extension("draft");
+    let fault = |source| CopyFault::File { path: draft.clone(), source };
+    if draft.exists() {
+        fs::remove_dir_all(&draft).map_err(fault)?;
+    }
     for (path, bytes) in files {
         let is_plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         if !is_plain {
             return Err(odd(path));
         }
-        write(&under.join(path), bytes)?;
+        write(&draft.join(path), bytes)?;
     }
-    Ok(())
+    if under.exists() {
+        fs::remove_dir_all(&under).map_err(fault)?;
+    }
+    fs::rename(&draft, &under).map_err(fault)
 }
 
 /// Where the rulebook of this hash stands in a copy; None: it is no hash.

@@ -47,15 +47,29 @@ impl Csv {
     }
 }
 
-/// Numbers, times and truths are written as they are, by the kind of their column; a text never begins a formula.
+/// Numbers, times and truths are written as they are, by the kind of their column; a text never begins a formula, nor after
+/// signs that nobody sees and some spreadsheets drop.
 fn cell_of(kind: Kind, cell: &Cell, zone: &TimeZone) -> String {
-    let text = cell.plain(zone);
+    let whole = cell.plain(zone);
+    let text = whole.trim_start_matches(is_unseen);
     match kind {
-        Kind::Text | Kind::List if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\0']) => {
-            format!("'{text}")
+        Kind::Text | Kind::List
+            if text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\0']) =>
+        {
+            format!("'{whole}")
         }
-        _ => text,
+        _ => whole,
     }
+}
+
+/// Blanks, signs of no width, and those that turn the direction of writing; a tab, a return and a NUL are looked at themselves.
+fn is_unseen(sign: char) -> bool {
+    let is_blank = sign.is_whitespace() || sign.is_control();
+    let has_no_width = matches!(
+        sign,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+    ) || matches!(sign, '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}');
+    has_no_width || is_blank && !['\t', '\r', '\0'].contains(&sign)
 }
 
 #[cfg(test)]
@@ -82,7 +96,9 @@ mod tests {
 
     #[test]
     fn no_text_begins_a_formula_and_every_number_stays_one() {
-        for start in ["=", "+", "-", "@", "\t", "\r", "\0"] {
+        let starts = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\0"];
+        let hidden = [" =", "\u{3000}+", "\u{200b}=", "\u{feff}-", " \u{200b} @", "\n=", "\u{a0}＝", " \t"];
+        for start in starts.into_iter().chain(hidden) {
             let text = format!("{start}1");
             let row = vec![Cell::text(&text), Cell::Number(-1), Cell::List(vec![text.as_str().into()])];
             let line = written(false, &[row]);
@@ -90,8 +106,8 @@ mod tests {
             let read = lines.records().next().unwrap().unwrap();
             assert_eq!((&read[0], &read[1], &read[2]), (&*format!("'{text}"), "-1", &*format!("'{text}")));
         }
-        let plain = vec![Cell::text("12345:1"), Cell::Number(1), Cell::List(Vec::new())];
-        assert_eq!(written(false, &[plain]), "case,gap,marks\r\n12345:1,1,\r\n");
+        let plain = vec![Cell::text("12345:1"), Cell::Number(1), Cell::List(vec![" a=b".into()])];
+        assert_eq!(written(false, &[plain]), "case,gap,marks\r\n12345:1,1, a=b\r\n");
     }
 
     #[test]

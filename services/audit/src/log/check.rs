@@ -1,5 +1,5 @@
 //! The whole log beside itself: every record is hashed again, every tile and root made anew, every signature looked at, in
-//! one snapshot while sealing goes on.
+//! one snapshot while sealing goes on. Then what records say of other tables, beside these tables.
 //!
 //! What it cannot see: a database and a checkpoint file that were both put back together, or a whole log made anew with the
 //! stolen key. That shows in notes that somebody else has kept: those of a witness, or any proof ever handed out.
@@ -11,6 +11,7 @@ use hotline_postgres::{Error as Store, PgConnection, run_read_tx};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::beside;
 use super::key::LogKey;
 use super::note::{Key, NoteFault, open, said, with_lines};
 use super::outside::Outside;
@@ -48,7 +49,7 @@ impl Checked {
         self.found == 0
     }
 
-    fn add(&mut self, code: &'static str, what: String) {
+    pub(super) fn add(&mut self, code: &'static str, what: String) {
         self.found += 1;
         if self.findings.len() < LISTED_MAX {
             self.findings.push(Finding { code, what });
@@ -140,6 +141,7 @@ impl Check<'_> {
             let what = format!("there are {found} tiles, and a tree of {} has {expected}", state.size);
             self.checked.add("tiles", what);
         }
+        beside::check(tx, &mut self.checked).await?;
         Ok(Ok(()))
     }
 

@@ -2,10 +2,11 @@
 //!
 //! Guarantees: what was signed once is a beginning of everything that is signed later, or sealing stands still; nothing is
 //! signed that is not committed; nobody is told of a checkpoint before it is in the file outside the database. It
-//! deliberately does not know what a record says: leaves are bytes.
+//! deliberately does not know what a record says: leaves are bytes. Only the check reads some, to hold other tables beside them.
 
 #[cfg(test)]
 mod alterations;
+mod beside;
 pub mod check;
 pub mod key;
 pub mod note;

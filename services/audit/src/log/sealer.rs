@@ -73,6 +73,9 @@ async fn pause(time: Duration, stop: &CancellationToken) {
     }
 }
 
+/// What is told once where the turn is not ours.
+const OTHERS_TURN: &str = "others_turn";
+
 /// What is needed to seal.
 #[derive(Debug)]
 pub(crate) struct Sealer {
@@ -160,13 +163,34 @@ impl Sealer {
     /// Seals for as long as the turn is ours and nothing is wrong.
     async fn take_turn(&self, stop: &CancellationToken, told: &mut &'static str) -> Result<(), Error> {
         let Some(mut turn) = Turn::take(&self.pool).await? else {
+            // Whoever has it may be no sealer at all: what is shown is how old the last checkpoint is.
             metrics::waiting(self.count().await?);
+            if let Some(signed) = self.signed_last().await? {
+                metrics::published(signed.size, signed.signed_at);
+            }
+            if *told != OTHERS_TURN {
+                tracing::info!("another session has the turn to seal the closure log");
+                *told = OTHERS_TURN;
+            }
             return Ok(());
         };
         let sealed = self.seal_for(&mut turn, stop, told).await;
         // The lock goes with the session, however that ends.
         let _ = turn.give_back().await;
         sealed
+    }
+
+    async fn signed_last(&self) -> Result<Option<Signed>, Error> {
+        let found = run_read_tx(&self.pool, "audit::signed", &mut (), |tx, ()| {
+            Box::pin(async move {
+                match closure_log::state(tx).await? {
+                    Some(state) => closure_log::last_signed(tx, state.log, None).await,
+                    None => Ok(None),
+                }
+            })
+        })
+        .await?;
+        Ok(found)
     }
 
     async fn seal_for(

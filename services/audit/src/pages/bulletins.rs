@@ -22,7 +22,7 @@ use super::shown::{Shown, Table, Teller, closures_href};
 use super::words;
 use crate::api::{Desk, problem};
 use crate::query::List;
-use crate::token::Right;
+use crate::token::{Caller, Right};
 
 /// Changes after publication that are shown of a department.
 const RESTATED_MAX: usize = 100;
@@ -108,7 +108,7 @@ pub(super) async fn show(
         frame: Frame::new(&reader, format!("{} {}", w.bulletin, published.id)),
         summary: summary(&published, &teller),
         table: figures_of(&published, &reader, &teller),
-        annexes: annexes(&published, &teller),
+        annexes: annexes(&published, reader.caller.as_ref(), &teller),
         stamp: stamp(&published, w),
     };
     page(StatusCode::OK, &shown)
@@ -214,9 +214,12 @@ fn department_href(id: i64, department: &str) -> String {
     format!("/audit/bulletins/{id}/departments/{}", code.replace('+', "%20"))
 }
 
-/// What was published with the figures, case by case.
-fn annexes(published: &Published, teller: &Teller<'_>) -> Vec<Table> {
+/// What was published with the figures, case by case: of the departments that the reader sees. Corrections name none, so that
+/// whoever does not see all departments finds those of its own in the list of corrections.
+fn annexes(published: &Published, caller: Option<&Caller>, teller: &Teller<'_>) -> Vec<Table> {
     let w = words::of(teller.lang);
+    let sees = |department: Option<&str>| caller.is_some_and(|caller| caller.sees(department.into_iter()));
+    let sees_all = sees(None);
     let annexes = published.frozen.annexes.as_array().into_iter().flatten();
     let one = |annex: &serde_json::Value| {
         // What stands in each column, as in the lists of the same.
@@ -237,12 +240,19 @@ fn annexes(published: &Published, teller: &Teller<'_>) -> Vec<Table> {
                 vec![w.case, w.day, w.what, w.change, w.before, w.source],
             ),
         };
+        let department = columns.iter().position(|column| *column == "department");
+        if department.is_none() && !sees_all {
+            return None;
+        }
+        let is_seen =
+            |row: &&serde_json::Value| sees_all || sees(department.and_then(|place| row[place].as_str()));
         let row = |row: &serde_json::Value| -> Vec<Shown> {
             let cells = row.as_array().into_iter().flatten().zip(columns);
             cells.map(|(cell, column)| teller.text(column, cell.as_str().unwrap_or_default())).collect()
         };
-        let rows = annex["rows"].as_array().into_iter().flatten().map(row);
-        Some(Table::new(title(list, teller.lang), headings, rows))
+        let rows = annex["rows"].as_array().into_iter().flatten().filter(is_seen).map(row);
+        let of = if sees_all { "" } else { teller.lang.of("（本单位）", " of your departments") };
+        Some(Table::new(format!("{}{of}", title(list, teller.lang)), headings, rows))
     };
     annexes.filter_map(one).collect()
 }

@@ -82,6 +82,8 @@ fn made(desk: &Desk, reader: &Reader, history: &History, people: &People) -> Pag
         Some(hotline_core::fold::Verdict::Late | hotline_core::fold::Verdict::LeftLate) => "bad",
         _ => "",
     };
+    // Whoever was erased nobody can see.
+    let may_unmask = reader.may(Right::Unmask) && matches!(people, People::Known(_));
     let tables = [told.alarms(), told.corrections(), told.findings(), told.anomalies(), told.restated()];
     Page {
         frame: Frame::new(reader, format!("{} {case}", w.case)),
@@ -93,8 +95,8 @@ fn made(desk: &Desk, reader: &Reader, history: &History, people: &People) -> Pag
         tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
         records: told.records(reader.may(Right::Records)),
         verify: reader.may(Right::Records).then(|| format!("{}/verify", case_href(&case))),
-        people: people_shown(people, reader, w.value),
-        unmask: reader.may(Right::Unmask).then(|| format!("{}/people", case_href(&case))),
+        people: people_shown(people, reader, (w.people, w.value)),
+        unmask: may_unmask.then(|| format!("{}/people", case_href(&case))),
         stamp: stamp(rulebook, lang),
         as_of: teller.at(as_of),
         case,
@@ -265,9 +267,13 @@ impl Told<'_> {
 }
 
 /// Members of what is personal, flattened: `reporter.phone`.
-pub(super) fn people_shown(people: &People, reader: &Reader, value: &'static str) -> PeopleShown {
+pub(super) fn people_shown(
+    people: &People,
+    reader: &Reader,
+    (caption, value): (&'static str, &'static str),
+) -> PeopleShown {
     let w = words::of(reader.lang);
-    let mut table = Table::new(w.people, [w.member, value, w.event], []);
+    let mut table = Table::new(caption, [w.member, value, w.event], []);
     let People::Known(events) = people else { return PeopleShown { is_erased: true, table } };
     for (event, members) in events {
         let mut flat = Vec::new();

@@ -143,6 +143,8 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::CACHE_CONTROL, "no-store"),
+        // Under `no-referrer` a browser sends our own forms with `Origin: null`.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::VARY, "Accept-Language, Cookie"),
     ];
     (status, headers, html).into_response()

@@ -143,6 +143,7 @@ fn field(name: &'static str, value: String, reader: &Reader, rulebook: &Rulebook
             let built_in =
                 ["consult", "help", "complaint", "report", "suggestion", "praise", "petition", "other"];
             let own = rulebook.codes.get("case_type").into_iter().flatten().map(smol_str::SmolStr::as_str);
+            let own = own.filter(|code| !built_in.contains(code));
             let all: Vec<&str> = built_in.into_iter().chain(own).collect();
             (w.case_type, "", coded(&all, &|code| common::code(code, lang).to_owned()))
         }
@@ -259,7 +260,7 @@ async fn found(
     let mut parameters = asked.cloned().ok_or(Fault::Value { name: "query" })?;
     let after = take(&mut parameters, "after");
     let caller = reader.caller.as_ref().expect("whoever reads a list is signed in");
-    let question = question(caller, list, &parameters)?;
+    let question = question(desk, caller, list, &parameters).await?;
     let read = desk.queries.page(list, &question, after.as_deref(), ROWS).await?;
     let count = match after {
         None => Some(desk.queries.count(list, &question).await?),
@@ -412,6 +413,6 @@ async fn whole(desk: &Desk, reader: &Reader, list: List) -> Result<Response, Err
     let format = take(&mut parameters, "format").and_then(|format| Format::parse(&format, bom));
     let format = format.ok_or(Fault::Value { name: "format" })?;
     let caller = reader.caller.as_ref().expect("whoever takes a list away is signed in");
-    let question = question(caller, list, &parameters)?;
+    let question = question(desk, caller, list, &parameters).await?;
     begin_file(desk, caller, Wanted { list, question, format }).await
 }

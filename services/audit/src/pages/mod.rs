@@ -148,7 +148,7 @@ async fn check(State((desk, need)): State<(Arc<Desk>, Need)>, mut request: Reque
         return next.run(request).await;
     }
     let peer = request.extensions().get::<Peer>().copied();
-    let caller = match caller(&desk, request.headers(), peer).await {
+    let caller = match caller(&desk, request.method(), request.headers(), peer).await {
         Ok(caller) => caller,
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => return ask(&request, problem),
         Err(problem) => return problem.into_response(),
@@ -169,13 +169,18 @@ async fn check(State((desk, need)): State<(Arc<Desk>, Need)>, mut request: Reque
 }
 
 /// Whose cookie it is, else who asks as programs do.
-async fn caller(desk: &Desk, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, Problem> {
+async fn caller(
+    desk: &Desk,
+    method: &Method,
+    headers: &HeaderMap,
+    peer: Option<Peer>,
+) -> Result<Caller, Problem> {
     match session::cookie(headers, session::TOKEN).filter(|token| !token.is_empty()) {
         Some(token) => match Token::read(token) {
             Some(token) => callers::of_token(desk, &token).await,
             None => Err(callers::token_bad()),
         },
-        None => callers::caller(desk, headers, peer).await,
+        None => callers::caller(desk, method, headers, peer).await,
     }
 }
 

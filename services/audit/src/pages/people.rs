@@ -11,10 +11,11 @@ use hotline_runtime::problem::Problem;
 
 use super::case::{PeopleShown, people_shown};
 use super::frame::{Frame, Reader, page};
-use super::session::{field, foreign, is_foreign};
+use super::session::field;
 use super::shown::case_href;
 use super::words;
 use crate::api::closures::{history, is_reason};
+use crate::api::foreign::{foreign, is_foreign};
 use crate::api::people::unmasked;
 use crate::api::{Desk, problem};
 use crate::token::Right;
@@ -87,7 +88,8 @@ pub(super) async fn show(
     };
     match unmasked(&desk.parts.pool, &desk.parts.master, &case, (caller, &why), now).await {
         Ok(people) => {
-            let people = people_shown(&people, &reader, words::of(reader.lang).value_plain);
+            let w = words::of(reader.lang);
+            let people = people_shown(&people, &reader, (w.people_clear, w.value_plain));
             page(StatusCode::OK, &Page { people: Some(people), ..Page::new(&reader, case) })
         }
         Err(error) => problem::of_store(&error).into_response(),

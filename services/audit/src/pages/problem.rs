@@ -83,6 +83,10 @@ fn fault_text(code: &str, lang: Lang) -> Option<&'static str> {
             .of("该记录尚未封存，请数秒后再试。", "The record is not sealed yet: try again in some seconds."),
         "no_bulletin" => lang.of("没有此通报。", "There is no such bulletin."),
         "reason" => lang.of("请写明理由，3 至 1000 字节。", "Say why, in 3 to 1000 bytes."),
+        "bearer_only" => lang.of(
+            "浏览器自动附带的密码不能用于提交，请登录后再试。",
+            "What is sent here needs a token or a sign-in, not a password that the browser adds by itself.",
+        ),
         "foreign" => lang.of("表单来自其他网站，已拒绝。", "The form was sent by another site."),
         "busy" | "slow" | "unavailable" => lang.of(
             "系统繁忙或数据库暂不可用，请稍后再试。",
@@ -106,6 +110,13 @@ pub(super) fn fault(fault: &Fault, lang: Lang) -> String {
         (_, Lang::En) => fault.to_string(),
         (Fault::Parameter(name), _) => format!("没有“{name}”这个条件。"),
         (Fault::Value { name }, _) => format!("条件“{}”的值不正确，或出现了两次。", label(name)),
+        (Fault::Choice { name, of }, _) => {
+            format!("条件“{}”的值应为其中之一：{}。", label(name), of.join("、"))
+        }
+        (Fault::Code { name, digits }, _) => format!(
+            "条件“{}”只接受代码：规则库中的代码，或由英文字母、数字和 _ . : / - 组成，且连续数字少于 {digits} 位；区划代码为 2、4、6、9 或 12 位数字。请勿填写姓名、电话。",
+            label(name)
+        ),
         (Fault::Limit { most }, _) => format!("数量应为 1 至 {most}。"),
         (Fault::Department { of }, _) => format!("请选择本人负责的单位之一：{}。", of.join("、")),
         (Fault::TooMany { most }, _) => format!("抽样范围至多 {most} 件，请缩小范围。"),

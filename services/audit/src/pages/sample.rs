@@ -77,7 +77,7 @@ async fn draw(desk: &Desk, reader: &Reader, mut parameters: Vec<(String, String)
     // A button's own name says nothing.
     take(&mut parameters, "draw");
     let caller = reader.caller.as_ref().ok_or(Fault::Value { name: "query" })?;
-    let question = question(caller, List::Closures, &parameters)?;
+    let question = question(desk, caller, List::Closures, &parameters).await?;
     desk.queries.sample(&question, &sampling).await
 }
 

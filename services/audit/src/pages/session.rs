@@ -7,10 +7,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use hotline_runtime::problem::Problem;
 
 use super::frame::{Frame, ROOT, Reader, elsewhere, page};
 use super::problem::told;
+use crate::api::foreign::{foreign, is_foreign};
 use crate::api::{Desk, access};
 use crate::token::Token;
 
@@ -73,16 +73,6 @@ fn form(reader: &Reader, next: String, fault: Option<(StatusCode, String)>) -> R
     let status = fault.as_ref().map_or(StatusCode::OK, |(status, _)| *status);
     let frame = Frame::new(reader, super::words::of(reader.lang).sign_in);
     page(status, &SignIn { frame, next, fault: fault.map(|(_, text)| text) })
-}
-
-/// Whether a form was sent by a page of another site.
-pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    site.is_some_and(|site| site != b"same-origin" && site != b"none")
-}
-
-pub(super) fn foreign() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "foreign", "The form was sent by another site")
 }
 
 /// The fields of a form.

@@ -99,13 +99,27 @@ async fn whoever_is_not_signed_in_is_asked_to_and_comes_back() {
     }
     let foreign = nobody.post("/audit/sign-in", &[("sec-fetch-site", "cross-site")], &fields).await;
     assert_eq!(foreign.status, 403);
+    let host = ("host", "audit.example");
+    for (origin, status) in
+        [("http://audit.example", 303), ("https://other.example", 403), ("null", 403), ("", 403)]
+    {
+        let page = nobody.post("/audit/sign-in", &[host, ("origin", origin)], &fields).await;
+        assert_eq!(page.status, status, "{origin}");
+    }
+    assert_eq!(form.headers["referrer-policy"], "same-origin", "or our own forms come from nowhere");
     let out = nobody.post("/audit/sign-out", &[], "").await;
     assert!(out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     // What a browser asks a password for does as well.
     let basic =
         base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("auditor:{token}"));
-    let page = nobody.send("GET", "/audit", &[("authorization", &format!("Basic {basic}"))], "").await;
+    let basic = format!("Basic {basic}");
+    let page = nobody.send("GET", "/audit", &[("authorization", &basic)], "").await;
     assert_eq!(page.status, 200);
+    // … but not where something is sent: the browser would add it for any site.
+    let page = nobody
+        .post("/audit/cases/12345:1/people", &[("authorization", &basic)], "why=asked+by+the+court")
+        .await;
+    assert_eq!(page.status, 401);
 }
 
 #[tokio::test]
@@ -133,6 +147,14 @@ async fn a_supervisor_sees_pages_of_its_departments() {
     assert_eq!(browser.get("/audit/bulletins/1/departments/D2").await.status, 403);
     let page = browser.get("/audit/bulletins/1").await;
     assert!(page.text.contains("/departments/D1") && !page.text.contains("/departments/D2"));
+    assert!(page.text.contains("2026-7") && page.text.contains("12345:1"), "{}", page.text);
+    for other in ["12345:2", "2026-8", "2 working_day", "/hotline/12345"] {
+        assert!(!page.text.contains(other), "an annex shows {other} of another department");
+    }
+    let all = Browser::of(&stage, Role::Supervisor, None, false).await.get("/audit/bulletins/1").await;
+    assert!(
+        all.text.contains("2026-7") && all.text.contains("2026-8") && all.text.contains("/hotline/12345")
+    );
 }
 
 #[tokio::test]
@@ -212,6 +234,11 @@ async fn people_stand_behind_masks_until_a_reason_is_recorded() {
     assert_eq!(why, ["asked by the court"]);
     let log = auditor.get("/audit/access").await;
     assert!(log.text.contains("asked by the court"));
+    let may = Browser::of(&stage, Role::Auditor, None, true).await;
+    assert!(may.get("/audit/cases/12345:1").await.text.contains("/people"));
+    stage.erase("12345:1").await;
+    let page = may.get("/audit/cases/12345:1").await;
+    assert!(page.status == 200 && !page.text.contains("/people"), "nobody can see who was erased");
 }
 
 #[tokio::test]

@@ -98,6 +98,7 @@ words! {
     restated "发布后更正" "Changes after publication",
     records "办结记录" "Closure records",
     people "诉求人信息（已脱敏）" "People, masked",
+    people_clear "诉求人信息（未脱敏）" "People, not masked",
     people_none "没有诉求人信息。" "Nothing is known of anybody.",
     people_erased "该工单的密钥已销毁，诉求人信息不可恢复。" "The key of this case was destroyed: nobody can read who its people were.",
     people_href "申请查看未脱敏信息" "Ask who they are",
@@ -217,8 +218,8 @@ words! {
     all_departments "全部单位" "All departments",
     unmask "查看未脱敏信息" "Who the people of a case are",
     unmask_reason "理由" "Reason",
-    unmask_hint "3 至 1000 字节。姓名、理由与时间将永久记入访问记录，并写入留痕日志。"
-        "3 to 1000 bytes. Your name, the reason and the time stay in the access log, and the closure log has it.",
+    unmask_hint "3 至 1000 字节。令牌名称、理由与时间将永久记入访问记录；留痕日志只记何人何时查看了哪件工单，不含理由。理由中请勿写姓名、电话。"
+        "3 to 1000 bytes. The name of your token, the reason and the time stay in the access log; the closure log has who saw which case and when, not the reason. Write no names or numbers of people.",
     unmask_do "记录并查看" "Record it and show",
     unmasked "本次查看已记入访问记录。" "This was recorded in the access log.",
     legend_counted "计时" "counted",

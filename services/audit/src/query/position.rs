@@ -4,12 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hotline_postgres::{closures, findings};
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::List;
 use crate::error::Fault;
 
 /// A case's name has at most 96 bytes.
 const BYTES_MAX: usize = 300;
+/// The first instant of the year 1. PostgreSQL ends before jiff does, and no place that was handed out is older.
+const EARLIEST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
 /// A place in one of the lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,19 +51,24 @@ impl Position {
         if of != list.name() {
             return None;
         }
-        let instant = |text: &str| Timestamp::from_microsecond(text.parse().ok()?).ok();
+        let instant = |text: &str| {
+            Timestamp::from_microsecond(text.parse().ok()?).ok().filter(|instant| *instant >= EARLIEST)
+        };
+        let day = |text: &str| text.parse::<Date>().ok().filter(|day| day.year() >= 1);
+        // Empty before all cases of a day.
+        let case = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic()).then(|| text.into());
         let mut parts = rest.splitn(3, '|');
         Some(match list {
             List::Closures => Position::Closure(closures::Position {
-                day: parts.next()?.parse().ok()?,
+                day: day(parts.next()?)?,
                 closed_at: instant(parts.next()?)?,
-                case_id: parts.next()?.into(),
+                case_id: case(parts.next()?)?,
             }),
             List::RuleChanges | List::Restatements => Position::Number(rest.parse().ok()?),
             _ => Position::Finding(findings::Position {
                 at: instant(parts.next()?)?,
                 place: parts.next()?.parse().ok()?,
-                case_id: parts.next()?.into(),
+                case_id: case(parts.next()?)?,
             }),
         })
     }
@@ -79,6 +87,28 @@ mod tests {
         assert_eq!(Position::read(List::Closures, &written), Ok(begins));
         for list in List::ALL.into_iter().filter(|list| *list != List::Closures) {
             assert!(Position::read(list, &written).is_err(), "{}", list.name());
+        }
+    }
+
+    #[test]
+    fn what_the_database_cannot_hold_is_no_position() {
+        let read = |list: List, rest: &str| {
+            Position::read(list, &URL_SAFE_NO_PAD.encode(format!("{}|{rest}", list.name())))
+        };
+        assert!(read(List::Closures, "2026-02-28|0|12345:1").is_ok());
+        for rest in [
+            "2026-02-28|-377705023201000000|12345:1",
+            "2026-02-28|-62135596800000001|12345:1",
+            "2026-02-28|9223372036854775807|12345:1",
+            "-009999-01-01|0|12345:1",
+            "2026-02-28|0|12345:\0",
+            "2026-02-28|0|12345: 1",
+        ] {
+            assert_eq!(read(List::Closures, rest), Err(Fault::Value { name: "after" }), "{rest}");
+        }
+        assert!(read(List::Holds, "0|1|12345:1").is_ok());
+        for rest in ["-377705023201000000|1|12345:1", "0|1|12345:\0", "0|99999999999999999999|12345:1"] {
+            assert!(read(List::Holds, rest).is_err(), "{rest}");
         }
     }
 

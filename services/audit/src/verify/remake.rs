@@ -15,6 +15,10 @@ use serde::Serialize;
 use smol_str::SmolStr;
 
 use super::Verified;
+use crate::log::note::said;
+
+/// Numbers that are named where they are not as they should be.
+const NUMBERS_SHOWN_MAX: usize = 20;
 
 /// Where rulebooks are had by their hash.
 pub trait Rulebooks {
@@ -38,6 +42,19 @@ pub struct Remade {
     /// Records of which not all parts are there.
     pub incomplete: u64,
     pub bulletins: Vec<BulletinRemade>,
+    /// What operators did with the log, in its order.
+    pub steps: Vec<StepTold>,
+}
+
+/// A log that was begun after another stood still, or went on without its checkpoint file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepTold {
+    /// `relog`, `adopt`.
+    pub kind: String,
+    pub at: String,
+    pub reason: String,
+    /// The log before it, and how many leaves of it were signed.
+    pub before: Option<(String, u64)>,
 }
 
 /// A published bulletin that was come across.
@@ -78,8 +95,8 @@ pub(super) struct Remake<'r> {
     rulebooks: &'r mut dyn Rulebooks,
     found: HashMap<SmolStr, Option<Arc<Rulebook>>>,
     parts: HashMap<SmolStr, Vec<Part>>,
-    /// Of each case the greatest number of a record, and how many there are.
-    numbers: HashMap<SmolStr, (u32, u32)>,
+    /// The numbers of the records of each case.
+    numbers: HashMap<SmolStr, Vec<u32>>,
     bulletins: Vec<BulletinRecord>,
     remade: Remade,
 }
@@ -104,12 +121,17 @@ impl<'r> Remake<'r> {
                 None
                 | Some(
                     ReadRecord::Part(_)
-                    | ReadRecord::Log(_)
                     | ReadRecord::Erased(_)
                     | ReadRecord::Export(_)
                     | ReadRecord::Unmask(_),
                 ),
             ) => {}
+            Ok(Some(ReadRecord::Log(record))) => self.remade.steps.push(StepTold {
+                kind: record.kind.to_string(),
+                at: record.at.to_string(),
+                reason: record.reason,
+                before: record.checkpoint.as_deref().and_then(|note| said(note).ok()),
+            }),
             Ok(Some(ReadRecord::Case(record))) => self.case(name, &record, verified),
             Ok(Some(ReadRecord::Rulebook(record))) => self.rulebook_record(name, &record, verified),
             Ok(Some(ReadRecord::Bulletin(record))) => {
@@ -133,9 +155,7 @@ impl<'r> Remake<'r> {
 
     fn case(&mut self, name: &str, record: &CaseRecord, verified: &mut Verified) {
         if let Some(seq) = record.seq {
-            let (last, count) = self.numbers.entry(record.case.clone()).or_default();
-            *last = seq.max(*last);
-            *count += 1;
+            self.numbers.entry(record.case.clone()).or_default().push(seq);
         }
         let Some(rulebook) = self.rulebook(&record.rulebook.hash, verified) else {
             *self.remade.without_rulebook.entry(record.rulebook.hash.to_string()).or_default() += 1;
@@ -186,12 +206,29 @@ impl<'r> Remake<'r> {
         found
     }
 
+    /// Copies bring rulebooks along: one that is not there was taken out.
+    pub(super) fn needs_rulebooks(&self, verified: &mut Verified) {
+        for (hash, count) in &self.remade.without_rulebook {
+            verified.add(format!("the rulebook {hash}, which {count} records name, is not in the copy"));
+        }
+    }
+
     /// All records of the log were taken: none of a case may be missing.
     pub(super) fn whole(&mut self, verified: &mut Verified) {
-        let mut gaps: Vec<_> = self.numbers.iter().filter(|(_, (last, count))| last != count).collect();
-        gaps.sort_unstable();
-        for (case, (last, count)) in gaps {
-            verified.add(format!("{case}: there are {count} records, and the last one is its number {last}"));
+        let mut odd: Vec<(&SmolStr, &[u32])> = Vec::new();
+        for (case, numbers) in &mut self.numbers {
+            numbers.sort_unstable();
+            if !numbers.iter().copied().eq(1..=u32::try_from(numbers.len()).unwrap_or(u32::MAX)) {
+                odd.push((case, numbers));
+            }
+        }
+        odd.sort_unstable();
+        for (case, numbers) in odd {
+            let shown: Vec<String> = numbers.iter().take(NUMBERS_SHOWN_MAX).map(u32::to_string).collect();
+            verified.add(format!(
+                "{case}: its records must be numbered from 1 on, each once; there are {}",
+                shown.join(", ")
+            ));
         }
         self.numbers.clear();
     }

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::{Rulebooks, Trust, Verified, directory};
 use crate::api::tests::stage::{Stage, closed, event, files};
-use crate::copy::bundle::{Wanted, export};
+use crate::copy::bundle::{INDEX, Wanted, export};
 use crate::copy::mirror::{Source, mirror};
-use crate::copy::rulebooks::directory_of;
+use crate::copy::rulebooks::{RULEBOOKS, directory_of};
 
 /// Those that stand in a copy.
 struct Copied<'d>(&'d Path);
@@ -89,7 +89,7 @@ async fn a_signed_record_that_says_otherwise_is_found() {
         assert_eq!(said["judged"]["rounds"][0]["clocks"][0]["verdict"], "late");
         said["judged"]["rounds"][0]["clocks"][0]["verdict"] = "met".into();
     });
-    stage.write_record("12345:B", "corrected", lie).await;
+    stage.write_record("12345:B", "reopened", lie).await;
     for verified in verified(&stage).await {
         assert_eq!(verified.found, 1, "{:?}", verified.findings);
         let finding = &verified.findings[0];
@@ -105,10 +105,52 @@ async fn a_record_that_is_missing_is_missed_in_a_mirror() {
     let stage = staged().await;
     let written = records(&stage).await;
     let later = next(&written, "12345:A", |said| said["seq"] = 7.into());
-    stage.write_record("12345:A", "corrected", later).await;
+    stage.write_record("12345:A", "rated", later).await;
     let [mirror, bundle] = verified(&stage).await;
     assert!(bundle.is_sound(), "a bundle has some records only: {:?}", bundle.findings);
-    assert_eq!(mirror.findings, ["12345:A: there are 3 records, and the last one is its number 7"]);
+    assert_eq!(
+        mirror.findings,
+        ["12345:A: its records must be numbered from 1 on, each once; there are 1, 2, 7"]
+    );
+}
+
+#[tokio::test]
+async fn a_record_that_stands_twice_in_place_of_another_is_found() {
+    let stage = staged().await;
+    let written = records(&stage).await;
+    let again = next(&written, "12345:A", |said| said["seq"] = 2.into());
+    stage.write_record("12345:A", "rated", again).await;
+    let [mirror, _] = verified(&stage).await;
+    assert_eq!(
+        mirror.findings,
+        ["12345:A: its records must be numbered from 1 on, each once; there are 1, 2, 2"]
+    );
+}
+
+#[tokio::test]
+async fn a_bundle_that_was_shortened_or_labelled_otherwise_is_found() {
+    let stage = staged().await;
+    stage.seal(records(&stage).await.last().unwrap().id).await;
+    let (pool, key) = (stage.operator(), stage.log_key().await);
+    let trust = Trust { key, witnesses: Vec::new() };
+    let looked = async |change: fn(&Path, &mut Value)| {
+        let bundle = tempfile::tempdir().unwrap();
+        export(&pool, &Wanted::default(), bundle.path()).await.unwrap();
+        let index = bundle.path().join(INDEX);
+        let mut said: Value = serde_json::from_slice(&std::fs::read(&index).unwrap()).unwrap();
+        change(bundle.path(), &mut said);
+        std::fs::write(&index, said.to_string()).unwrap();
+        directory(bundle.path(), &trust, &mut Copied(bundle.path()), |_, _| {}).unwrap().findings
+    };
+    assert_eq!(looked(|_, _| {}).await, Vec::<String>::new());
+    let none = looked(|_, said| said["records"] = json!([])).await;
+    assert_eq!(none, ["index.json names no record"]);
+    let other = looked(|_, said| said["records"][1]["case"] = "12345:Z".into()).await;
+    assert!(other.len() == 1 && other[0].contains("says something else of it"), "{other:?}");
+    let forged = looked(|path, _| std::fs::write(path.join("checkpoint"), "forged").unwrap()).await;
+    assert!(forged.len() == 1 && forged[0].starts_with("checkpoint: "), "{forged:?}");
+    let bare = looked(|path, _| std::fs::remove_dir_all(path.join(RULEBOOKS)).unwrap()).await;
+    assert!(bare.len() == 1 && bare[0].contains("is not in the copy"), "{bare:?}");
 }
 
 #[tokio::test]

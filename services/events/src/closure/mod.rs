@@ -423,14 +423,21 @@ impl NewBulletin<'_> {
 /// How many figures of these sorts there are, and the hash of what they say.
 fn figures_hash(figures: &Figures, takes: fn(Sort) -> bool) -> serde_json::Value {
     let count = figures.keys().filter(|place| takes(place.sort)).count();
-    let hash = digest::digest(&digest::SHA256, &figures_document(figures, takes));
-    json!({ "count": count, "sha256": Hex(hash.as_ref()).to_string() })
+    json!({ "count": count, "sha256": hash_of(figures, takes) })
 }
 
 /// The hash of what a bulletin counts itself, in hexadecimal, as its record has it.
 pub fn counted_hash(figures: &Figures) -> String {
-    Hex(digest::digest(&digest::SHA256, &figures_document(figures, |sort| sort != Sort::Reported)).as_ref())
-        .to_string()
+    hash_of(figures, |sort| sort != Sort::Reported)
+}
+
+/// … and of what sources report.
+pub fn reported_hash(figures: &Figures) -> String {
+    hash_of(figures, |sort| sort == Sort::Reported)
+}
+
+fn hash_of(figures: &Figures, takes: fn(Sort) -> bool) -> String {
+    Hex(digest::digest(&digest::SHA256, &figures_document(figures, takes)).as_ref()).to_string()
 }
 
 /// The figures of these sorts in the order of their places, as canonical JSON.

@@ -231,14 +231,22 @@ async fn logins(store: &Store, config: &Config, findings: &mut Findings) -> anyh
             () => continue,
         };
         let login = role.login();
+        let parts = |lacks: &str, excess_is: &str, between: &str| {
+            let part = |label: &str, what: &str| (!what.is_empty()).then(|| format!("{label}{what}"));
+            let parts: Vec<String> =
+                [part(lacks, &missing), part(excess_is, &excess)].into_iter().flatten().collect();
+            parts.join(between)
+        };
         findings.add(
             grade,
             "logins",
             format!(
-                "数据库账号 {login} 缺少权限：{missing}；多余权限：{excess}；hotline migrate --roles 可修正"
+                "数据库账号 {login} {}；hotline migrate --roles 可修正",
+                parts("缺少权限：", "多余权限：", "；")
             ),
             format!(
-                "the login {login} lacks: {missing}; has too much: {excess}; hotline migrate --roles mends it"
+                "the login {login} {}; hotline migrate --roles mends it",
+                parts("lacks: ", "has too much: ", "; ")
             ),
         );
     }

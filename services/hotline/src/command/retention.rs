@@ -37,7 +37,8 @@ pub struct RetentionConfig {
 /// A century: nobody means more.
 const MONTHS_MAX: u32 = 1_200;
 const DAYS_MAX: u32 = 36_525;
-/// The shortest time that the ledger is kept: a month is not dropped while its corrections still come.
+/// The shortest time that the ledger is kept: a month is not dropped while its corrections still come. `drop_ledger_month`
+/// holds the same.
 const MONTHS_MIN: u32 = 6;
 
 impl Section for RetentionConfig {
@@ -181,13 +182,7 @@ impl Plan {
             let mut asked = (before, by);
             while bar.position() < count {
                 let gone = run_tx(&store.pool, "retention::letters", &mut asked, |tx, (before, by)| {
-                    Box::pin(async move {
-                        let gone = retention::forget_letters(tx, *before, LETTERS).await?;
-                        if gone > 0 {
-                            retention::note_letters(tx, gone, by).await?;
-                        }
-                        Ok(gone)
-                    })
+                    Box::pin(retention::forget_letters(tx, *before, LETTERS, by))
                 })
                 .await?;
                 if gone == 0 {
@@ -200,9 +195,9 @@ impl Plan {
         }
         let bar = progress::count(self.months.len() as u64, "months");
         for month in &self.months {
-            let mut asked = (month, by);
-            run_tx(&store.pool, "retention::month", &mut asked, |tx, (month, by)| {
-                Box::pin(retention::drop_month(tx, month, by))
+            let mut asked = (month.first, by);
+            run_tx(&store.pool, "retention::month", &mut asked, |tx, (first, by)| {
+                Box::pin(retention::drop_month(tx, *first, by))
             })
             .await?;
             bar.inc(1);

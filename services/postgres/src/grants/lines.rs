@@ -26,7 +26,7 @@ pub(super) const RELATIONS: &[Line] = &[
     ("bulletin_figures",     ["r",    "",       "",         "",    "r",   "r",   "r a"]),
     ("bulletins",            ["r",    "",       "",         "",    "r",   "r",   "r a"]),
     ("cases",                ["r",    "r a w",  "r w",      "",    "r",   "r",   "r a w"]),
-    ("closure_changes",       ["", "a", "a", "", "", "r d", "a"]),
+    ("closure_changes",       ["", "a", "a", "", "", "r d", "r a"]),
     ("closure_days",          ["", "", "", "", "", "r a w(cases) d", "r"]),
     ("closure_findings",      ["", "", "", "", "", "r a d", "r"]),
     ("closure_records",      ["",     "a",      "a",        "",    "",    "r a", "r a"]),
@@ -70,8 +70,8 @@ pub(super) const RELATIONS: &[Line] = &[
 #[rustfmt::skip]
 pub(super) const FUNCTIONS: &[Line] = &[
     // function                     gateway  casework  timekeeper  relay  rates  audit  operator
-    ("drop_ledger_month(date)",     ["",     "",       "",         "",    "",    "",    "X"]),
-    ("forget_dead_letters(timestamp with time zone,bigint)", ["", "", "", "", "", "", "X"]),
+    ("drop_ledger_month(date,text,text)", ["", "", "", "", "", "", "X"]),
+    ("forget_dead_letters(timestamp with time zone,bigint,text,text)", ["", "", "", "", "", "", "X"]),
     ("make_ledger_partition(date)", ["",     "X",      "",         "",    "",    "",    "X"]),
     ("renew_personal_keys(text[],bytea[])", ["", "X", "",     "",    "",    "",    "X"]),
     ("rewrite_keys()",              ["",     "",       "",         "",    "",    "",    "X"]),

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Bench, NOW, at, codes, event, received};
 use crate::bulletins::{self, FormStamp, Frozen, Stamp};
 use crate::figures::{self, Known};
+use crate::grants::Role;
 use crate::interventions::By;
 use crate::pool::{run_snapshot_tx, run_tx};
 use crate::{ledger, positions};
@@ -82,6 +83,21 @@ async fn what_was_published_is_read_as_it_was_and_never_changes() {
         let error = sqlx::query(change).execute(&bench.database.pool).await.unwrap_err();
         assert!(error.to_string().contains("append-only"), "{change}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_bulletin_gets_no_figure_after_it_was_published() {
+    let bench = Bench::new().await;
+    let id = publish(&bench).await;
+    let late = "INSERT INTO bulletin_figures (bulletin_id, span, sort, figure, department, version, value)
+                VALUES ($1, 'period', 'reported', 'calls', 'D9', 0, 7)";
+    for pool in [&bench.database.pool, &bench.database.login(Role::Operator)] {
+        let error = sqlx::query(late).bind(id).execute(pool).await.unwrap_err();
+        let error = error.as_database_error().unwrap();
+        assert_eq!(error.code().as_deref(), Some("23001"), "{error}");
+        assert!(error.message().contains("append-only"), "{error}");
+    }
+    assert_eq!(bench.count("SELECT count(*) FROM bulletin_figures").await, 3);
 }
 
 /// The cut of a snapshot, and how many rows of the ledger the snapshot holds.

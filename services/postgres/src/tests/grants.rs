@@ -49,6 +49,7 @@ async fn what_is_only_added_to_nobody_may_change() {
     let database = TestDatabase::create().await;
     let mut owner = database.pool.acquire().await.unwrap();
     let kept = [
+        "access_log",
         "alarms",
         "bulletin_figures",
         "bulletins",
@@ -87,12 +88,30 @@ async fn what_is_only_added_to_nobody_may_change() {
             let as_owner = format!("SET ROLE {}; {change}", grants::OWNER);
             // What refers to it must go with it.
             let change = match change.as_str() {
+                "TRUNCATE access_log" => format!("{as_owner}, exports"),
                 "TRUNCATE bulletins" => format!("{as_owner}, bulletin_figures"),
                 "TRUNCATE log_checkpoints" => format!("{as_owner}, log_cosignatures"),
                 _ => as_owner,
             };
             assert_eq!(code(&database.pool, change.clone()).await, "23001", "{change}");
         }
+    }
+}
+
+#[tokio::test]
+async fn tokens_and_exports_stay_whoever_asks() {
+    let database = TestDatabase::create().await;
+    for change in ["DELETE FROM tokens", "TRUNCATE tokens", "DELETE FROM exports", "TRUNCATE exports"] {
+        for role in Role::ALL {
+            assert_eq!(
+                code(&database.login(role), change.to_owned()).await,
+                "42501",
+                "{change} by {}",
+                role.name()
+            );
+        }
+        let as_owner = format!("SET ROLE {}; {change}", grants::OWNER);
+        assert_eq!(code(&database.pool, as_owner).await, "23001", "{change}");
     }
 }
 

@@ -238,6 +238,7 @@ impl Stage {
 
     pub(crate) async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (u16, Value) {
         let request = Self::request("POST", path, token, "127.0.0.1");
+        let request = request.header(header::CONTENT_TYPE, "application/json");
         Self::read(self.send(request.body(Body::from(body.to_string())).unwrap()).await).await
     }
 
@@ -289,6 +290,14 @@ impl Stage {
         }
         stop.cancel();
         sealing.await.unwrap();
+    }
+
+    /// What `hotline audit check` finds.
+    pub(crate) async fn checked(&self) -> Vec<String> {
+        let parts = LogParts { pool: self.operator(), ..self.log.clone() };
+        let checked =
+            crate::log::check::check(&AuditConfig::default(), &parts, &[], |_, _| {}).await.unwrap();
+        checked.findings.iter().map(|finding| format!("{}: {}", finding.code, finding.what)).collect()
     }
 
     /// Writes a record beside casework, as whoever holds the program or the database may.

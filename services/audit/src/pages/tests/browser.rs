@@ -134,7 +134,14 @@ pub(super) async fn publish(stage: &Stage) {
         ledger_below: Some(1),
         as_of: NOW.parse().unwrap(),
     };
-    let annexes = json!([{ "annex": "excluded", "rows": [["12345:1", "2026-03-13", "close", "exclude", "x", "2026-7", "D1", "HL"]] }]);
+    let annexes = json!([
+        { "annex": "excluded", "rows": [
+            ["12345:1", "2026-03-13", "close", "exclude", "x", "2026-7", "D1", "HL"],
+            ["12345:2", "2026-03-14", "close", "exclude", "x", "2026-8", "D2", "HL"],
+        ] },
+        { "annex": "extended", "rows": [["12345:2", "2026-03-14", "close", "2 working_day", "1", "D2", "HL"]] },
+        { "annex": "corrected", "rows": [["12345:2", "2026-03-14", "closed", "voided", "2026-03-12", "/hotline/12345"]] },
+    ]);
     let figures = BTreeMap::from([(place("D1"), figure(597, 601)), (place("D2"), figure(1, 2))]);
     let frozen = Frozen { stamp, figures, annexes };
     let mut asked = &frozen;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use hotline_audit::copy::bundle::{Wanted, export};
 use hotline_postgres::closure_records::Which;
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use crate::store;
 /// neither the database nor the network: `hotline audit verify DIR` looks at it.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("selection").required(true).args(["case", "bulletin", "since"])))]
-#[command(after_help = "Example:\n  hotline audit export-bundle --case 12345-2026-000017 bundle/\n  \
+#[command(after_help = "Example:\n  hotline audit export-bundle --case 12345:2026-000017 bundle/\n  \
                   hotline audit export-bundle --since 2026-10-01T00:00:00+08:00 bundle/")]
 pub struct Args {
     /// The records of this case.
@@ -43,7 +44,16 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
                 "records": bundled.records, "not_sealed_yet": bundled.waiting, "rulebooks": bundled.rulebooks,
             })
         );
-        Ok(ExitCode::SUCCESS)
+        if bundled.records > 0 {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if bundled.waiting > 0 {
+            bail!("nothing of it is signed yet: hotline audit seals, ask again in a moment");
+        }
+        bail!(
+            "there is no such record: a case is named <hotline>:<number>, such as 12345:2026-000017, and has records once it \
+             was closed; a bulletin has one once it was published"
+        );
     })
     .await
 }

@@ -33,7 +33,8 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let (config, lang) = (global.load()?, global.lang());
     let read =
         |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
-    let notes = args.note.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let files = args.note.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let notes: Vec<String> = files.iter().flat_map(|file| apart(file)).collect();
     store::with(&config, async |store| {
         let (audit, parts) = super::parts(&config, store);
         let bar = progress::count(0, "hashing");
@@ -66,4 +67,50 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         Ok(if checked.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     })
     .await
+}
+
+/// The notes of a file. A witness keeps many in one, with an empty line after each; within a note an empty line stands before
+/// its signatures only.
+fn apart(file: &str) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    let mut is_over = true;
+    for line in file.split_inclusive('\n') {
+        let is_signature = line.starts_with('\u{2014}');
+        if is_over {
+            if line == "\n" {
+                continue;
+            }
+            notes.push(String::new());
+        }
+        let note = notes.last_mut().expect("one was begun");
+        if line == "\n" && note.contains("\n\n") {
+            is_over = true;
+            continue;
+        }
+        // Whatever else follows signatures is another note.
+        if !is_signature && note.contains("\n\n\u{2014}") {
+            notes.push(String::new());
+        }
+        notes.last_mut().expect("one was begun").push_str(line);
+        is_over = false;
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::apart;
+
+    #[test]
+    fn notes_of_a_file_are_told_apart() {
+        let (one, two) = (
+            "log1\n3\nroot=\n\n\u{2014} log1 c2ln\n\u{2014} w1 c2ln\n",
+            "log1\n9\nroot=\n\n\u{2014} log1 c2ln\n",
+        );
+        assert_eq!(apart(one), [one]);
+        assert_eq!(apart(&format!("{one}\n{two}\n")), [one, two]);
+        assert_eq!(apart(&format!("{one}{two}")), [one, two]);
+        assert_eq!(apart("log1\n3"), ["log1\n3"], "what is no note stays what it is");
+        assert!(apart("").is_empty() && apart("\n\n").is_empty());
+    }
 }

@@ -1,6 +1,6 @@
 //! What `hotline audit verify` found, in words.
 
-use hotline_audit::verify::{BulletinRemade, Erased, Outcome, Remade, Verified};
+use hotline_audit::verify::{BulletinRemade, Erased, Outcome, Remade, StepTold, Verified};
 
 use crate::global::Lang;
 
@@ -32,20 +32,45 @@ pub fn print(verified: &Verified, lang: Lang) {
     let Verified { origin, size, records, tiles, found, remade, .. } = verified;
     let cosigned: Vec<String> = verified.witnesses.iter().map(|(name, at)| format!("{name} {at}")).collect();
     let cosigned = cosigned.join("; ");
+    let is_whole = remade.is_whole();
     match (verified.is_sound(), lang) {
         (true, Lang::Zh) => println!(
-            "核验通过：{origin}，检查点记录数 {size}，已核验 {records} 条、瓦片 {tiles} 片{}",
+            "{}：{origin}，检查点记录数 {size}，已核验 {records} 条、瓦片 {tiles} 片{}",
+            if is_whole { "核验通过" } else { "字节核验通过，内容未全部重新计算" },
             if cosigned.is_empty() { String::new() } else { format!("；见证：{cosigned}") }
         ),
         (true, Lang::En) => println!(
-            "verified: {origin}, a checkpoint of {size} leaves; {records} records and {tiles} tiles looked at{}",
+            "{}: {origin}, a checkpoint of {size} leaves; {records} records and {tiles} tiles looked at{}",
+            if is_whole { "verified" } else { "bytes verified, NOT ALL COMPUTED AGAIN" },
             if cosigned.is_empty() { String::new() } else { format!("; cosigned by {cosigned}") }
         ),
         (false, Lang::Zh) => println!("核验不通过：{found} 处不符"),
-        (false, Lang::En) => println!("REFUSED: {found} things are wrong"),
+        (false, Lang::En) => println!("REFUSED: {found} found"),
+    }
+    for step in &remade.steps {
+        println!("{}", told_step(step, lang));
     }
     for line in told(remade, lang) {
         println!("{line}");
+    }
+}
+
+/// A log that was begun anew says so to whoever looks.
+fn told_step(step: &StepTold, lang: Lang) -> String {
+    let StepTold { kind, at, reason, before } = step;
+    let before = before.as_ref().map_or_else(String::new, |(log, size)| match lang {
+        Lang::Zh => format!("，此前为 {log}，已签名 {size} 条"),
+        Lang::En => format!(", after {size} leaves of {log}"),
+    });
+    match (kind.as_str(), lang) {
+        ("relog", Lang::Zh) => format!("注意：本日志于 {at} 重新开始{before}；理由：{reason}"),
+        ("relog", Lang::En) => format!("NOTE: this log was begun anew at {at}{before}; the reason: {reason}"),
+        (_, Lang::Zh) => format!("注意：检查点文件遗失，日志于 {at} 按数据库继续{before}；理由：{reason}"),
+        (_, Lang::En) => {
+            format!(
+                "NOTE: the checkpoint file was lost; the log went on from the database at {at}{before}; the reason: {reason}"
+            )
+        }
     }
 }
 
@@ -53,7 +78,7 @@ pub fn print(verified: &Verified, lang: Lang) {
 fn told(remade: &Remade, lang: Lang) -> Vec<String> {
     let zh = lang == Lang::Zh;
     let mut lines = vec![if zh {
-        format!("重新计算：办结记录 {} 条，规则库文件核对 {} 次", remade.records, remade.rulebooks)
+        format!("重新计算：办结记录 {} 条，规则库 {} 份文件相符", remade.records, remade.rulebooks)
     } else {
         format!(
             "computed again: {} records of cases; files of {} rulebooks compared",
@@ -71,7 +96,7 @@ fn told(remade: &Remade, lang: Lang) -> Vec<String> {
     }));
     let more = [
         remade.without_rulebook.iter().map(|(hash, count)| {
-            if zh { format!("{count} 条未重新计算：缺规则库 {hash}") } else { format!("{count} records not computed again: no rulebook {hash} (--rulebook DIR)") }
+            if zh { format!("{count} 条未重新计算：缺规则库 {hash}（用 --rulebook 目录 给出）") } else { format!("{count} records not computed again: no rulebook {hash} (--rulebook DIR)") }
         }).collect::<Vec<_>>(),
         remade.other_program.iter().map(|(fold, count)| {
             if zh { format!("{count} 条未重新计算：规则程序版本为 {fold}，请用那一版") } else { format!("{count} records not computed again: they are of version {fold} of the program's rules; take that program") }

@@ -1,0 +1,192 @@
+//! What records say of other tables, and these tables beside it: the figures of published bulletins, and who took a list away or
+//! saw somebody.
+//!
+//! What it cannot see: a bulletin that was published before there were records, annexes, and the reason of an access, which no
+//! record has.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+
+use hotline_events::closure::{
+    BulletinRecord, Part, ReadError, ReadRecord, RecordKind, counted_hash, join, read, reported_hash,
+};
+use hotline_postgres::access::{self, Listed};
+use hotline_postgres::bulletins::{self, Stamp};
+use hotline_postgres::closure_records::{self, Kept, Which};
+use hotline_postgres::{Error as Store, PgConnection};
+use serde_json::{Map, Value};
+use smol_str::SmolStr;
+
+use super::check::Checked;
+
+/// Records read at once: those of bulletins are long.
+const PAGE_ROWS: i64 = 256;
+
+/// Compares what records of these kinds say with the tables that they are about.
+pub(super) async fn check(tx: &mut PgConnection, checked: &mut Checked) -> Result<(), Store> {
+    let kinds = [RecordKind::Bulletin, RecordKind::Exported, RecordKind::Unmasked];
+    let kinds = kinds.map(|kind| kind.name().to_owned()).to_vec();
+    let which = Which { kinds, ..Which::default() };
+    let mut run = Beside { checked, parts: HashMap::new(), bulletins: Vec::new(), taken: Vec::new() };
+    let mut after = i64::MIN;
+    loop {
+        let page = closure_records::page(tx, &which, after, PAGE_ROWS).await?;
+        let Some(last) = page.last() else { break };
+        after = last.id;
+        for kept in &page {
+            run.take(kept);
+        }
+        run.bulletins(tx).await?;
+        run.accesses(tx).await?;
+    }
+    for (record, _) in std::mem::take(&mut run.parts).into_values() {
+        let what = format!("record {record} is a part of one whose other parts are gone");
+        run.checked.add("record_unread", what);
+    }
+    Ok(())
+}
+
+struct Beside<'c> {
+    checked: &'c mut Checked,
+    /// By what they are parts of: the record of the first, and all.
+    parts: HashMap<SmolStr, (i64, Vec<Part>)>,
+    bulletins: Vec<(i64, Box<BulletinRecord>)>,
+    taken: Vec<Taken>,
+}
+
+/// What a record says of the access log.
+struct Taken {
+    record: i64,
+    access: i64,
+    step: RecordKind,
+    by: String,
+    role: SmolStr,
+    /// The list, or the case.
+    subject: SmolStr,
+    /// Of an export.
+    filter: Option<Map<String, Value>>,
+}
+
+impl Taken {
+    fn is_said_by(&self, entry: &Listed) -> bool {
+        (entry.actor.as_str(), entry.role.as_str(), entry.step.as_str(), entry.subject.as_str())
+            == (self.by.as_str(), self.role.as_str(), self.step.name(), self.subject.as_str())
+            && self.filter.as_ref().is_none_or(|filter| entry.filter.as_object() == Some(filter))
+    }
+}
+
+impl Beside<'_> {
+    fn take(&mut self, kept: &Kept) {
+        let record = kept.id;
+        match self.whole(kept) {
+            Ok(Some(ReadRecord::Bulletin(bulletin))) => self.bulletins.push((record, bulletin)),
+            Ok(Some(ReadRecord::Export(export))) => {
+                let export = *export;
+                self.taken.push(Taken {
+                    record,
+                    access: export.access,
+                    step: RecordKind::Exported,
+                    by: export.by,
+                    role: export.role,
+                    subject: export.list,
+                    filter: Some(export.filter),
+                });
+            }
+            Ok(Some(ReadRecord::Unmask(unmask))) => {
+                let unmask = *unmask;
+                self.taken.push(Taken {
+                    record,
+                    access: unmask.access,
+                    step: RecordKind::Unmasked,
+                    by: unmask.by,
+                    role: unmask.role,
+                    subject: unmask.case,
+                    filter: None,
+                });
+            }
+            // Others have another kind in their bytes than in their columns, which is found where these are compared.
+            Ok(_) => {}
+            Err(error) => {
+                self.checked.add("record_unread", format!("record {record} cannot be read: {error}"));
+            }
+        }
+    }
+
+    /// None: it is a part, and others are still to come.
+    fn whole(&mut self, kept: &Kept) -> Result<Option<ReadRecord>, ReadError> {
+        let part = match read(&kept.leaf)? {
+            ReadRecord::Part(part) => part,
+            whole => return Ok(Some(whole)),
+        };
+        let (of, count) = (part.of.clone(), usize::try_from(part.parts).unwrap_or(usize::MAX));
+        let (_, known) = self.parts.entry(of.clone()).or_insert_with(|| (kept.id, Vec::new()));
+        known.push(part);
+        if known.len() < count {
+            return Ok(None);
+        }
+        let (_, known) = self.parts.remove(&of).unwrap_or_default();
+        read(&join(&known)?).map(Some)
+    }
+
+    async fn bulletins(&mut self, tx: &mut PgConnection) -> Result<(), Store> {
+        for (record, said) in std::mem::take(&mut self.bulletins) {
+            let found = match bulletins::by_id(tx, said.id).await {
+                Err(Store::Malformed { .. }) => Err("cannot be read"),
+                found => found?.ok_or("is gone"),
+            };
+            let wrong = match found {
+                Err(wrong) => Some(wrong),
+                Ok(found) if !is_stamped(&said, &found.frozen.stamp) => {
+                    Some("says another form, period, rules or state of knowledge than")
+                }
+                Ok(found)
+                    if counted_hash(&found.frozen.figures) != said.figures.sha256
+                        || reported_hash(&found.frozen.figures) != said.reported.sha256 =>
+                {
+                    Some("has other figures than")
+                }
+                Ok(_) => None,
+            };
+            if let Some(wrong) = wrong {
+                let end = if wrong.ends_with("than") { "its record" } else { "and there is its record" };
+                self.checked.add("bulletin_altered", format!("bulletin {} {wrong} {end} {record}", said.id));
+            }
+        }
+        Ok(())
+    }
+
+    async fn accesses(&mut self, tx: &mut PgConnection) -> Result<(), Store> {
+        let taken = std::mem::take(&mut self.taken);
+        let ids: Vec<i64> = taken.iter().map(|one| one.access).collect();
+        let found = access::by_ids(tx, &ids).await?;
+        let found: BTreeMap<i64, Listed> = found.into_iter().map(|entry| (entry.id, entry)).collect();
+        for one in &taken {
+            let (access, record) = (one.access, one.record);
+            let what = match found.get(&access) {
+                None => format!("entry {access} of the access log is gone, and there is its record {record}"),
+                Some(entry) if !one.is_said_by(entry) => {
+                    format!(
+                        "entry {access} of the access log says another step, person or subject than its record {record}"
+                    )
+                }
+                Some(_) => continue,
+            };
+            self.checked.add("access_altered", what);
+        }
+        Ok(())
+    }
+}
+
+fn is_stamped(said: &BulletinRecord, stamp: &Stamp) -> bool {
+    let (form, kept) = (&said.form, &stamp.form);
+    (&form.id, form.version, &form.hash, &form.text) == (&kept.id, kept.version, &kept.hash, &kept.text)
+        && (&said.period, &said.spans) == (&stamp.period, &stamp.spans)
+        && (said.rulebook.seq, &said.rulebook.hash) == (stamp.rulebook_seq, &stamp.rulebook_hash)
+        && (said.fold, &said.definitions) == (stamp.fold_version, &stamp.definitions)
+        && said.positions == stamp.positions
+        && stamp.ledger_below.and_then(|below| u64::try_from(below).ok()) == Some(said.ledger_below)
+        // The database keeps microseconds.
+        && said.as_of.as_microsecond() == stamp.as_of.as_microsecond()
+}
