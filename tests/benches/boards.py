@@ -252,7 +252,8 @@ class Bench(casework.Bench):
     def reader(self) -> observe.Reader:
         pid = (self.data / "postgres/postmaster.pid").read_text().splitlines()
         os.environ["PGPASSWORD"] = self.password
-        return observe.Reader(["psql", "-h", pid[4], "-p", pid[3], "-U", "grafana_ro", "-d", "hotline"])
+        psql = ["psql", "-h", pid[4], "-p", pid[3], "-U", "grafana_ro", "-d", "hotline"]
+        return observe.Reader(psql, datetime.datetime.now(ZONE).isoformat())
 
     def ask(self, rates: str, period: str) -> float:
         url = f"http://127.0.0.1:{self.gateway}/v1/rates?rate={rates}&period={period}"
