@@ -73,7 +73,7 @@ pub async fn sums(
              SELECT measure_id, cell_id, value FROM unnest($6::date[], $7::date[]) AS days (first, after)
               CROSS JOIN LATERAL (SELECT measure_id, cell_id, value FROM tallies
                                    WHERE measure_id = ANY (ARRAY (SELECT id FROM asked))
-                                     AND day >= first AND day < after) AS of_days
+                                     AND day >= first AND day < after OFFSET 0) AS of_days
              UNION ALL
              SELECT measure_id, cell_id, value FROM tally_deltas
               WHERE measure_id = ANY (ARRAY (SELECT id FROM asked)) AND day >= $3 AND day < $4),
