@@ -8,7 +8,7 @@
 //! GET  /v1/audit/{list}                   what auditors ask about first; …/sample: drawn at random
 //! GET  /v1/access, /v1/exports/{id}       who took what away, and how far it is
 //! GET  /audit, …                          the same for people, as pages
-//! GET  /log/checkpoint, /log/tile/…       the log: what is signed and hashed for everybody, records and proofs for auditors
+//! GET  /log/checkpoint, /log/tile/…       the log: what is signed and hashed for everybody, the rest for auditors
 //! ```
 //!
 //! Reading ([`query`]), writing it for programs ([`export`], the addresses above) and for people (`pages`) are apart; the log ([`log`],
