@@ -124,7 +124,23 @@ struct Attempt<'b> {
     writer: &'b CaseWriter,
     claim: &'b Claim,
     plan: Plan<'b>,
+    runs: Runs,
     applied: Option<Applied>,
+}
+
+/// How often a transaction ran: of writers that never pause one might lose every race, so who lost some of them runs alone.
+#[derive(Clone, Copy, Debug, Default)]
+struct Runs(u32);
+
+impl Runs {
+    /// Two in a row are bad luck.
+    const BESIDE_OTHERS_MAX: u32 = 3;
+
+    /// Begins one more.
+    async fn begin(&mut self, tx: &mut PgConnection) -> Result<(), Error> {
+        self.0 += 1;
+        if self.0 > Self::BESIDE_OTHERS_MAX { rulebooks::hold_alone(tx).await } else { Ok(()) }
+    }
 }
 
 impl CaseWriter {
@@ -223,7 +239,7 @@ impl CaseWriter {
     /// Applies a batch of the claimed origin in one transaction.
     pub async fn apply(&self, claim: &Claim, batch: &Batch) -> Result<Commit, Error> {
         let plan = Plan::of(claim, batch)?;
-        let mut attempt = Attempt { writer: self, claim, plan, applied: None };
+        let mut attempt = Attempt { writer: self, claim, plan, runs: Runs::default(), applied: None };
         let done =
             run_tx(&self.pool, "batch::apply", &mut attempt, |tx, attempt| Box::pin(attempt.run(tx))).await;
         match (done, attempt.applied) {
@@ -238,7 +254,7 @@ impl CaseWriter {
     pub async fn dry_run(&self, batch: &Batch) -> Result<DryRun, Error> {
         let claim = Claim { origin: batch.origin.name(), epoch: 0, next_offset: 0 };
         let plan = Plan::of(&claim, batch)?;
-        let mut attempt = Attempt { writer: self, claim: &claim, plan, applied: None };
+        let mut attempt = Attempt { writer: self, claim: &claim, plan, runs: Runs::default(), applied: None };
         run_tx(&self.pool, "batch::dry_run", &mut attempt, |tx, attempt| {
             Box::pin(async move {
                 let active = attempt.writer.active(tx).await?;
@@ -318,6 +334,7 @@ impl Attempt<'_> {
         self.applied = None;
         let mut clock = Laps(Instant::now());
         positions::hold(tx, self.claim).await?;
+        self.runs.begin(tx).await?;
         let active = self.writer.active(tx).await?;
         let (loaded, tags) = self.load(tx).await?;
         let load = clock.lap();

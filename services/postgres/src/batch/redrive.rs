@@ -6,7 +6,7 @@ use hotline_events::{Keep, Tagger, decode};
 use sqlx::PgConnection;
 
 use super::plan::Plan;
-use super::{Attempt, CaseWriter};
+use super::{Attempt, CaseWriter, Runs};
 use crate::dead_letters::{self, State, Step};
 use crate::error::{Error, Sort};
 use crate::interventions::By;
@@ -50,6 +50,7 @@ struct Redrive<'r> {
     batch: Batch,
     way: Way,
     by: By<'r>,
+    runs: Runs,
 }
 
 /// Letters of one transaction.
@@ -144,7 +145,7 @@ impl CaseWriter {
     async fn redrive(&self, again: Vec<Again>, way: Way, by: By<'_>) -> Result<Vec<Outcome>, Error> {
         let (ids, records) = again.into_iter().map(|again| (again.id, again.record)).unzip();
         let batch = Batch { origin: Origin::Redrive, records };
-        let mut redrive = Redrive { writer: self, ids, batch, way, by };
+        let mut redrive = Redrive { writer: self, ids, batch, way, by, runs: Runs::default() };
         run_tx(&self.pool, "batch::redrive", &mut redrive, |tx, redrive| Box::pin(redrive.run(tx))).await
     }
 }
@@ -157,8 +158,10 @@ impl Redrive<'_> {
             dead_letters::hold(tx, *id).await?;
         }
         let plan = Plan::of(&claim, &self.batch)?;
-        let mut attempt = Attempt { writer: self.writer, claim: &claim, plan, applied: None };
-        attempt.run(tx).await?;
+        let mut attempt = Attempt { writer: self.writer, claim: &claim, plan, runs: self.runs, applied: None };
+        let done = attempt.run(tx).await;
+        self.runs = attempt.runs;
+        done?;
         let applied = attempt.applied.expect("a transaction that ran left its result");
         let outcomes: Vec<Outcome> = applied.outcomes.into_iter().map(Outcome::worst).collect();
         let step = if self.way == Way::Mended { Step::Fixed } else { Step::Redriven };

@@ -4,7 +4,7 @@ use hotline_core::fold::FOLD_VERSION;
 use jiff::Timestamp;
 use sqlx::PgConnection;
 
-use super::{CaseWriter, fold, write};
+use super::{CaseWriter, Runs, fold, write};
 use crate::cases::{self, Loaded};
 use crate::error::Error;
 use crate::pool::run_tx;
@@ -25,15 +25,17 @@ struct Pass<'w> {
     writer: &'w CaseWriter,
     now: Timestamp,
     limit: i64,
+    runs: Runs,
 }
 
 impl CaseWriter {
     /// Folds the next cases of the pass for the active rulebook and this program's fold, in one transaction that
     /// also notes how far it came. Settled results that change are written to `restatements`.
     pub async fn refold_step(&self, now: Timestamp, limit: i64) -> Result<Step, Error> {
-        let mut context = Pass { writer: self, now, limit };
+        let mut context = Pass { writer: self, now, limit, runs: Runs::default() };
         loop {
             let name = "batch::refold_step";
+            context.runs = Runs::default();
             let step =
                 run_tx(&self.pool, name, &mut context, |tx, context| Box::pin(context.refold(tx))).await?;
             if let Some(step) = step {
@@ -49,6 +51,7 @@ impl CaseWriter {
 impl Pass<'_> {
     /// None if the pass must be begun first.
     async fn refold(&mut self, tx: &mut PgConnection) -> Result<Option<Step>, Error> {
+        self.runs.begin(tx).await?;
         let active = self.writer.active(tx).await?;
         let Some(mut refold) = refolds::hold(tx, active.seq).await? else { return Ok(None) };
         if refold.done {
