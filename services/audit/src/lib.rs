@@ -19,6 +19,7 @@
 mod api;
 mod config;
 pub mod copy;
+mod desk;
 mod error;
 pub mod export;
 mod keeper;
@@ -28,6 +29,7 @@ pub mod metrics;
 mod pages;
 mod proven;
 pub mod query;
+mod router;
 pub mod token;
 pub mod verify;
 pub mod witness;
@@ -102,7 +104,7 @@ impl Server {
         export::end_those_left(&self.parts).await?;
         let Self { listener, config, parts, log } = self;
         let limits = Limits { connections_max: config.connections_max, header_wait: config.header_wait };
-        let router = api::router(&config, &parts, &log);
+        let router = router::router(&config, &parts, &log);
         let answering = async {
             serve(listener, router, limits, stop.clone()).await;
             Ok(())

@@ -22,7 +22,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::foreign::{foreign, is_foreign, is_reading};
-use super::{Desk, problem};
+use super::problem;
+use crate::desk::Desk;
 use crate::token::{Caller, Right, Role, Token};
 
 /// Entries of a page of the access log at most.

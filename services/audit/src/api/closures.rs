@@ -11,7 +11,8 @@ use hotline_runtime::problem::Problem;
 use serde::Deserialize;
 
 use super::people::{masked, unmasked};
-use super::{Desk, problem};
+use super::problem;
+use crate::desk::Desk;
 use crate::error::Error;
 use crate::query::History;
 use crate::token::Caller;

@@ -7,7 +7,8 @@ use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 
-use super::{Desk, busy, problem};
+use super::problem;
+use crate::desk::{Desk, busy};
 use crate::error::{Error, Fault};
 use crate::export::{self, Format, Wanted};
 use crate::metrics;

@@ -10,8 +10,9 @@ use axum::response::{IntoResponse as _, Response};
 use hotline_postgres::run_read_tx;
 use hotline_runtime::problem::Problem;
 
-use super::{Desk, problem};
+use super::problem;
 use crate::copy::rulebooks;
+use crate::desk::Desk;
 use crate::error::Error;
 use crate::log::path::{Asked, parse};
 use crate::log::{self, resource};

@@ -19,7 +19,7 @@ use hotline_postgres::{Error as Store, PgConnection};
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
 
-use super::check::Checked;
+use super::checked::Checked;
 
 /// Records read at once: those of bulletins are long.
 const PAGE_ROWS: i64 = 256;

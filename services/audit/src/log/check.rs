@@ -9,9 +9,9 @@ use std::collections::{BTreeSet, VecDeque};
 use hotline_postgres::closure_log::{self, Digest, Sealed, Signed, State};
 use hotline_postgres::{Error as Store, PgConnection, run_read_tx};
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::beside;
+use super::checked::Checked;
 use super::key::LogKey;
 use super::note::{Key, NoteFault, open, said, with_lines};
 use super::outside::Outside;
@@ -22,40 +22,6 @@ use crate::{AuditConfig, LogParts};
 /// Leaves read at once: whole tiles, and few enough to be held.
 const PAGE: u64 = 16 * tree::WIDTH;
 const PAGE_ROWS: i64 = 16 * 256;
-/// Findings that are listed; more are counted.
-const LISTED_MAX: usize = 1_000;
-
-/// What is wrong, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    pub code: &'static str,
-    pub what: String,
-}
-
-/// What came of a check.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Checked {
-    pub origin: String,
-    pub leaves: u64,
-    pub tiles: u64,
-    pub checkpoints: u64,
-    pub findings: Vec<Finding>,
-    /// With those that are not listed.
-    pub found: u64,
-}
-
-impl Checked {
-    pub fn is_sound(&self) -> bool {
-        self.found == 0
-    }
-
-    pub(super) fn add(&mut self, code: &'static str, what: String) {
-        self.found += 1;
-        if self.findings.len() < LISTED_MAX {
-            self.findings.push(Finding { code, what });
-        }
-    }
-}
 
 /// Checks the log in force. `notes` are checkpoints that were kept elsewhere.
 pub async fn check(

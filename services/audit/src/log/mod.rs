@@ -8,6 +8,7 @@
 mod alterations;
 mod beside;
 pub mod check;
+pub mod checked;
 pub mod key;
 pub mod note;
 pub mod outside;

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use super::check::{Checked, check};
+use super::check::check;
+use super::checked::Checked;
 use super::note::{Key, open};
 use super::relog::{adopt, relog};
 use super::sealer::Sealer;

@@ -12,7 +12,8 @@ use super::frame::{Frame, Reader, href, page};
 use super::shown::{Shown, Table, Teller, case_href};
 use super::{codes, words};
 use crate::api::access::entries;
-use crate::api::{Desk, problem};
+use crate::api::problem;
+use crate::desk::Desk;
 use crate::query::List;
 
 const ROWS: i64 = 50;

@@ -20,7 +20,8 @@ use super::frame::{Frame, Reader, href, page};
 use super::lists::{path, title};
 use super::shown::{Shown, Table, Teller, closures_href};
 use super::words;
-use crate::api::{Desk, problem};
+use crate::api::problem;
+use crate::desk::Desk;
 use crate::query::List;
 use crate::token::{Caller, Right};
 
@@ -357,16 +358,8 @@ fn links(department: &str, days: Option<(Date, Date)>, teller: &Teller<'_>) -> V
         let at = href(&path(list), pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         (title(list, teller.lang).to_owned(), at)
     };
-    let lists = [
-        List::Exclusions,
-        List::Rulings,
-        List::Extensions,
-        List::Holds,
-        List::LateEntries,
-        List::DefaultRatings,
-        List::Corrections,
-        List::Restatements,
-    ];
+    // Rules are of no department.
+    let lists = List::ALL.into_iter().filter(|list| !matches!(list, List::Closures | List::RuleChanges));
     let searches = [
         closed(w.drill_closed, &[]),
         closed(w.drill_met, &[("verdict", "met")]),

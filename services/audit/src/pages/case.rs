@@ -19,7 +19,8 @@ use super::shown::{Shown, Table, Teller, case_href};
 use super::{codes, words};
 use crate::api::closures::history;
 use crate::api::people::{People, masked};
-use crate::api::{Desk, problem};
+use crate::api::problem;
+use crate::desk::Desk;
 use crate::query::History;
 use crate::token::Right;
 

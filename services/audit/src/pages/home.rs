@@ -11,7 +11,8 @@ use super::frame::{Frame, Reader, elsewhere, page};
 use super::lists::{Form, Sort, title};
 use super::shown::case_href;
 use crate::api::closures::is_case;
-use crate::api::{Desk, problem};
+use crate::api::problem;
+use crate::desk::Desk;
 use crate::query::List;
 use crate::token::Right;
 

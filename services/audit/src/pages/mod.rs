@@ -44,7 +44,8 @@ use axum::{Extension, Router};
 use hotline_runtime::problem::Problem;
 use hotline_runtime::serve::Peer;
 
-use crate::api::{Desk, access as callers, observe, problem as problems};
+use crate::api::{access as callers, problem as problems};
+use crate::desk::{Desk, observe};
 use crate::token::{Caller, Right, Token};
 use frame::{ROOT, Reader, elsewhere, href};
 

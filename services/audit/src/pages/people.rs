@@ -17,7 +17,8 @@ use super::words;
 use crate::api::closures::{history, is_reason};
 use crate::api::foreign::{foreign, is_foreign};
 use crate::api::people::unmasked;
-use crate::api::{Desk, problem};
+use crate::api::problem;
+use crate::desk::Desk;
 use crate::token::Right;
 
 #[derive(Debug, askama::Template)]

@@ -10,8 +10,9 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::frame::{Frame, ROOT, Reader, elsewhere, page};
 use super::problem::told;
+use crate::api::access;
 use crate::api::foreign::{foreign, is_foreign};
-use crate::api::{Desk, access};
+use crate::desk::Desk;
 use crate::token::Token;
 
 /// The cookies: a token, and a language that was chosen.

@@ -147,7 +147,7 @@ fn routes(stage: &Stage) -> axum::Router {
     let pool = stage.parts.pool.clone();
     let rules = Arc::new(Rules::new(pool.clone()));
     let parts = Parts { pool, rules, master: MasterKey::new([1; 32]), now };
-    crate::api::router(&stage.config, &parts, &stage.parts)
+    crate::router::router(&stage.config, &parts, &stage.parts)
 }
 
 async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {

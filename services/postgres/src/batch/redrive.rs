@@ -158,7 +158,8 @@ impl Redrive<'_> {
             dead_letters::hold(tx, *id).await?;
         }
         let plan = Plan::of(&claim, &self.batch)?;
-        let mut attempt = Attempt { writer: self.writer, claim: &claim, plan, runs: self.runs, applied: None };
+        let mut attempt =
+            Attempt { writer: self.writer, claim: &claim, plan, runs: self.runs, applied: None };
         let done = attempt.run(tx).await;
         self.runs = attempt.runs;
         done?;

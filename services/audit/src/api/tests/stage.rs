@@ -140,7 +140,7 @@ impl Stage {
             checkpoint_file: folder.path().join("log.checkpoint"),
         };
         let log = LogParts { pool: database.login(Login::Audit), places, now };
-        let router = crate::api::router(&AuditConfig::default(), &parts, &log);
+        let router = crate::router::router(&AuditConfig::default(), &parts, &log);
         Self { database, writer, tagger, rules, router, claim: Mutex::new(None), log, _folder: folder }
     }
 
