@@ -1,81 +1,113 @@
 #!/usr/bin/env python3
-"""What does sealing cost? Records a second that one sealer takes in, and which part of a core.
+"""What sealing costs casework, which shares its machine and its database with it.
 
-    tests/benches/sealing.py [--records 200000] [--rate 2000] [--seconds 20]
+    tests/benches/sealing.py [--pairs N] [--cases N] [--lists] [--without PROGRAM]
 
-First everything that waits is sealed at full speed; then records come at a steady rate. CPU is that of the role audit and of the
-sessions of PostgreSQL that serve it, from /proc, beside the seconds that passed. Prints one JSON object.
+Pairs of legs, as pairs.py says: in one `hotline audit` seals beside casework what casework records, in the other nobody seals.
+What a leg left unsealed is sealed before the next begins. --lists has it keep the lists of closed cases, too, by which auditors
+search (`[audit] keep_every`), which it else leaves until later. --without names a program that runs the legs without sealing:
+one that was built to write no closure records shows what records and sealing cost together.
+
+Prints one JSON object: events a second and microseconds of casework's own processor time an event with sealing and without,
+the median of the pairs' ratios, and of the legs with sealing the records that were sealed a second while casework worked, and
+the sealer's share of a processor. Exit 1 if casework with sealing is more than 10 % below casework without. Needs what
+bench.py needs.
 """
 from __future__ import annotations
 
-import argparse
+import contextlib
 import json
 import os
 import pathlib
+import statistics
+import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "audit"))
+sys.dont_write_bytecode = True
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent)]
 
-from log import Log  # noqa: E402
+import bench as casework
+import pairs
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu(pid: int) -> float:
-    """Seconds of a process that runs; 0 of one that has ended."""
-    try:
-        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS
+SHARE_MIN = 0.9
+SEALED = "SELECT coalesce(max(leaf_index) + 1, 0) FROM closure_seals"
+RECORDS = "SELECT count(*) FROM closure_records"
 
 
-def spent(log: Log) -> tuple[float, float]:
-    """Of the role, and of the sessions that serve it. Ours ends with each question."""
-    role = log.sealers[0].process.pid
-    return cpu(role), sum(cpu(pid) for pid in log.postgres.backends())
+class Sealer:
+    """`hotline audit` beside casework, on its database."""
 
+    def __init__(self, bench: pairs.Bench, keeps_lists: bool) -> None:
+        self.bench, self.keeps_lists = bench, keeps_lists
+        self.per_second: list[float] = []
+        self.share: list[float] = []
 
-def span(log: Log, size: int, began: float, before: tuple[float, float], records: int) -> dict:
-    log.wait_sealed(size)
-    took, after = time.monotonic() - began, spent(log)
-    role, sessions = after[0] - before[0], after[1] - before[1]
-    return {"records": records, "seconds": round(took, 2), "records_per_second": round(records / took),
-            "role_cpu_seconds": round(role, 2), "database_cpu_seconds": round(sessions, 2),
-            "cpu_microseconds_per_record": round((role + sessions) / records * 1e6, 1),
-            "share_of_a_core": round((role + sessions) / took, 3)}
-
-
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--records", type=int, default=200_000)
-    arguments.add_argument("--rate", type=int, default=2_000)
-    arguments.add_argument("--seconds", type=int, default=20)
-    asked = arguments.parse_args()
-    with tempfile.TemporaryDirectory(prefix="hotline-sealing-") as folder:
-        log = Log(pathlib.Path(folder), witness=False)
+    @contextlib.contextmanager
+    def at_work(self, bench: pairs.Bench) -> Iterator[None]:
+        process = self.start()
         try:
-            log.set(1)
-            log.stop_sealers()
-            log.write(asked.records, 1)
-            began = time.monotonic()
-            log.start()
-            all_at_once = span(log, asked.records + 1, began, (0.0, 0.0), asked.records)
-            began, before = time.monotonic(), spent(log)
-            for second in range(asked.seconds):
-                log.write(asked.rate, asked.records + 1 + second * asked.rate)
-                time.sleep(max(0.0, began + second + 1 - time.monotonic()))
-            more = asked.rate * asked.seconds
-            steady = span(log, asked.records + 1 + more, began, before, more)
-            size = log.postgres.sql("SELECT sum(pg_total_relation_size(c)) FROM unnest(array['closure_seals', 'log_tiles', "
-                                    "'log_checkpoints']::regclass[]) AS c")[0]
-            print(json.dumps({"all_at_once": all_at_once, "steady": steady,
-                              "bytes_per_record": round(int(size) / (asked.records + more), 1)}))
+            began, spent, sealed = time.perf_counter(), pairs.processor(process.pid), bench.number(SEALED)
+            yield
+            took = time.perf_counter() - began
+            self.per_second.append((bench.number(SEALED) - sealed) / took)
+            self.share.append((pairs.processor(process.pid) - spent) / took)
         finally:
-            log.strike()
+            self.end(process)
+
+    @contextlib.contextmanager
+    def afterwards(self, bench: pairs.Bench) -> Iterator[None]:
+        yield
+        self.end(self.start())
+
+    def start(self) -> subprocess.Popen:
+        bench = self.bench
+        pid = (bench.data / "postgres/postmaster.pid").read_text().splitlines()
+        env = {
+            **os.environ,
+            "HOTLINE__POSTGRES__HOST": pid[4], "HOTLINE__POSTGRES__PORT": pid[3],
+            "HOTLINE__POSTGRES__PASSWORD_FILE": str(bench.data / "postgres.password"),
+            "HOTLINE__OPS__LISTEN": f"127.0.0.1:{casework.free_port()}",
+            "HOTLINE__AUDIT__KEEP_EVERY": "1s" if self.keeps_lists else "1h",
+        }
+        return subprocess.Popen([bench.hotline, "--config", str(bench.config), "audit"], stdout=bench.log, stderr=bench.log, env=env)
+
+    def end(self, process: subprocess.Popen) -> None:
+        """When all is sealed: none of it falls on the next leg."""
+        records = self.bench.number(RECORDS)
+        while self.bench.number(SEALED) < records:
+            if process.poll() is not None:
+                raise SystemExit(f"sealing: the sealer ended: {(self.bench.folder / 'hotline.log').read_text()[-800:]}")
+            time.sleep(0.2)
+        process.terminate()
+        process.wait(60)
+
+
+def main() -> int:
+    parser = pairs.arguments(__doc__)
+    parser.add_argument("--lists", action="store_true", help="the lists of closed cases are kept, too")
+    parser.add_argument("--without", metavar="PROGRAM", help="runs the legs without sealing")
+    args = parser.parse_args()
+    sealers: list[Sealer] = []
+
+    def leg(bench: pairs.Bench, file: pathlib.Path, events: int, is_on: bool) -> tuple[float, float]:
+        if not sealers:
+            sealers.append(Sealer(bench, args.lists))
+        program = bench.hotline
+        if args.without and not is_on:
+            bench.hotline = args.without
+        try:
+            return bench.leg(file, events, sealers[0].at_work if is_on else sealers[0].afterwards)
+        finally:
+            bench.hotline = program
+
+    result = pairs.compare(args, leg)
+    result["records_sealed_per_second"] = round(statistics.median(sealers[0].per_second))
+    result["sealers_share_of_a_processor"] = round(statistics.median(sealers[0].share), 2)
+    print(json.dumps(result, indent=2))
+    return 0 if result["events_per_second_on_to_off"] >= SHARE_MIN else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

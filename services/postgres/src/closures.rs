@@ -233,16 +233,14 @@ pub async fn page(
     Ok(page)
 }
 
-/// Plans that do not know what is asked for read whatever they like; and nothing here is worth compiling.
+/// Plans that do not know what is asked for read whatever they like.
 async fn plan_each_time(tx: &mut PgConnection) -> Result<(), Error> {
-    let settings = [
-        "/* closures::plan_each_time */ SET LOCAL plan_cache_mode = 'force_custom_plan'",
-        "/* closures::plan_each_time */ SET LOCAL jit = off",
-    ];
-    for setting in settings {
-        sqlx::query(setting).execute(&mut *tx).await.map_err(Error::database("closures::plan_each_time"))?;
-    }
-    Ok(())
+    let name = "closures::plan_each_time";
+    sqlx::query("/* closures::plan_each_time */ SET LOCAL plan_cache_mode = 'force_custom_plan'")
+        .execute(tx)
+        .await
+        .map(drop)
+        .map_err(Error::database(name))
 }
 
 /// The way through the days, from the newest on: how much was found of what there may have been, and what it has cost.

@@ -48,6 +48,8 @@ pub fn pool(config: &PoolConfig) -> PgPool {
         ("idle_in_transaction_session_timeout", milliseconds(config.idle_in_transaction_for)),
         ("client_connection_check_interval", "10000".to_owned()),
         ("timezone", "UTC".to_owned()),
+        // To compile a statement costs half a second at times, and none of ours takes as long.
+        ("jit", "off".to_owned()),
     ]);
     PgPoolOptions::new()
         .max_connections(config.connections_max)
