@@ -31,8 +31,14 @@ pub struct Args {
 
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let (config, lang) = (global.load()?, global.lang());
-    let read =
-        |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let read = |path: &PathBuf| {
+        fs::read_to_string(path).with_context(|| {
+                format!(
+                    "cannot read {}, which --note names: a file with checkpoints that somebody else kept, such as a witness's",
+                    path.display()
+                )
+            })
+    };
     let files = args.note.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     let notes: Vec<String> = files.iter().flat_map(|file| apart(file)).collect();
     store::with(&config, async |store| {
