@@ -657,3 +657,24 @@ async fn disk(config: &Config, findings: &mut Findings) {
         ),
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_are_how_bad_is_said_last() {
+        let told = |text: &str| (text.to_owned(), text.to_owned());
+        let mut findings = Findings::default();
+        findings.test(true, Grade::Wrong, "disk", told("enough"), told("too little"));
+        assert_eq!(summary(&findings.0, Lang::En), "everything is in order");
+        findings.test(false, Grade::Wrong, "disk", told("enough"), told("too little"));
+        findings.test(false, Grade::Look, "skew", told("right"), told("ahead"));
+        let grades: Vec<(Grade, &str)> =
+            findings.0.iter().map(|finding| (finding.grade, finding.en.as_str())).collect();
+        assert_eq!(grades, [(Grade::Sound, "enough"), (Grade::Wrong, "too little"), (Grade::Look, "ahead")]);
+        let said = summary(&findings.0, Lang::En);
+        assert!(said.starts_with("1 WRONG: ") && said.contains("1 to look at: "), "{said}");
+        assert!(summary(&findings.0, Lang::Zh).starts_with("异常 1 项："));
+    }
+}
