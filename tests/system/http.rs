@@ -195,6 +195,9 @@ fn whoever_has_a_mirror_computes_verdicts_and_published_rates_again() {
         "{last}"
     );
     assert!(last["verified"]["remade"]["records"].as_u64() > Some(10), "{last}");
+    let without = run(&["audit", "mirror", &url, &inside("without")]);
+    let why = String::from_utf8_lossy(&without.stderr).into_owned();
+    assert!(!without.status.success() && why.contains("no token was sent"), "{why}");
     // Another rulebook under the hash is no rulebook of that hash.
     let folder = std::path::Path::new(&mirror).join("rulebooks");
     let rulebook = std::fs::read_dir(folder).expect("there is one").flatten().next().expect("one").path();

@@ -116,7 +116,10 @@ fn every_role_works_under_its_own_login_and_may_do_no_more() {
         ["--config", &migrate, "migrate", "--roles", "--password-files", &passwords, "--partitions", "2"];
     let said = text(&roles);
     assert!(said.contains("hotline_owner owns the tables"), "{said}");
-    text(&roles);
+    assert!(said.contains("logins made: hotline_gateway, ") && said.contains("\nnext: "), "{said}");
+    let again = text(&roles);
+    assert!(again.contains("logins that were there already and were kept: hotline_gateway, "), "{again}");
+    assert!(again.contains("passwords set from their files: hotline_gateway, "), "{again}");
     let operator = |args: &[&str]| text(&[&["--config", &config(&folder.0, "operator")], args].concat());
 
     // A role that is pointed at another's login says what is missing, at once.

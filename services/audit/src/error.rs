@@ -20,7 +20,7 @@ pub enum Error {
     Export(String),
     #[error("{what} {}: {source}", path.display())]
     File { what: &'static str, path: PathBuf, source: std::io::Error },
-    #[error("the key of the closure log: {0}")]
+    #[error("the key that signs the closure log: {}", key_fault(.0))]
     KeyFile(hotline_runtime::Error),
     #[error("{0}")]
     Halted(#[from] Halt),
@@ -56,6 +56,23 @@ impl Error {
     }
 }
 
+/// What is wrong with the file of the key. It is read as the master key is, whose errors speak of that one.
+fn key_fault(error: &hotline_runtime::Error) -> String {
+    use hotline_runtime::Error as Shell;
+    match error {
+        Shell::MasterKeyExposed { path } => {
+            format!("{0} can be read by others; run: chmod 600 {0}", path.display())
+        }
+        Shell::MasterKeyMalformed { path } => {
+            format!("{} is not 64 hexadecimal digits; restore it from its backup", path.display())
+        }
+        Shell::FileUnreadable { path, source } => {
+            format!("cannot read {}: {source}; run this as the user of the role audit", path.display())
+        }
+        other => other.to_string(),
+    }
+}
+
 /// Why nothing is sealed until somebody has looked. Intake and everything else go on.
 #[derive(Clone, Debug, PartialEq, Eq, ThisError)]
 pub enum Halt {
@@ -86,7 +103,9 @@ pub enum Halt {
     )]
     FileUnfit { path: PathBuf, fault: NoteFault },
     #[error(
-        "the key of the closure log {} is missing: restore it, or if it is lost for good: `hotline audit relog --reason …`",
+        "the key that signs the closure log is missing: there is no file {} ([audit] key_file says where it should be). It is on \
+         the machine of the role audit: run this there, or restore the file from its backup; if it is lost for good: \
+         `hotline audit relog --reason …`",
         path.display()
     )]
     KeyMissing { path: PathBuf },

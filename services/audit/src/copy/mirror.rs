@@ -31,6 +31,16 @@ pub enum Source {
 }
 
 impl Source {
+    /// Why there is no checkpoint.
+    fn nothing(&self) -> CopyFault {
+        match self {
+            Self::Url { url, .. } => CopyFault::Source(format!(
+                "{url} shows no {CHECKPOINT}: either it is not the address of a log, which ends in /log, or nothing has been signed yet"
+            )),
+            Self::Database(_) => CopyFault::Empty,
+        }
+    }
+
     async fn get(&self, client: &Client, path: String) -> Result<Option<Vec<u8>>, CopyFault> {
         match self {
             Self::Url { url, token } => {
@@ -76,7 +86,7 @@ pub async fn mirror(
     progress: impl Fn(u64, u64),
 ) -> Result<Mirrored, CopyFault> {
     let client = Client::new();
-    let note = source.get(&client, CHECKPOINT.to_owned()).await?.ok_or(CopyFault::Empty)?;
+    let note = source.get(&client, CHECKPOINT.to_owned()).await?.ok_or_else(|| source.nothing())?;
     let note = String::from_utf8_lossy(&note).into_owned();
     let (origin, size) = said(&note)?;
     let kept = directory.join(CHECKPOINT);

@@ -25,7 +25,9 @@ pub enum CopyFault {
     Missing { path: String },
     #[error("its checkpoint: {0}")]
     Note(#[from] NoteFault),
-    #[error("nothing has been signed yet")]
+    #[error(
+        "nothing has been signed yet: the role audit signs, some moments after the first record; does it run?"
+    )]
     Empty,
     #[error("{} is of {found}, and the log is {expected}: choose another directory", path.display())]
     OtherLog { path: PathBuf, expected: String, found: String },

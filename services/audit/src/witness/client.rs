@@ -75,6 +75,14 @@ impl Client {
                 body.map(Some).map_err(|error| format!("{url}: {error}"))
             }
             404 => Ok(None),
+            401 if bearer.is_none() => Err(format!(
+                "{url}: answered 401: records are given to auditors only, and no token was sent; `hotline token create --name NAME \
+                 --role auditor` prints one where the database is: put it into a file and name that with --token-file FILE"
+            )),
+            status @ (401 | 403) if bearer.is_some() => Err(format!(
+                "{url}: answered {status}: the token that was sent is unknown, has expired, was revoked or is not an auditor's; `hotline token \
+                 list` says which there are, `hotline token create --name NAME --role auditor` prints a new one"
+            )),
             status => Err(format!("{url}: answered {status}")),
         }
     }

@@ -1,20 +1,19 @@
 //! `hotline doctor`: is everything in order? One line a finding.
 
 mod closure_log;
+mod topic;
 
 use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use hotline_casework::Halted;
 use hotline_core::anomaly::AnomalyCode;
 use hotline_core::rulebook::Rulebook;
-use hotline_kafka::{ClusterConfig, Partition, admin, cluster_id, inspect};
 use hotline_postgres::cases;
 use hotline_postgres::positions::Position;
+use hotline_postgres::sources::Stop;
 use hotline_postgres::{
-    Error, MasterKey, PgPool, Rules, dead_letters, deliveries, erasures, grants, health, installation,
-    positions, refolds, run_snapshot_tx, run_tx, sources, tallies,
+    Error, PgPool, Rules, dead_letters, deliveries, erasures, grants, health, installation, positions,
+    refolds, run_snapshot_tx, run_tx, sources, tallies,
 };
 use hotline_runtime::config::{Config, DataConfig, KafkaConfig, PostgresConfig};
 use hotline_runtime::{clock, embedded};
@@ -23,13 +22,13 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan as _};
 use serde_json::json;
 
-use crate::broker;
 use crate::global::{Global, Lang};
 use crate::store::{self, Store};
 
-/// Looks at everything that can be looked at without changing anything: versions, schema, positions against the broker,
-/// the conservation law, tallies, clocks, the calendar's horizon, dead letters, disk. Exit 1 if something is wrong, 2 if
-/// something should be looked at, else 0.
+/// Looks at everything that can be looked at without changing anything: versions, schema, what was read against what the
+/// broker has, whether counts add up, tallies, clocks, how far the calendar is known, dead letters, disk. A line for each says
+/// what was found, what it leads to, and the command that mends it. Exit 1 if something is WRONG: figures may be, or nothing
+/// is taken in; exit 2 if something should be looked at: it waits, but nothing is lost; else 0.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  hotline doctor --lang en || echo look at it")]
 pub struct Args {
@@ -87,9 +86,17 @@ impl Findings {
         self.0.push(Finding { grade, code, zh: zh.into(), en: en.into() });
     }
 
-    /// Sound where it holds, else as bad as said.
-    fn test(&mut self, holds: bool, otherwise: Grade, code: &'static str, zh: String, en: String) {
-        self.add(if holds { Grade::Sound } else { otherwise }, code, zh, en);
+    /// Sound where it holds, else as bad as said: what each is, in Chinese and English.
+    fn test(
+        &mut self,
+        holds: bool,
+        otherwise: Grade,
+        code: &'static str,
+        sound: (String, String),
+        broken: (String, String),
+    ) {
+        let (grade, (zh, en)) = if holds { (Grade::Sound, sound) } else { (otherwise, broken) };
+        self.add(grade, code, zh, en);
     }
 }
 
@@ -103,7 +110,6 @@ const HORIZON_DAYS: i32 = 45;
 const FREE_MIB_MIN: u64 = 2_048;
 /// What falls due waits no longer where a timekeeper runs.
 const OVERSLEPT_MAX: SignedDuration = SignedDuration::from_mins(5);
-const ANSWER_WAIT: Duration = Duration::from_secs(20);
 
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let config = global.load()?;
@@ -113,8 +119,8 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         findings.add(
             Grade::Sound,
             "schema",
-            format!("程序 {}，数据库结构与之相符", env!("CARGO_PKG_VERSION")),
-            format!("program {}, and the schema is its own", env!("CARGO_PKG_VERSION")),
+            format!("程序版本 {}，数据库结构与之相符", env!("CARGO_PKG_VERSION")),
+            format!("program {}; the database has the schema of this program", env!("CARGO_PKG_VERSION")),
         );
         server(store, &mut findings).await?;
         key(store, &config, &mut findings).await?;
@@ -123,7 +129,7 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         let positions = read_positions(&store.pool).await?;
         laws(&positions, &mut findings);
         if let Some(kafka) = config.optional::<KafkaConfig>() {
-            log(&kafka, &store.master, &positions, &mut findings).await?;
+            topic::look(&kafka, &store.master, &positions, &mut findings).await?;
         }
         overslept(store, &mut findings).await?;
         erased(store, &mut findings).await?;
@@ -153,11 +159,31 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             writeln!(out, "{}  {:<12}  {text}", finding.grade.name(lang), finding.code)?;
         }
     }
+    drop(out);
+    if !args.json {
+        eprintln!("{}", summary(&findings, lang));
+    }
     Ok(match findings.iter().map(|finding| finding.grade).max() {
         Some(Grade::Wrong) => ExitCode::FAILURE,
         Some(Grade::Look) => ExitCode::from(2),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// How many are how bad, and what that means.
+fn summary(findings: &[Finding], lang: Lang) -> String {
+    let count = |grade| findings.iter().filter(|finding| finding.grade == grade).count();
+    match (count(Grade::Wrong), count(Grade::Look), lang) {
+        (0, 0, Lang::Zh) => "一切正常".to_owned(),
+        (0, 0, Lang::En) => "everything is in order".to_owned(),
+        (wrong, look, Lang::Zh) => format!(
+            "异常 {wrong} 项：数字可能有误，或者收不进、发不出，请立即处理；注意 {look} 项：没有丢失什么，但要有人去看"
+        ),
+        (wrong, look, Lang::En) => format!(
+            "{wrong} WRONG: figures may be, or something is not taken in or not told, mend it now; {look} to look at: nothing is lost, \
+             but somebody should see to it"
+        ),
+    }
 }
 
 async fn server(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
@@ -171,13 +197,18 @@ async fn server(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
         format!("PostgreSQL {}，数据 {mib} MiB", server.version),
         format!("PostgreSQL {}, {mib} MiB of data", server.version),
     );
-    findings.test(
-        apart.as_secs_f64() <= CLOCKS_APART_MAX,
-        Grade::Wrong,
-        "clock",
-        format!("本机与数据库时钟相差 {:.1} 秒", apart.as_secs_f64()),
-        format!("our clock and the database's are {:.1} s apart", apart.as_secs_f64()),
+    let seconds = apart.as_secs_f64();
+    let zh = format!("本机与数据库时钟相差 {seconds:.1} 秒");
+    let en = format!("the clocks of this machine and of the database are {seconds:.1} s apart");
+    let broken = (
+        format!(
+            "{zh}，超过 {CLOCKS_APART_MAX:.0} 秒：收到时间和时限会记错；请在两台机器上校时：timedatectl set-ntp true"
+        ),
+        format!(
+            "{en}, more than {CLOCKS_APART_MAX:.0} s: times of receipt and deadlines come out wrong; on both say: timedatectl set-ntp true"
+        ),
     );
+    findings.test(seconds <= CLOCKS_APART_MAX, Grade::Wrong, "clock", (zh, en), broken);
     Ok(())
 }
 
@@ -189,19 +220,24 @@ async fn key(store: &Store, config: &Config, findings: &mut Findings) -> anyhow:
         Err(Error::WrongMasterKey) => false,
         Err(error) => return Err(error.into()),
     };
+    let path = path.display();
     findings.test(
         is_right,
         Grade::Wrong,
         "master_key",
-        format!(
-            "主密钥 {} {}",
-            path.display(),
-            if is_right { "与数据库相符" } else { "不是本数据库的主密钥" }
+        (
+            format!("主密钥 {path} 与数据库相符"),
+            format!("the master key {path} is that of the database"),
         ),
-        format!(
-            "master key {} {}",
-            path.display(),
-            if is_right { "is that of the database" } else { "is NOT that of the database" }
+        (
+            format!(
+                "主密钥 {path} 不是本数据库的：个人信息读不出来，也不能再写；请停止各角色，从备份放回正确的密钥（位置见 [data] \
+                 master_key_file），再启动"
+            ),
+            format!(
+                "the master key {path} is NOT that of the database: personal data cannot be read, and none must be written; stop all roles, \
+                 put the right key back from its backup ([data] master_key_file says where), and start them"
+            ),
         ),
     );
     Ok(())
@@ -219,8 +255,10 @@ async fn logins(store: &Store, config: &Config, findings: &mut Findings) -> anyh
         findings.add(
             Grade::Look,
             "logins",
-            "各角色共用一个数据库账号：hotline migrate --roles 为每个角色建立最小权限账号",
-            "all roles share one login: hotline migrate --roles makes one for each, with the rights that it needs",
+            "各角色共用一个什么都能改的数据库账号，密码泄露一个就全部失守；为每个角色建立最小权限账号：hotline migrate --roles \
+             --password-files 目录",
+            "all roles use one login of the database, which may change everything: whoever gets hold of its password can; a login for \
+             each, with the rights that it needs: hotline migrate --roles --password-files DIR",
         );
     }
     for (role, differences) in &found {
@@ -241,12 +279,16 @@ async fn logins(store: &Store, config: &Config, findings: &mut Findings) -> anyh
             grade,
             "logins",
             format!(
-                "数据库账号 {login} {}；hotline migrate --roles 可修正",
-                parts("缺少权限：", "多余权限：", "；")
+                "数据库账号 {login} {}；修正：hotline migrate --roles",
+                parts("缺少权限，用到时会失败：", "权限多于所需，密码泄露时能改的更多：", "；")
             ),
             format!(
-                "the login {login} {}; hotline migrate --roles mends it",
-                parts("lacks: ", "has too much: ", "; ")
+                "the login {login} {}; to mend it: hotline migrate --roles",
+                parts(
+                    "lacks what its role must do, which fails: ",
+                    "may do more than its role needs, and so may whoever has its password: ",
+                    "; "
+                )
             ),
         );
     }
@@ -271,17 +313,19 @@ async fn erased(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
         is_gone,
         Grade::Look,
         "erased",
-        format!(
-            "{count} 件工单的个人信息已删除，数据文件{}",
-            if is_gone { "已重写" } else { "尚未重写：请再次运行 hotline erase" }
+        (
+            format!("{count} 件工单的个人信息已删除，数据文件已重写"),
+            format!("the persons of {count} cases are erased, and the files of the database were written anew since"),
         ),
-        format!(
-            "the persons of {count} cases are erased, and the files {}",
-            if is_gone {
-                "were written anew"
-            } else {
-                "were not written anew since: run `hotline erase` again"
-            }
+        (
+            format!(
+                "{count} 件工单的个人信息已删除，但数据文件尚未重写，其中可能还留有残余；对 hotline erase --list 列出的任一工单再运行一次：\
+                 hotline erase 编号 --why 事由"
+            ),
+            format!(
+                "the persons of {count} cases are erased, but the files of the database were not written anew since, and may still hold \
+                 remains of them; once more, with any case that `hotline erase --list` names: hotline erase CASE --why TEXT"
+            ),
         ),
     );
     Ok(())
@@ -294,8 +338,8 @@ async fn rules(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
             findings.add(
                 Grade::Wrong,
                 "rulebook",
-                "尚未启用规则库：hotline rulebook activate",
-                "no rulebook is active: hotline rulebook activate",
+                "尚未启用规则库，什么都不计算；启用：hotline rulebook activate 目录",
+                "no rulebook is active, and nothing is counted; to activate one: hotline rulebook activate DIR",
             );
             return Ok(());
         }
@@ -308,10 +352,18 @@ async fn rules(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
         done,
         Grade::Look,
         "rulebook",
-        format!("规则库第 {seq} 版 {hash}，重算{}", if done { "已完成" } else { "未完成，通报暂不发布" }),
-        format!(
-            "rulebook {seq} {hash}, {}",
-            if done { "all cases are folded by it" } else { "not all cases are folded by it yet" }
+        (
+            format!("规则库第 {seq} 版（{hash}），全部工单已按它计算"),
+            format!("rulebook {seq} ({hash}): all cases are folded by it"),
+        ),
+        (
+            format!(
+                "规则库第 {seq} 版（{hash}）：还有工单没有按它重新计算，算完之前不发布通报；casework 会自行算完，进度见：hotline rulebook status"
+            ),
+            format!(
+                "rulebook {seq} ({hash}): not all cases are folded by it yet, and no bulletin is published until then; casework does it by \
+                 itself, how far it is says: hotline rulebook status"
+            ),
         ),
     );
     calendars(&in_force.rulebook, findings);
@@ -327,15 +379,28 @@ fn calendars(rulebook: &Rulebook, findings: &mut Findings) {
             () if until < today.saturating_add(HORIZON_DAYS.days()) => Grade::Look,
             () => Grade::Sound,
         };
-        findings.add(
-            grade,
-            "calendar",
-            format!("日历 {id} 已公布至 {until}，其后的期限为暂定；国务院办公厅通知公布后加入新一年并启用规则库"),
-            format!(
-                "the calendar {id} is known until {until}: deadlines after it are provisional; add the next year when \
-                 the State Council's notice is out (each November), and activate the rulebook"
+        let then_zh = "；国务院办公厅的通知公布后（每年十一月前后），把新一年加入规则库，再运行 hotline rulebook check 目录 和 hotline \
+                       rulebook activate 目录";
+        let then_en = "; when the State Council's notice is out (each November) add the next year to the rulebook, then: hotline rulebook \
+                       check DIR, and hotline rulebook activate DIR";
+        let (zh, en) = match grade {
+            Grade::Sound => {
+                (format!("日历 {id} 已知至 {until}"), format!("the calendar {id} is known until {until}"))
+            }
+            Grade::Look => (
+                format!("日历 {id} 只到 {until}，不足 {HORIZON_DAYS} 天；其后的期限是暂定的{then_zh}"),
+                format!(
+                    "the calendar {id} is known only until {until}, less than {HORIZON_DAYS} days ahead: deadlines after it are provisional{then_en}"
+                ),
             ),
-        );
+            Grade::Wrong => (
+                format!("日历 {id} 已于 {until} 到头；此后的期限没有节假日依据，可能有误{then_zh}"),
+                format!(
+                    "the calendar {id} ended on {until}: deadlines after it know no holidays, and may be wrong{then_en}"
+                ),
+            ),
+        };
+        findings.add(grade, "calendar", zh, en);
     }
 }
 
@@ -354,153 +419,28 @@ fn laws(positions: &[Position], findings: &mut Findings) {
         positions.iter().filter(broken).map(|position| position.claim.origin.as_str()).collect();
     let records: i64 = positions.iter().map(|position| position.counts.records).sum();
     let gaps: i64 = positions.iter().map(|position| position.counts.gaps).sum();
+    let count = positions.len();
     findings.test(
         names.is_empty(),
         Grade::Wrong,
         "conservation",
-        format!("{} 个来源共 {records} 条记录，缺口 {gaps}；不守恒：{}", positions.len(), names.len()),
-        format!(
-            "{records} records of {} origins, {gaps} gaps; not conserved: {}",
-            positions.len(),
-            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        (
+            format!("从 {count} 处读取 {records} 条记录，每条的去向都数得清；跳过的位点 {gaps} 个"),
+            format!("{records} records of {count} origins were read, and what became of each is counted; {gaps} offsets were passed over"),
+        ),
+        (
+            format!(
+                "{} 的计数对不上：可能有记录漏算或重算，比率可能有误；没有命令能修正：先 hotline backup 留一份副本，用 hotline partitions list 对照，\
+                 再从事故前的备份恢复（hotline restore）",
+                names.join("、")
+            ),
+            format!(
+                "the counts of {} do not add up: records may be missing or counted twice, and rates wrong; no command mends this: keep a \
+                 copy with hotline backup, compare with hotline partitions list, then take back a backup from before it (hotline restore)",
+                names.join(", ")
+            ),
         ),
     );
-}
-
-/// Every partition of the topic against its position.
-async fn log(
-    kafka: &KafkaConfig,
-    master: &MasterKey,
-    positions: &[Position],
-    findings: &mut Findings,
-) -> anyhow::Result<()> {
-    let cluster = broker::cluster(kafka)?;
-    let topic = match admin::topic(&cluster, &kafka.topic, ANSWER_WAIT).await {
-        Ok(Some(topic)) => topic,
-        Ok(None) => {
-            let name = &kafka.topic;
-            findings.add(
-                Grade::Wrong,
-                "topic",
-                format!("没有主题 {name}：hotline migrate"),
-                format!("there is no topic {name}: hotline migrate"),
-            );
-            return Ok(());
-        }
-        Err(error) => {
-            findings.add(
-                Grade::Wrong,
-                "broker",
-                format!("消息集群：{error}"),
-                format!("the broker: {error}"),
-            );
-            return Ok(());
-        }
-    };
-    findings.test(
-        topic.append_time,
-        Grade::Wrong,
-        "topic",
-        format!(
-            "主题 {} 有 {} 个分区，时间戳由{}记",
-            kafka.topic,
-            topic.partitions,
-            if topic.append_time { "集群" } else { "发送方" }
-        ),
-        format!(
-            "the topic {} has {} partitions, stamped by the {}",
-            kafka.topic,
-            topic.partitions,
-            if topic.append_time { "broker" } else { "producers: receipts are when casework reads" }
-        ),
-    );
-    against_positions(kafka, (&cluster, topic.partitions), master, positions, findings).await
-}
-
-/// Whether casework would read every partition on.
-async fn against_positions(
-    kafka: &KafkaConfig,
-    (cluster, partitions): (&ClusterConfig, usize),
-    master: &MasterKey,
-    positions: &[Position],
-    findings: &mut Findings,
-) -> anyhow::Result<()> {
-    let id = cluster_id(cluster, ANSWER_WAIT).await?;
-    let position_of = |partition: &Partition| {
-        positions.iter().find(|position| position.claim.origin == partition.to_string())
-    };
-    let wanted = (0..partitions)
-        .filter_map(|number| i32::try_from(number).ok())
-        .map(|number| {
-            let partition = Partition::new(&kafka.topic, number);
-            let last = position_of(&partition).and_then(|position| position.last);
-            (partition, last.map(|last| last.offset))
-        })
-        .collect();
-    let seen = inspect(cluster, &kafka.group, wanted, ANSWER_WAIT).await?;
-    let opener = broker::opener(master);
-    let of_topic = format!("{}/", kafka.topic);
-    for position in positions {
-        let number =
-            position.claim.origin.strip_prefix(&of_topic).and_then(|number| number.parse::<i32>().ok());
-        if number.is_some_and(|number| usize::try_from(number).is_ok_and(|number| number >= partitions)) {
-            let (origin, next) = (&position.claim.origin, position.claim.next_offset);
-            findings.add(
-                Grade::Wrong,
-                "partition",
-                format!("{origin} 曾读到 {next}，而主题只有 {partitions} 个分区：主题是否重建？"),
-                format!("{origin} was read to {next}, and the topic has {partitions} partitions: was it made anew?"),
-            );
-        }
-    }
-    let mut lag = 0;
-    for log in seen {
-        let position = position_of(&log.partition);
-        let next = position.map_or(log.low, |position| position.claim.next_offset);
-        lag += (log.high - next).max(0);
-        let Some(position) = position else {
-            if log.low > 0 {
-                let (origin, low) = (&log.partition, log.low);
-                findings.add(
-                    Grade::Wrong,
-                    "partition",
-                    format!("{origin} 从未读过，而日志始于 {low}：之前的记录已失，见 hotline partitions resume"),
-                    format!(
-                        "{origin} was never read and its log begins at {low}: what was before is gone, see hotline partitions resume"
-                    ),
-                );
-            }
-            continue;
-        };
-        let of_another = position.cluster_id.as_ref().is_some_and(|known| *known != id);
-        let judged = if of_another {
-            Err(Halted::OtherCluster)
-        } else {
-            hotline_casework::judge(&log, next, position.last, &opener)
-        };
-        if let Err(halted) = judged {
-            let (origin, code) = (&log.partition, halted.code());
-            findings.add(
-                Grade::Wrong,
-                "partition",
-                format!(
-                    "{origin} 停读（{code}）：读到 {next}，而日志为 {} 至 {}：hotline partitions resume",
-                    log.low, log.high
-                ),
-                format!(
-                    "{origin} is halted ({code}): it stands at {next}, its log goes from {} to {}: hotline partitions resume",
-                    log.low, log.high
-                ),
-            );
-        }
-    }
-    findings.add(
-        Grade::Sound,
-        "lag",
-        format!("待读 {lag} 条"),
-        format!("{lag} records are still to be read"),
-    );
-    Ok(())
 }
 
 /// Whether somebody looks at what falls due.
@@ -514,16 +454,16 @@ async fn overslept(store: &Store, findings: &mut Findings) -> anyhow::Result<()>
         cases == 0,
         Grade::Wrong,
         "timekeeper",
-        if cases == 0 {
-            "到期事项均已处理".to_owned()
-        } else {
-            format!("{cases} 件案件到期未处理，最早自 {since}：timekeeper 是否在运行？")
-        },
-        if cases == 0 {
-            "what fell due was looked at".to_owned()
-        } else {
-            format!("{cases} cases wait for a timekeeper, the first since {since}: does one run?")
-        },
+        ("到期事项均已处理".to_owned(), "everything that fell due was looked at".to_owned()),
+        (
+            format!(
+                "{cases} 件工单有到期事项无人处理，最早自 {since}：提醒和派单会迟；启动 hotline timekeeper（或 hotline all），已在运行的看它的日志"
+            ),
+            format!(
+                "{cases} cases have something due that nobody looked at, the first since {since}: alarms and dispatches are late; start hotline \
+                 timekeeper (or hotline all), and where it runs look into its log"
+            ),
+        ),
     );
     Ok(())
 }
@@ -540,8 +480,20 @@ async fn receivers(store: &Store, findings: &mut Findings) -> anyhow::Result<()>
             !is_late && given_up == 0,
             Grade::Look,
             "receiver",
-            format!("通知接收方 {name}：待送 {waiting} 条，放弃 {given_up} 条"),
-            format!("the receiver {name} waits for {waiting} notices, {given_up} were given up: hotline notices receivers"),
+            (
+                format!("通知接收方 {name}：待送 {waiting} 条，没有放弃的"),
+                format!("the receiver {name}: {waiting} notices wait, none was given up"),
+            ),
+            (
+                format!(
+                    "通知接收方 {name}：待送 {waiting} 条，放弃 {given_up} 条，对方可能没有收到；原因见 hotline notices receivers，修好后重送：\
+                     hotline notices again {name}"
+                ),
+                format!(
+                    "the receiver {name}: {waiting} notices wait, {given_up} were given up, and it may not have been told; why says hotline \
+                     notices receivers, and once it is mended what was given up is sent by: hotline notices again {name}"
+                ),
+            ),
         );
     }
     Ok(())
@@ -557,15 +509,35 @@ async fn refused(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
         open == 0,
         Grade::Look,
         "dead_letters",
-        format!("待处理异常数据 {open} 件"),
-        format!("{open} dead letters are open: hotline dead-letters groups"),
+        ("没有待处理的异常数据".to_owned(), "no dead letter is open".to_owned()),
+        (
+            format!(
+                "待处理的异常数据 {open} 件：原样保存着，但没有计入任何数字；原因和处理办法见 hotline dead-letters groups，然后 redrive、fix 或 discard"
+            ),
+            format!(
+                "{open} dead letters are open: they are kept as they came, and count in no figure; why says hotline dead-letters groups, then \
+                 hotline dead-letters redrive, fix or discard"
+            ),
+        ),
     );
     for one in stopped {
+        let (source, since, why) = (&one.source, one.since, &one.why);
+        let (zh, en) = match one.stop {
+            Stop::Diverted => ("因异常过多被自动停收", "is diverted, as too much of it was refused,"),
+            Stop::Paused => ("被人暂停", "is paused by an operator"),
+        };
         findings.add(
             Grade::Look,
             "source",
-            format!("来源 {} 已停（{}，{}）：{}", one.source, one.stop.name(), one.since, one.why),
-            format!("the source {} is {} since {}: {}", one.source, one.stop.name(), one.since, one.why),
+            format!(
+                "来源 {source} 自 {since} 起{zh}（{why}）：其事件存为异常数据，不计入数字；修好后：hotline sources resume {source} --why 事由，\
+                 再 hotline dead-letters redrive --source {source} --reason source_stopped --why 事由"
+            ),
+            format!(
+                "the source {source} {en} since {since} ({why}): its events are kept as dead letters, and count in no figure; once it is \
+                 mended: hotline sources resume {source} --why TEXT, then hotline dead-letters redrive --source {source} --reason \
+                 source_stopped --why TEXT"
+            ),
         );
     }
     Ok(())
@@ -576,15 +548,23 @@ async fn skews(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
     for one in heard {
         let (Some(least), Some(median)) = (one.least, one.median) else { continue };
         let (source, events) = (one.source, one.events);
+        let ahead = -least;
         findings.test(
             least >= -AHEAD_MAX,
             Grade::Look,
             "skew",
-            format!(
-                "来源 {source} 近 {events} 条：到达比所称时间晚 {median:.0} 秒（中位数），最早 {least:.0} 秒"
+            (
+                format!("来源 {source} 的时钟：近 {events} 条中有一半比所称时间晚到 {median:.0} 秒以上"),
+                format!("the clock of {source}: of its latest {events} events half came {median:.0} s or more after the time they claim"),
             ),
-            format!(
-                "{source}: of its latest {events} events half came {median:.0} s after the time they claim, the earliest {least:.0} s"
+            (
+                format!(
+                    "来源 {source} 的时钟快了：近 {events} 条中有的比所称时间早到 {ahead:.0} 秒，按所称时间算的期限会错；没有命令能修正，请对方校时"
+                ),
+                format!(
+                    "the clock of {source} is ahead: of its latest {events} events one came {ahead:.0} s before the time it claims, and what is \
+                     counted from that time is wrong; no command of ours mends it: have whoever runs the source set its clock"
+                ),
             ),
         );
     }
@@ -599,8 +579,19 @@ async fn sums(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<()> {
         differences == 0,
         Grade::Wrong,
         "tallies",
-        format!("统计与案件不符 {differences} 处"),
-        format!("{differences} tallies differ from the cases: hotline tallies check"),
+        (
+            "统计与工单一致".to_owned(),
+            "the tallies are what the cases add up to".to_owned(),
+        ),
+        (
+            format!(
+                "统计与工单不符 {differences} 处：比率和通报可能有误；逐项列出：hotline tallies check，修正：hotline tallies repair"
+            ),
+            format!(
+                "{differences} tallies differ from the cases: rates and bulletins may be wrong; to list them: hotline tallies check, to mend \
+                 them: hotline tallies repair"
+            ),
+        ),
     );
     Ok(())
 }
@@ -617,9 +608,13 @@ async fn unknown(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<()> {
         findings.add(
             Grade::Look,
             "unknown",
-            format!("{cases} 件诉求有 {code}：规则库中没有的代码，例如 hotline explain {example}"),
             format!(
-                "{cases} cases have {code}: codes that the rulebook does not know: hotline explain {example}"
+                "{cases} 件工单用了规则库中没有的代码（{code}），在表中自成一行；请把代码加入规则库并启用（hotline rulebook activate 目录），或请对方\
+                 更正；看一件：hotline explain {example}"
+            ),
+            format!(
+                "{cases} cases have codes that the rulebook does not know ({code}), which stand in a row of their own in every table; add them \
+                 to the rulebook (hotline rulebook activate DIR), or have the sender correct them; one of them: hotline explain {example}"
             ),
         );
     }
@@ -640,16 +635,46 @@ async fn disk(config: &Config, findings: &mut Findings) {
         findings.add(
             Grade::Look,
             "disk",
-            format!("无法得知 {dir} 的剩余空间"),
-            format!("how much is free in {dir} cannot be told"),
+            format!("无法得知 {dir} 的剩余空间；请自己看：df -h {dir}"),
+            format!("how much is free in {dir} could not be found out; look with: df -h {dir}"),
         );
         return;
     };
+    let dir = dir.display();
     findings.test(
         free >= FREE_MIB_MIN,
         Grade::Wrong,
         "disk",
-        format!("{} 余 {free} MiB", dir.display()),
-        format!("{free} MiB are free in {}", dir.display()),
+        (format!("{dir} 余 {free} MiB"), format!("{free} MiB are free in {dir}")),
+        (
+            format!(
+                "{dir} 只余 {free} MiB，不足 {FREE_MIB_MIN} MiB：写满后什么都收不进来；请扩容，或看哪些可以清理：hotline retention plan"
+            ),
+            format!(
+                "only {free} MiB are free in {dir}, less than {FREE_MIB_MIN}: once it is full nothing is taken in; enlarge it, or see what may \
+                 go: hotline retention plan"
+            ),
+        ),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_many_are_how_bad_is_said_last() {
+        let told = |text: &str| (text.to_owned(), text.to_owned());
+        let mut findings = Findings::default();
+        findings.test(true, Grade::Wrong, "disk", told("enough"), told("too little"));
+        assert_eq!(summary(&findings.0, Lang::En), "everything is in order");
+        findings.test(false, Grade::Wrong, "disk", told("enough"), told("too little"));
+        findings.test(false, Grade::Look, "skew", told("right"), told("ahead"));
+        let grades: Vec<(Grade, &str)> =
+            findings.0.iter().map(|finding| (finding.grade, finding.en.as_str())).collect();
+        assert_eq!(grades, [(Grade::Sound, "enough"), (Grade::Wrong, "too little"), (Grade::Look, "ahead")]);
+        let said = summary(&findings.0, Lang::En);
+        assert!(said.starts_with("1 WRONG: ") && said.contains("1 to look at: "), "{said}");
+        assert!(summary(&findings.0, Lang::Zh).starts_with("异常 1 项："));
+    }
 }

@@ -22,6 +22,10 @@ use crate::store::Store;
 /// How long the brokers may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(20);
 
+/// What a directory of passwords is.
+const PASSWORDS: &str = "make a directory with a file for each login, named like it (hotline_gateway, and so on), that holds its \
+                         password, such as `openssl rand -hex 24` gives; nothing was changed";
+
 /// Brings the database's schema up to this program. With [kafka] it also makes the topics of events and of notices
 /// where they are missing; one that is there is left as it is.
 #[derive(Debug, clap::Args)]
@@ -90,6 +94,9 @@ fn reader(config: &Config, name: &str, args: &Args) -> anyhow::Result<(Name, Opt
 
 /// The passwords that are there, as the server keeps them.
 fn verifiers(dir: &Path) -> anyhow::Result<BTreeMap<Role, Verifier>> {
+    if !dir.is_dir() {
+        bail!("--password-files names {}, and there is no such directory: {PASSWORDS}", dir.display());
+    }
     let mut verifiers = BTreeMap::new();
     for role in Role::ALL {
         let file = dir.join(role.login());
@@ -98,7 +105,7 @@ fn verifiers(dir: &Path) -> anyhow::Result<BTreeMap<Role, Verifier>> {
         }
     }
     if verifiers.is_empty() {
-        bail!("{} holds no password: a file is named like its login, as hotline_gateway", dir.display());
+        bail!("there is no password of a login in {}: {PASSWORDS}", dir.display());
     }
     Ok(verifiers)
 }
@@ -109,13 +116,15 @@ async fn migrate(
     reader: Option<(Name, Option<Verifier>)>,
 ) -> anyhow::Result<()> {
     schema::migrate(&store.pool).await?;
-    println!("the schema is that of this program");
+    println!("the database has the schema of this program");
     if let Some(verifiers) = roles {
         make_logins(store, verifiers).await?;
     } else if run_tx(&store.pool, "grants::mend", &mut (), |tx, ()| Box::pin(grants::mend_if_made(tx)))
         .await?
     {
-        println!("the logins of the roles have their rights on what is new");
+        println!(
+            "the logins of the roles were there already, and have their rights on what is new; their passwords are as they were"
+        );
     }
     if let Some(mut reader) = reader {
         run_tx(&store.pool, "readers::make", &mut reader, |tx, (name, verifier)| {
@@ -129,29 +138,72 @@ async fn migrate(
 
 async fn make_logins(store: &Store, mut verifiers: BTreeMap<Role, Verifier>) -> anyhow::Result<()> {
     let made = run_tx(&store.pool, "grants::make", &mut verifiers, |tx, verifiers| {
-        Box::pin(grants::make(tx, verifiers))
+        Box::pin(async move {
+            let known = grants::survey(tx).await?;
+            grants::make(tx, verifiers).await?;
+            Ok(known.into_iter().map(|(role, _)| role).collect::<Vec<Role>>())
+        })
     });
-    match made.await {
-        Ok(()) => {}
+    let known = match made.await {
+        Ok(known) => known,
         Err(error @ Error::RolesDenied) => {
             let mut here = ();
             let (user, database) =
                 run_tx(&store.pool, "grants::here", &mut here, |tx, ()| Box::pin(grants::here(tx))).await?;
             let statements = grants::statements(&user, &database);
             return Err(error).with_context(|| {
-                format!("let an administrator run what is missing of this, then try again:\n{statements}")
+                format!(
+                    "no login was made or changed: let an administrator of the database run those of these statements whose \
+                     role or right is not there yet, each login with a password of its own, then run this command again:\n{statements}"
+                )
             });
         }
         Err(error) => return Err(error.into()),
-    }
-    let logins = Role::ALL.map(Role::login).join(", ");
-    println!("{} owns the tables; {logins} have the rights of their roles", grants::OWNER);
-    let without = Role::ALL.iter().filter(|role| !verifiers.contains_key(role)).map(|role| role.login());
-    let without: Vec<String> = without.collect();
-    if !without.is_empty() {
-        println!("without a new password: {}", without.join(", "));
+    };
+    let renewed: Vec<Role> = verifiers.keys().copied().collect();
+    for line in told(&known, &renewed) {
+        println!("{line}");
     }
     Ok(())
+}
+
+/// What was made of the logins, what was left as it was, and what is to be done next. `known` were there before, `renewed`
+/// have a password from a file.
+fn told(known: &[Role], renewed: &[Role]) -> Vec<String> {
+    let logins = |is_meant: &dyn Fn(&Role) -> bool| -> Vec<String> {
+        Role::ALL.iter().filter(|role| is_meant(role)).map(|role| role.login()).collect()
+    };
+    let without = logins(&|role| !known.contains(role) && !renewed.contains(role));
+    let mut lines: Vec<String> = [
+        ("logins made", logins(&|role| !known.contains(role))),
+        ("logins that were there already and were kept", logins(&|role| known.contains(role))),
+        ("passwords set from their files", logins(&|role| renewed.contains(role))),
+        (
+            "passwords left as they were, as there is no file",
+            logins(&|role| known.contains(role) && !renewed.contains(role)),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, logins)| !logins.is_empty())
+    .map(|(what, logins)| format!("{what}: {}", logins.join(", ")))
+    .collect();
+    if !without.is_empty() {
+        lines.push(format!(
+            "made WITHOUT a password: {}; nobody can log in with one until it is set: put each into a file named like the login, \
+             and run this command again with --password-files DIR",
+            without.join(", ")
+        ));
+    }
+    lines.push(format!(
+        "{} owns the tables, and nobody logs in as it; each login has the rights of its role and no more",
+        grants::OWNER
+    ));
+    lines.push(format!(
+        "next: in the configuration of each process, [postgres] user = its login and password_file = the file of its password \
+         (commands take {}), then start the processes again; `hotline doctor` says whether all is in order",
+        Role::Operator.login()
+    ));
+    lines
 }
 
 async fn make_topic(kafka: &KafkaConfig, name: &str, args: &Args) -> anyhow::Result<()> {
@@ -176,4 +228,29 @@ async fn make_topic(kafka: &KafkaConfig, name: &str, args: &Args) -> anyhow::Res
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_makes_logins_is_told_what_was_made_what_was_kept_and_what_is_next() {
+        let made = told(&[], &Role::ALL);
+        assert_eq!(made.len(), 4, "{made:#?}");
+        assert!(made[0].starts_with("logins made: hotline_gateway, hotline_casework"), "{made:#?}");
+        assert!(made[1].starts_with("passwords set from their files: hotline_gateway"), "{made:#?}");
+        assert!(made[3].starts_with("next: "), "{made:#?}");
+
+        let again = told(&Role::ALL, &[]);
+        assert!(again[0].starts_with("logins that were there already and were kept: "), "{again:#?}");
+        assert!(again[1].starts_with("passwords left as they were"), "{again:#?}");
+
+        let mixed = told(&[Role::Gateway], &[Role::Casework]).join("\n");
+        assert!(
+            mixed.contains("passwords left as they were, as there is no file: hotline_gateway\n"),
+            "{mixed}"
+        );
+        assert!(mixed.contains("WITHOUT a password: hotline_timekeeper, "), "{mixed}");
+    }
 }

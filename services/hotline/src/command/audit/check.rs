@@ -31,8 +31,14 @@ pub struct Args {
 
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let (config, lang) = (global.load()?, global.lang());
-    let read =
-        |path: &PathBuf| fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
+    let read = |path: &PathBuf| {
+        fs::read_to_string(path).with_context(|| {
+                format!(
+                    "cannot read {}, which --note names: a file with checkpoints that somebody else kept, such as a witness's",
+                    path.display()
+                )
+            })
+    };
     let files = args.note.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     let notes: Vec<String> = files.iter().flat_map(|file| apart(file)).collect();
     store::with(&config, async |store| {
@@ -52,14 +58,23 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             }
             let (leaves, tiles, notes) = (checked.leaves, checked.tiles, checked.checkpoints);
             let (origin, found) = (&checked.origin, checked.found);
+            let (zh, en) = if checked.is_sound() {
+                ("核验通过：没有发现不符", "sound: nothing differs")
+            } else {
+                (
+                    "核验不通过：不符之处上面每处一行。查清之前，这份日志不能作为依据：先把数据库和检查点文件各留一份副本，不要改动，再通知监督部门",
+                    "REFUSED: what differs is said above, a line each. Until somebody has looked, this log must not be relied on: first keep \
+                     copies of the database and of the checkpoint file as they are, then tell the supervising authority",
+                )
+            };
             eprintln!(
                 "{}",
                 match lang {
                     Lang::Zh => format!(
-                        "{origin}：记录 {leaves} 条，瓦片 {tiles} 片，检查点 {notes} 个；不符 {found} 处"
+                        "{zh}（日志 {origin}：记录 {leaves} 条，瓦片 {tiles} 片，检查点 {notes} 个；不符 {found} 处）"
                     ),
                     Lang::En => format!(
-                        "{origin}: {leaves} records, {tiles} tiles, {notes} checkpoints; {found} differences"
+                        "{en} (the log {origin}: {leaves} records, {tiles} tiles, {notes} checkpoints; {found} differences)"
                     ),
                 }
             );

@@ -1,6 +1,6 @@
 //! `hotline audit mirror`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -38,11 +38,28 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             .await
         }
         ([url, directory], false) => {
-            let token = args.token_file.as_ref().map(std::fs::read_to_string).transpose();
-            let token = token.context("cannot read the token")?.map(|token| token.trim().to_owned());
+            let token = args.token_file.as_deref().map(read_token).transpose()?;
             copy(&Source::Url { url: url.clone(), token }, directory).await
         }
-        _ => bail!("give a URL and a directory, or --database and a directory"),
+        ([_], false) => bail!(
+            "one of the two places is missing: the address of the log, such as https://hotline.example.gov.cn/log, and then the directory \
+             for the copy; or --database and the directory alone"
+        ),
+        _ => bail!(
+            "with --database give the directory alone: the log is read from the database of the configuration"
+        ),
+    }
+}
+
+/// The token of a file.
+fn read_token(path: &Path) -> anyhow::Result<String> {
+    const WHENCE: &str =
+        "the file of --token-file holds what `hotline token create --name NAME --role auditor` prints";
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("there is no token to be read in {}; {WHENCE}", path.display()))?;
+    match text.trim() {
+        "" => bail!("the token file {} is empty; {WHENCE}", path.display()),
+        token => Ok(token.to_owned()),
     }
 }
 

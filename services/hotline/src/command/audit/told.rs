@@ -29,24 +29,8 @@ pub fn print(verified: &Verified, lang: Lang) {
         Lang::Zh => println!("另有 {more} 件工单的个人信息已删除（--format json 全部列出）"),
         Lang::En => println!("… and the persons of {more} more cases (--format json lists all)"),
     }
-    let Verified { origin, size, records, tiles, found, remade, .. } = verified;
-    let cosigned: Vec<String> = verified.witnesses.iter().map(|(name, at)| format!("{name} {at}")).collect();
-    let cosigned = cosigned.join("; ");
-    let is_whole = remade.is_whole();
-    match (verified.is_sound(), lang) {
-        (true, Lang::Zh) => println!(
-            "{}：{origin}，检查点记录数 {size}，已核验 {records} 条、瓦片 {tiles} 片{}",
-            if is_whole { "核验通过" } else { "字节核验通过，内容未全部重新计算" },
-            if cosigned.is_empty() { String::new() } else { format!("；见证：{cosigned}") }
-        ),
-        (true, Lang::En) => println!(
-            "{}: {origin}, a checkpoint of {size} leaves; {records} records and {tiles} tiles looked at{}",
-            if is_whole { "verified" } else { "bytes verified, NOT ALL COMPUTED AGAIN" },
-            if cosigned.is_empty() { String::new() } else { format!("; cosigned by {cosigned}") }
-        ),
-        (false, Lang::Zh) => println!("核验不通过：{found} 处不符"),
-        (false, Lang::En) => println!("REFUSED: {found} found"),
-    }
+    println!("{}", outcome_of(verified, lang));
+    let remade = &verified.remade;
     for step in &remade.steps {
         println!("{}", told_step(step, lang));
     }
@@ -55,12 +39,69 @@ pub fn print(verified: &Verified, lang: Lang) {
     }
 }
 
+/// What came of it, in a sentence for somebody who is no programmer, and what to do where something is wrong.
+fn outcome_of(verified: &Verified, lang: Lang) -> String {
+    let Verified { origin, size, records, tiles, found, remade, findings, .. } = verified;
+    let cosigned: Vec<String> = verified.witnesses.iter().map(|(name, at)| format!("{name} {at}")).collect();
+    let cosigned = cosigned.join("; ");
+    let is_listed = findings.len() as u64 == *found;
+    match (verified.is_sound(), lang) {
+        (true, Lang::Zh) => format!(
+            "{}（日志 {origin}，检查点共 {size} 条，重新计算了 {tiles} 片瓦片）{}",
+            if remade.is_whole() {
+                format!(
+                    "核验通过：没有发现不符。{records} 条记录与签名时一字不差，时限、结论和公布的数字重新计算后也都一致"
+                )
+            } else {
+                format!(
+                    "字节核验通过，内容未全部重新计算：{records} 条记录与签名时一字不差，但时限、结论或公布的数字有一部分没有重新计算，原因见下"
+                )
+            },
+            if cosigned.is_empty() { String::new() } else { format!("；见证：{cosigned}") }
+        ),
+        (true, Lang::En) => format!(
+            "{} (the log {origin}, a checkpoint of {size} records, {tiles} tiles made anew){}",
+            if remade.is_whole() {
+                format!(
+                    "verified: nothing wrong was found. {records} records are to the letter what was signed, and deadlines, verdicts and \
+                     published figures come out the same when they are computed again"
+                )
+            } else {
+                format!(
+                    "bytes verified, NOT ALL COMPUTED AGAIN: {records} records are to the letter what was signed, but some deadlines, verdicts \
+                     or published figures were not computed again; why is said below"
+                )
+            },
+            if cosigned.is_empty() { String::new() } else { format!("; cosigned by {cosigned}") }
+        ),
+        (false, Lang::Zh) => format!(
+            "核验不通过：共发现 {found} 处不符，{}。这些记录不能作为依据。请先向公布公钥的单位核对公钥是否拿对；公钥无误的，把材料原样保留，通知监督部门，\
+             并请热线的运维单位说明",
+            if is_listed {
+                "上面每处一行".to_owned()
+            } else {
+                format!("上面列出了前 {} 处", findings.len())
+            }
+        ),
+        (false, Lang::En) => format!(
+            "REFUSED: {found} {} wrong, {}. These records must not be relied on. First ask whoever published the key whether yours is the \
+             right one; if it is, keep everything as it is, tell the supervising authority, and ask the operator of the hotline for an explanation",
+            if *found == 1 { "thing was found" } else { "things were found" },
+            if is_listed {
+                "each in a line above".to_owned()
+            } else {
+                format!("the first {} in lines above", findings.len())
+            }
+        ),
+    }
+}
+
 /// A log that was begun anew says so to whoever looks.
 fn told_step(step: &StepTold, lang: Lang) -> String {
     let StepTold { kind, at, reason, before } = step;
     let before = before.as_ref().map_or_else(String::new, |(log, size)| match lang {
         Lang::Zh => format!("，此前为 {log}，已签名 {size} 条"),
-        Lang::En => format!(", after {size} leaves of {log}"),
+        Lang::En => format!(", after {size} records of {log}"),
     });
     match (kind.as_str(), lang) {
         ("relog", Lang::Zh) => format!("注意：本日志于 {at} 重新开始{before}；理由：{reason}"),
@@ -131,5 +172,33 @@ fn outcome(bulletin: &BulletinRemade, zh: bool) -> String {
         (Outcome::OtherProgram, false) => {
             "not counted again: another version of the program counted it".into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_of_it_is_a_sentence_that_says_what_to_do() {
+        let found = |found: u64, listed: usize| Verified {
+            found,
+            findings: vec!["leaf 7: changed".to_owned(); listed],
+            ..Verified::default()
+        };
+        let one = outcome_of(&found(1, 1), Lang::En);
+        assert!(one.starts_with("REFUSED: 1 thing was found wrong, each in a line above. "), "{one}");
+        assert!(one.contains("must not be relied on") && one.contains("supervising authority"), "{one}");
+        let many = outcome_of(&found(1_200, 1_000), Lang::En);
+        assert!(
+            many.starts_with("REFUSED: 1200 things were found wrong, the first 1000 in lines above"),
+            "{many}"
+        );
+        let zh = outcome_of(&found(2, 2), Lang::Zh);
+        assert!(zh.starts_with("核验不通过：共发现 2 处不符") && zh.contains("不能作为依据"), "{zh}");
+        assert!(outcome_of(&found(0, 0), Lang::En).starts_with("verified: nothing wrong was found. "));
+        let mut partly = found(0, 0);
+        partly.remade.unknown = 1;
+        assert!(outcome_of(&partly, Lang::En).starts_with("bytes verified, NOT ALL COMPUTED AGAIN: "));
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use hotline_audit::copy::rulebooks::directory_of;
 use hotline_audit::log::note::{Key, Kind};
 use hotline_audit::verify::{self, Rulebooks, Trust};
@@ -55,6 +55,12 @@ pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     let witnesses =
         args.witness.iter().map(|text| key(text, Kind::Witness)).collect::<anyhow::Result<_>>()?;
     let trust = Trust { key: key(&args.key, Kind::Log)?, witnesses };
+    if !args.what.exists() {
+        bail!(
+            "there is no {}: name a record (N.record, with its N.tlog-proof beside it), or the directory of a bundle or of a mirror",
+            args.what.display()
+        );
+    }
     let bar = progress::count(0, "verifying");
     let mut rulebooks = Folders::new(&args.what, &args.rulebook);
     let verified = if args.what.is_dir() {
@@ -64,6 +70,12 @@ pub fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         })
     } else {
         let proof = args.proof.clone().unwrap_or_else(|| args.what.with_extension("tlog-proof"));
+        if !proof.is_file() {
+            bail!(
+                "the proof of the record is missing: there is no file {}; it is downloaded beside the record, and may be named after it",
+                proof.display()
+            );
+        }
         verify::record(&args.what, &proof, &trust, &mut rulebooks)
     };
     bar.finish_and_clear();
@@ -138,17 +150,52 @@ impl Rulebooks for Folders {
 
 /// A key as it is, or from a file.
 pub fn key(text: &str, kind: Kind) -> anyhow::Result<Key> {
-    let text = if Path::new(text).is_file() {
-        fs::read_to_string(text).with_context(|| format!("cannot read {text}"))?
-    } else {
-        text.to_owned()
+    let whence = match kind {
+        Kind::Log => {
+            "`hotline audit key` prints the key of the log where the log is kept; have it given to you by another way than what \
+             you look at"
+        }
+        Kind::Witness => "`hotline witness key` prints the key of a witness where the witness runs",
     };
-    let key = Key::parse(&text)?;
+    let path = Path::new(text);
+    let key = if path.is_file() {
+        let held = fs::read_to_string(path).with_context(|| format!("cannot read the key file {text}"))?;
+        Key::parse(&held).ok().with_context(|| {
+            format!("the file {text} holds no verifier key, one line such as name+1a2b3c4d+AAAA; {whence}")
+        })?
+    } else if text.contains('+') {
+        Key::parse(text).map_err(|fault| anyhow!("{fault}; {whence}"))?
+    } else {
+        let looked = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        bail!(
+            "the key is missing: there is no file {}, and {text:?} is no key itself; {whence}",
+            looked.display()
+        );
+    };
     if key.kind() != kind {
         bail!(
-            "{key} is a key of a {}",
+            "{key} is a key of a {}; {whence}",
             if kind == Kind::Log { "witness, not of a log" } else { "log, not of a witness" }
         );
     }
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_is_missing_is_told_with_where_it_was_looked_for() {
+        let said = |text: &str, kind| format!("{:#}", key(text, kind).unwrap_err());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.vkey").to_string_lossy().into_owned();
+        let missing = said(&path, Kind::Log);
+        assert!(missing.contains(&path) && missing.contains("hotline audit key"), "{missing}");
+        let missing = said("w1.vkey", Kind::Witness);
+        assert!(missing.contains("/w1.vkey") && missing.contains("hotline witness key"), "{missing}");
+        fs::write(&path, "no key\n").unwrap();
+        let unfit = said(&path, Kind::Log);
+        assert!(unfit.contains("holds no verifier key") && unfit.contains(&path), "{unfit}");
+    }
 }

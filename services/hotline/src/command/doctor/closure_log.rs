@@ -25,18 +25,29 @@ pub(super) async fn look(store: &Store, config: &Config, findings: &mut Findings
                 Box::pin(closure_records::last_id(tx))
             })
             .await?;
-            findings.add(
-                if last == 0 { Grade::Sound } else { Grade::Look },
+            findings.test(
+                last == 0,
+                Grade::Look,
                 code,
-                "还没有办结留痕日志：运行 hotline audit",
-                "there is no closure log yet: run hotline audit",
+                (
+                    "还没有办结留痕日志，也没有要封存的办结记录".to_owned(),
+                    "there is no closure log yet, and no closure record that it should hold".to_owned(),
+                ),
+                (
+                    "还没有办结留痕日志，办结记录在等待封存，封存之前无人能核验；启动 hotline audit（或 hotline all）".to_owned(),
+                    "there is no closure log yet, and closure records wait for it: nobody can check them before; start hotline audit (or \
+                     hotline all)"
+                        .to_owned(),
+                ),
             );
             return Ok(());
         }
         Err(Error::Store(error)) => return Err(error.into()),
         Err(error) => {
-            let (zh, en) =
-                (format!("办结留痕日志停止封存：{error}"), format!("the closure log stands still: {error}"));
+            let zh = format!("办结留痕日志停止封存，新的办结记录暂时无人能核验，收件和统计照常：{error}");
+            let en = format!(
+                "the closure log stands still, and nobody can check newer closure records; events and figures go on: {error}"
+            );
             // Another machine than the one that seals has neither the key nor the file.
             let elsewhere =
                 matches!(error, Error::Halted(Halt::KeyMissing { .. } | Halt::FileMissing { .. }));
@@ -53,8 +64,20 @@ pub(super) async fn look(store: &Store, config: &Config, findings: &mut Findings
         !is_behind,
         Grade::Wrong,
         code,
-        format!("办结留痕日志 {origin}：已签名 {signed} 条，与检查点文件一致；等待封存 {waiting} 条"),
-        format!("the closure log {origin}: {signed} leaves signed, as the checkpoint file says; {waiting} records wait"),
+        (
+            format!("办结留痕日志 {origin}：已签名 {signed} 条，与检查点文件一致；等待封存 {waiting} 条"),
+            format!("the closure log {origin}: {signed} records are signed, as the checkpoint file says; {waiting} wait"),
+        ),
+        (
+            format!(
+                "办结留痕日志 {origin}：有 {waiting} 条办结记录等待封存超过 5 分钟，封存之前无人能核验；启动 hotline audit（或 hotline all），\
+                 已在运行的看它的日志"
+            ),
+            format!(
+                "the closure log {origin}: {waiting} closure records have waited for more than 5 minutes, and nobody can check them before they \
+                 are sealed; start hotline audit (or hotline all), and where it runs look into its log"
+            ),
+        ),
     );
     for witness in audit.witness_keys() {
         let last = standing.cosigned.iter().find(|cosigned| cosigned.witness == witness.name());
@@ -64,8 +87,21 @@ pub(super) async fn look(store: &Store, config: &Config, findings: &mut Findings
             seen >= signed || silent < COSIGNED_WITHIN_SECONDS,
             Grade::Look,
             "witness",
-            format!("见证方 {name} 已见证 {seen} 条"),
-            format!("the witness {name} has cosigned {seen} leaves"),
+            (
+                format!("见证方 {name} 已见证 {seen} 条"),
+                format!("the witness {name} has cosigned {seen} records"),
+            ),
+            (
+                format!(
+                    "见证方 {name} 只见证了 {seen} 条，已签名的有 {signed} 条，且一小时没有动静：其余的没有外人作证；请对方查看 hotline witness 是否在\
+                     运行，并核对 [[audit.witnesses]] 中的地址和公钥（对方用 hotline witness key 打印）"
+                ),
+                format!(
+                    "the witness {name} has cosigned {seen} of {signed} records, and nothing for an hour: nobody outside vouches for the rest; have \
+                     whoever runs it see whether hotline witness runs, and compare its address and key in [[audit.witnesses]] with what \
+                     hotline witness key prints there"
+                ),
+            ),
         );
     }
     Ok(())
