@@ -143,7 +143,7 @@ fn field(name: &'static str, value: String, reader: &Reader, rulebook: &Rulebook
         "case_type" => {
             let built_in =
                 ["consult", "help", "complaint", "report", "suggestion", "praise", "petition", "other"];
-            let own = rulebook.codes.get("case_type").into_iter().flatten().map(smol_str::SmolStr::as_str);
+            let own = rulebook.codes.get("case_type").into_iter().flatten().map(|own| own.code.as_str());
             let own = own.filter(|code| !built_in.contains(code));
             let all: Vec<&str> = built_in.into_iter().chain(own).collect();
             (w.case_type, "", coded(&all, &|code| common::code(code, lang).to_owned()))
