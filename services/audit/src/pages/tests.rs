@@ -266,6 +266,33 @@ async fn the_language_is_the_browsers_until_another_is_chosen() {
 }
 
 #[tokio::test]
+async fn a_fault_is_told_in_the_language_of_its_reader() {
+    let stage = stage().await;
+    let browser = Browser::of(&stage, Role::Auditor, None, false).await;
+    for (path, zh, en) in [
+        ("/audit/nothing", "没有这个页面。", "There is no such page."),
+        ("/audit/cases/12345:1/verify", "还没有留痕日志。", "There is no closure log yet."),
+        (
+            "/audit/files/closures?format=pdf",
+            "条件“文件格式”的值不正确，或出现了两次。",
+            "format is not a value that it can have, or comes twice",
+        ),
+        (
+            "/audit/files/holds?format=csv&verdict=met",
+            "没有“verdict”这个条件。",
+            "there is no parameter &#34;verdict&#34; here",
+        ),
+    ] {
+        for (lang, told) in [("zh", zh), ("en", en)] {
+            let page = browser.send("GET", path, &[("accept-language", lang)], "").await;
+            assert!([400, 404].contains(&page.status), "{path}: {}", page.status);
+            assert_eq!(page.between("role=\"alert\">", "</p>"), [told], "{path}: {}", page.text);
+            page.is_whole();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_list_leads_from_page_to_page_and_to_each_case_once() {
     let stage = Stage::new().await;
     for n in 0..120 {
