@@ -2,10 +2,12 @@
 
 mod browser;
 
+use hotline_postgres::closure_records::Which;
 use serde_json::json;
 
 use super::{Need, ROUTES};
 use crate::api::tests::stage::{Stage, closed, event, ruled};
+use crate::copy::bundle::{Wanted, export};
 use crate::token::{Right, Role};
 use browser::{Browser, POLICY};
 
@@ -370,6 +372,33 @@ async fn the_records_of_a_case_are_held_against_the_log_and_against_their_facts(
         "{}",
         altered.text
     );
+}
+
+#[tokio::test]
+async fn a_record_is_called_the_same_on_a_page_and_in_a_bundle() {
+    let stage = stage().await;
+    let browser = Browser::of(&stage, Role::Auditor, None, false).await;
+    let of_case = "SELECT id::text FROM closure_records WHERE case_id = '12345:2' ORDER BY id DESC LIMIT 1";
+    let record = stage.texts(of_case).await.remove(0);
+    let at = format!("/audit/cases/12345:2/records/{record}");
+    let name = |page: &browser::Page| {
+        let named = page.headers["content-disposition"].to_str().unwrap();
+        named.split('"').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(name(&browser.get(&at).await), format!("unsealed-{record}.record"));
+    stage.seal(record.parse().unwrap()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let which = Which { cases: vec!["12345:2".to_owned()], ..Which::default() };
+    export(&stage.operator(), &Wanted { which, bulletin: None }, directory.path()).await.unwrap();
+    let mut names = Vec::new();
+    for path in [at.clone(), format!("{at}/proof")] {
+        let page = browser.get(&path).await;
+        let bundled = directory.path().join("records").join(name(&page));
+        assert_eq!(std::fs::read_to_string(bundled).unwrap(), page.text);
+        names.push(name(&page));
+    }
+    let verify = browser.get("/audit/cases/12345:2/verify").await;
+    assert!(verify.text.contains(&format!("log.vkey {}<", names[0])), "{}", verify.text);
 }
 
 #[tokio::test]
