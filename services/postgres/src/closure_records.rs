@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use smol_str::SmolStr;
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
 use crate::copy::Rows;
@@ -90,14 +91,30 @@ pub async fn page(tx: &mut PgConnection, which: &Which, after: i64, limit: i64) 
     .fetch_all(tx)
     .await
     .map_err(Error::database("closure_records::page"))?;
-    let kept = |row: &sqlx::postgres::PgRow| Kept {
+    Ok(rows.iter().map(kept).collect())
+}
+
+/// What operators did with the closure log, the newest first: begun anew, or gone on without its file.
+pub async fn steps(tx: &mut PgConnection, limit: i64) -> Result<Vec<Kept>, Error> {
+    let rows = sqlx::query(
+        "/* closure_records::steps */ SELECT id, case_id, kind, written_at, leaf FROM closure_records
+          WHERE kind IN ('relog', 'adopt') ORDER BY id DESC LIMIT $1",
+    )
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("closure_records::steps"))?;
+    Ok(rows.iter().map(kept).collect())
+}
+
+fn kept(row: &PgRow) -> Kept {
+    Kept {
         id: row.get(0),
         case_id: row.get(1),
         kind: row.get(2),
         written_at: row.get::<At, _>(3).0,
         leaf: row.get(4),
-    };
-    Ok(rows.iter().map(kept).collect())
+    }
 }
 
 /// The newest record that can be seen; 0: there is none.

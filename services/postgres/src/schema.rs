@@ -35,6 +35,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (30, "records_compressed", include_str!("../migrations/0030_records_compressed.sql")),
     (31, "turn_of_closures", include_str!("../migrations/0031_turn_of_closures.sql")),
     (32, "backlog", include_str!("../migrations/0032_backlog.sql")),
+    (33, "records_of_steps", include_str!("../migrations/0033_records_of_steps.sql")),
 ];
 
 /// The migrations by version and file name.

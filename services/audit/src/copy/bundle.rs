@@ -46,6 +46,11 @@ impl Wanted {
     }
 }
 
+/// What the files of a record are called, wherever they are handed out, before the dot: its place in the log.
+pub fn name_of(leaf: u64) -> String {
+    format!("{leaf:09}")
+}
+
 /// Writes a bundle into a new or empty directory.
 pub async fn export(pool: &PgPool, wanted: &Wanted, directory: &Path) -> Result<Bundled, CopyFault> {
     if fs::read_dir(directory).is_ok_and(|mut found| found.next().is_some()) {
@@ -153,7 +158,7 @@ impl Bundle<'_> {
             }
             Err(error) => return Ok(Err(error.into())),
         };
-        let name = format!("{:09}", proof.index);
+        let name = name_of(proof.index);
         let file = |suffix: &str| self.directory.join(RECORDS).join(format!("{name}.{suffix}"));
         let written =
             write(&file(RECORD), &kept.leaf).and_then(|()| write(&file(PROOF), proof.to_string().as_bytes()));

@@ -25,5 +25,5 @@ pub(crate) mod tests;
 pub mod tree;
 
 pub use sealer::{Published, seal};
-pub use state::{Prover, checkpoint, proof_of, prove, state_of};
+pub use state::{Prover, checkpoint, place_of, proof_of, prove, state_of};
 pub use submit::submit;

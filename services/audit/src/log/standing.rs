@@ -1,10 +1,11 @@
 //! How the log stands, for whoever asks: nothing is written.
 
 use hotline_postgres::closure_log::{self, Cosigned};
-use hotline_postgres::run_read_tx;
+use hotline_postgres::{Error as Store, PgConnection, run_read_tx};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use super::note::Key;
 use super::sealer::Sealer;
 use crate::LogParts;
 use crate::config::AuditConfig;
@@ -46,4 +47,38 @@ pub async fn standing(config: &AuditConfig, parts: &LogParts) -> Result<Standing
         waiting,
         cosigned,
     })
+}
+
+/// How far a witness is with a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witnessed {
+    pub name: String,
+    /// Whether checkpoints are shown to it.
+    pub is_configured: bool,
+    /// What it cosigned last.
+    pub last: Option<Cosigned>,
+    /// When the first checkpoint was signed that it has not come to; None: it has cosigned the last one, or there is none.
+    pub behind_since: Option<Timestamp>,
+}
+
+/// How far each witness is that is configured, then each that cosigned before and is configured no longer. Whether one that is
+/// behind refuses or is away is not stored.
+pub async fn witnessed(tx: &mut PgConnection, log: i32, configured: &[Key]) -> Result<Vec<Witnessed>, Store> {
+    let cosigned = closure_log::last_cosigned(tx, log).await?;
+    let is_configured = |name: &str| configured.iter().any(|key| key.name() == name);
+    let others = cosigned.iter().map(|last| last.witness.as_str()).filter(|name| !is_configured(name));
+    let names: Vec<&str> = configured.iter().map(Key::name).chain(others).collect();
+    let mut witnessed = Vec::new();
+    for name in names {
+        let last = cosigned.iter().find(|last| last.witness == name).cloned();
+        let seen = last.as_ref().map_or(0, |last| last.size);
+        let next = closure_log::signed_after(tx, (log, seen), 1).await?;
+        witnessed.push(Witnessed {
+            name: name.to_owned(),
+            is_configured: is_configured(name),
+            last,
+            behind_since: next.first().filter(|next| next.log == log).map(|next| next.signed_at),
+        });
+    }
+    Ok(witnessed)
 }

@@ -104,6 +104,18 @@ pub async fn prove_leaf(
     Ok(Ok(Proof { index, hashes, note }))
 }
 
+/// The leaf of a record in the log in force; None: it is not sealed yet.
+pub async fn place_of(pool: &PgPool, record: i64) -> Result<Option<u64>, Store> {
+    let mut record = record;
+    run_read_tx(pool, "audit::place", &mut record, |tx, record| {
+        Box::pin(async move {
+            let Some(state) = closure_log::state(tx).await? else { return Ok(None) };
+            closure_log::leaf_of(tx, state.log, *record).await
+        })
+    })
+    .await
+}
+
 /// The log in force; None before the first.
 pub async fn state_of(pool: &PgPool) -> Result<Option<State>, Store> {
     run_read_tx(pool, "audit::state", &mut (), |tx, ()| Box::pin(closure_log::state(tx))).await

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use hotline_core::alarm::telling::Telling as What;
-use hotline_core::findings::authors;
+use hotline_core::findings::{authors, path};
 use hotline_core::fold::{Changed, Correction};
 use hotline_events::words as common;
 use serde_json::Value;
@@ -116,7 +116,6 @@ impl Told<'_> {
         let view = &self.history.viewed.view;
         let attributes = &view.attributes;
         let code = |code: &str| common::code(code, lang).to_owned();
-        let category: Vec<String> = attributes.category.iter().map(|part| code(part)).collect();
         let round = view.last_round();
         let closing = round.and_then(|round| round.closing.as_ref());
         let judged = closing.and_then(|closing| closing.department.as_deref());
@@ -126,7 +125,7 @@ impl Told<'_> {
         vec![
             (w.hotline, teller.hotline(&view.hotline)),
             (w.case_type, code(&attributes.case_type)),
-            (w.category, category.join(" / ")),
+            (w.category, teller.category(&path(&attributes.category))),
             (w.region, attributes.region.to_string()),
             (w.class, code(&view.class)),
             (w.state, state.to_owned()),

@@ -144,6 +144,9 @@ pub(super) fn record(name: &str, lang: Lang) -> &str {
         "recorded" => lang.of("补记", "recorded after the fact"),
         "standing" => lang.of("通报存证", "as it stood in a bulletin"),
         "unmasked" => lang.of("查看未脱敏信息", "identities were seen"),
+        "relog" => lang.of("重新开始日志", "the log was begun anew"),
+        "adopt" => lang
+            .of("检查点文件遗失，按数据库继续", "went on from the database, the checkpoint file being lost"),
         other => other,
     }
 }

@@ -143,7 +143,7 @@ fn field(name: &'static str, value: String, reader: &Reader, rulebook: &Rulebook
         "case_type" => {
             let built_in =
                 ["consult", "help", "complaint", "report", "suggestion", "praise", "petition", "other"];
-            let own = rulebook.codes.get("case_type").into_iter().flatten().map(smol_str::SmolStr::as_str);
+            let own = rulebook.codes.get("case_type").into_iter().flatten().map(|own| own.code.as_str());
             let own = own.filter(|code| !built_in.contains(code));
             let all: Vec<&str> = built_in.into_iter().chain(own).collect();
             (w.case_type, "", coded(&all, &|code| common::code(code, lang).to_owned()))
@@ -240,14 +240,17 @@ pub(super) async fn list(
 
 async fn answer(desk: &Desk, reader: &Reader, list: List) -> Response {
     let asked = reader.parameters();
-    match found(desk, reader, list, asked.as_ref()).await {
-        Ok(page) => page,
-        Err(Error::Fault(fault)) => match wrong(desk, reader, list, &fault).await {
-            Ok(page) => page,
-            Err(error) => problem::of(&error).into_response(),
-        },
-        Err(error) => problem::of(&error).into_response(),
-    }
+    let found = found(desk, reader, list, asked.as_ref()).await;
+    or_wrong(desk, reader, list, found).await
+}
+
+/// What was answered, or why it was not: a fault of the question stands over the form.
+async fn or_wrong(desk: &Desk, reader: &Reader, list: List, answered: Result<Response, Error>) -> Response {
+    let shown = match answered {
+        Err(Error::Fault(fault)) => wrong(desk, reader, list, &fault).await,
+        answered => answered,
+    };
+    shown.unwrap_or_else(|error| problem::of(&error).into_response())
 }
 
 type Parameters = Vec<(String, String)>;
@@ -402,10 +405,8 @@ pub(super) async fn file(
     Path(name): Path<String>,
 ) -> Response {
     let Some(list) = List::parse(&name) else { return problem::no_list().into_response() };
-    match whole(&desk, &reader, list).await {
-        Ok(response) => response,
-        Err(error) => problem::of(&error).into_response(),
-    }
+    let begun = whole(&desk, &reader, list).await;
+    or_wrong(&desk, &reader, list, begun).await
 }
 
 async fn whole(desk: &Desk, reader: &Reader, list: List) -> Result<Response, Error> {

@@ -135,7 +135,7 @@ pub(crate) async fn humane(request: Request, next: Next) -> Response {
     let chosen = frame::asked(request.uri()).map(|lang| session::keep_lang(lang, request.headers()));
     let response = next.run(request).await;
     reader.caller = response.extensions().get::<Caller>().cloned();
-    let mut response = problem::humane(&reader, response).await;
+    let mut response = problem::humane(&reader, response);
     if let Some(chosen) = chosen {
         response.headers_mut().append(header::SET_COOKIE, chosen);
     }

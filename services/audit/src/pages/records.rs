@@ -13,9 +13,10 @@ use super::shown::{Shown, Table, Teller, case_href};
 use super::{codes, words};
 use crate::api::closures::{is_case, leaf_of};
 use crate::api::problem;
+use crate::copy::bundle::{PROOF, RECORD, name_of};
 use crate::desk::Desk;
 use crate::error::Error;
-use crate::log::proof_of;
+use crate::log::{place_of, proof_of};
 use crate::proven::{self, Looked, Proven, Remade, Sealed};
 
 #[derive(Debug, askama::Template)]
@@ -63,7 +64,12 @@ fn made(reader: &Reader, case: String, proven: &Proven, teller: &Teller<'_>) -> 
         () if proven.is_waiting() => ("", w.verify_waiting),
         () => ("good", w.verify_sound),
     };
-    let newest = proven.records.first().map_or(0, |looked| looked.record.id);
+    // The newest that is sealed: N stands for it while there is none.
+    let newest = proven.records.iter().find_map(|looked| match looked.sealed {
+        Sealed::Proven { index, .. } => Some(name_of(index)),
+        Sealed::Waiting | Sealed::Refused(_) => None,
+    });
+    let newest = newest.unwrap_or_else(|| "N".to_owned());
     let headings = vec![
         w.number,
         w.kind,
@@ -85,7 +91,7 @@ fn made(reader: &Reader, case: String, proven: &Proven, teller: &Teller<'_>) -> 
         is_cut: proven.is_cut,
         table: Table::new(w.records, headings, rows),
         key: proven.key.to_string(),
-        command: format!("hotline audit verify --key log.vkey {newest}.record"),
+        command: format!("hotline audit verify --key log.vkey {newest}.{RECORD}"),
         case,
     }
 }
@@ -155,9 +161,17 @@ pub(super) async fn record(
     State(desk): State<Arc<Desk>>,
     Path((case, id)): Path<(String, String)>,
 ) -> Response {
-    match leaf_of(&desk, &case, &id).await {
-        Ok((id, bytes)) => file("application/octet-stream", &format!("{id}.record"), bytes),
-        Err(problem) => problem.into_response(),
+    let (id, bytes) = match leaf_of(&desk, &case, &id).await {
+        Ok(found) => found,
+        Err(problem) => return problem.into_response(),
+    };
+    match place_of(&desk.parts.pool, id).await {
+        Ok(place) => {
+            // What has no place in the log yet is named by its number, so that nobody takes it for a leaf.
+            let name = place.map_or_else(|| format!("unsealed-{id}"), name_of);
+            file("application/octet-stream", &format!("{name}.{RECORD}"), bytes)
+        }
+        Err(error) => problem::of_store(&error).into_response(),
     }
 }
 
@@ -172,7 +186,8 @@ pub(super) async fn proof(
     };
     match proof_of(&desk.parts.pool, id).await {
         Ok(proof) => {
-            file("text/plain; charset=utf-8", &format!("{id}.tlog-proof"), proof.to_string().into_bytes())
+            let name = format!("{}.{PROOF}", name_of(proof.index));
+            file("text/plain; charset=utf-8", &name, proof.to_string().into_bytes())
         }
         Err(error) => of_log(&error).into_response(),
     }
@@ -181,7 +196,7 @@ pub(super) async fn proof(
 /// Something to be kept under a name of ours.
 pub(super) fn file(kind: &'static str, name: &str, bytes: Vec<u8>) -> Response {
     let named = HeaderValue::try_from(format!("attachment; filename=\"{name}\""));
-    let named = named.expect("a name of letters, digits and dots");
+    let named = named.expect("a name of letters, digits, dots and dashes");
     let kind = HeaderValue::from_static(kind);
     ([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, named)], bytes).into_response()
 }

@@ -126,6 +126,17 @@ impl Teller<'_> {
         name.filter(|name| !name.is_empty()).unwrap_or(code).to_owned()
     }
 
+    /// A category from broad to narrow: by its names where the rulebook has any, with its codes behind.
+    pub(super) fn category(&self, path: &str) -> String {
+        let name = |code: &str| {
+            let (zh, en) = self.rulebook.code_name("category", code)?;
+            Some(self.lang.of(zh, en))
+        };
+        let part = |code| name(code).unwrap_or_else(|| words::code(code, self.lang));
+        let told = path.split('/').map(part).collect::<Vec<&str>>().join(" / ");
+        if path.split('/').any(|code| name(code).is_some()) { format!("{told} {path}") } else { told }
+    }
+
     pub(super) fn case(&self, case: &str) -> Shown {
         let shown = if self.leads_to_cases { Shown::link(case, case_href(case)) } else { Shown::text(case) };
         shown.with_class("case")
@@ -180,10 +191,7 @@ impl Teller<'_> {
             "type" | "kind" => Shown::text(codes::kind(text, lang)),
             "effect" => Shown::text(codes::effect(text, lang)),
             "change" => Shown::text(codes::changed(text, lang)),
-            "category" => {
-                let parts: Vec<&str> = text.split('/').map(|code| words::code(code, lang)).collect();
-                Shown::text(parts.join(" / "))
-            }
+            "category" => Shown::text(self.category(text)),
             "granted" => Shown::text(granted(text, lang)),
             "basis" => Shown::text(basis(text, lang)),
             "rulebook" => Shown::code(text.get(..12).unwrap_or(text)),
@@ -229,4 +237,33 @@ pub(super) fn lasted(time: SignedDuration, lang: Lang) -> String {
 /// Where closed cases are searched.
 pub(super) fn closures_href<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> String {
     href("/audit/closures", pairs)
+}
+
+#[cfg(test)]
+mod tests {
+    use hotline_core::rulebook::load;
+
+    use super::*;
+    use crate::api::tests::stage::files;
+
+    #[test]
+    fn a_category_is_told_by_the_names_of_the_rulebook() {
+        let told = |list: &str, lang: Lang| {
+            let mut files = files();
+            files.insert("codes/category.csv".to_owned(), list.as_bytes().to_vec());
+            let rulebook = match load(&files) {
+                Ok(loaded) => loaded.rulebook,
+                Err(faults) => panic!("{faults:?}"),
+            };
+            let teller = Teller { lang, rulebook: &rulebook, leads_to_cases: false };
+            teller.text("category", "housing/heating").text
+        };
+        let both =
+            "code,name_zh,name_en\nhousing,住房建设,housing and construction\nheating,供热,heating supply\n";
+        assert_eq!(told(both, Lang::Zh), "住房建设 / 供热 housing/heating");
+        assert_eq!(told(both, Lang::En), "housing and construction / heating supply housing/heating");
+        let one = "code,name_zh\nhousing,住房建设\n";
+        assert_eq!(told(one, Lang::Zh), "住房建设 / heating housing/heating");
+        assert_eq!(told("code\nhousing\n", Lang::Zh), "housing / heating");
+    }
 }

@@ -2,10 +2,15 @@
 
 mod browser;
 
+use hotline_postgres::closure_records::Which;
 use serde_json::json;
 
 use super::{Need, ROUTES};
+use crate::AuditConfig;
 use crate::api::tests::stage::{Stage, closed, event, ruled};
+use crate::config::WitnessConfig;
+use crate::copy::bundle::{Wanted, export};
+use crate::log::note::{Kind, Signer};
 use crate::token::{Right, Role};
 use browser::{Browser, POLICY};
 
@@ -266,6 +271,33 @@ async fn the_language_is_the_browsers_until_another_is_chosen() {
 }
 
 #[tokio::test]
+async fn a_fault_is_told_in_the_language_of_its_reader() {
+    let stage = stage().await;
+    let browser = Browser::of(&stage, Role::Auditor, None, false).await;
+    for (path, zh, en) in [
+        ("/audit/nothing", "没有这个页面。", "There is no such page."),
+        ("/audit/cases/12345:1/verify", "还没有留痕日志。", "There is no closure log yet."),
+        (
+            "/audit/files/closures?format=pdf",
+            "条件“文件格式”的值不正确，或出现了两次。",
+            "format is not a value that it can have, or comes twice",
+        ),
+        (
+            "/audit/files/holds?format=csv&verdict=met",
+            "没有“verdict”这个条件。",
+            "there is no parameter &#34;verdict&#34; here",
+        ),
+    ] {
+        for (lang, told) in [("zh", zh), ("en", en)] {
+            let page = browser.send("GET", path, &[("accept-language", lang)], "").await;
+            assert!([400, 404].contains(&page.status), "{path}: {}", page.status);
+            assert_eq!(page.between("role=\"alert\">", "</p>"), [told], "{path}: {}", page.text);
+            page.is_whole();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_list_leads_from_page_to_page_and_to_each_case_once() {
     let stage = Stage::new().await;
     for n in 0..120 {
@@ -343,6 +375,89 @@ async fn the_records_of_a_case_are_held_against_the_log_and_against_their_facts(
         "{}",
         altered.text
     );
+}
+
+#[tokio::test]
+async fn a_record_is_called_the_same_on_a_page_and_in_a_bundle() {
+    let stage = stage().await;
+    let browser = Browser::of(&stage, Role::Auditor, None, false).await;
+    let of_case = "SELECT id::text FROM closure_records WHERE case_id = '12345:2' ORDER BY id DESC LIMIT 1";
+    let record = stage.texts(of_case).await.remove(0);
+    let at = format!("/audit/cases/12345:2/records/{record}");
+    let name = |page: &browser::Page| {
+        let named = page.headers["content-disposition"].to_str().unwrap();
+        named.split('"').nth(1).unwrap().to_owned()
+    };
+    assert_eq!(name(&browser.get(&at).await), format!("unsealed-{record}.record"));
+    stage.seal(record.parse().unwrap()).await;
+    let directory = tempfile::tempdir().unwrap();
+    let which = Which { cases: vec!["12345:2".to_owned()], ..Which::default() };
+    export(&stage.operator(), &Wanted { which, bulletin: None }, directory.path()).await.unwrap();
+    let mut names = Vec::new();
+    for path in [at.clone(), format!("{at}/proof")] {
+        let page = browser.get(&path).await;
+        let bundled = directory.path().join("records").join(name(&page));
+        assert_eq!(std::fs::read_to_string(bundled).unwrap(), page.text);
+        names.push(name(&page));
+    }
+    let verify = browser.get("/audit/cases/12345:2/verify").await;
+    assert!(verify.text.contains(&format!("log.vkey {}<", names[0])), "{}", verify.text);
+}
+
+#[tokio::test]
+async fn the_page_of_the_log_says_when_and_why_it_was_begun_anew_or_went_on() {
+    let stage = stage().await;
+    let browser = Browser::of(&stage, Role::Supervisor, None, false).await;
+    stage.seal(2).await;
+    assert!(!browser.get("/audit/log").await.text.contains("重新开始与继续"));
+    stage.relog("the backup of <1 March> was restored").await;
+    stage.seal(2).await;
+    stage.adopt("the volume was lost").await;
+    for (lang, told) in [
+        ("zh", ["重新开始日志", "检查点文件遗失，按数据库继续", "命令行", "/log1，已签名 "]),
+        (
+            "en",
+            ["the log was begun anew", "the checkpoint file being lost", "command line", " leaves signed"],
+        ),
+    ] {
+        let page = browser.send("GET", "/audit/log", &[("accept-language", lang)], "").await;
+        page.is_whole();
+        let both =
+            ["the backup of &#60;1 March&#62; was restored", "the volume was lost", "2026-03-02 09:00"];
+        for shown in told.into_iter().chain(both) {
+            assert!(page.text.contains(shown), "{shown}: {}", page.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_the_log_names_a_witness_that_has_not_signed() {
+    let witness = Signer::new("away.example", Kind::Witness, &[3; 32]).unwrap();
+    let witness = WitnessConfig { url: "http://127.0.0.1:9".to_owned(), key: witness.key().to_string() };
+    let stage = Stage::configured(&AuditConfig { witnesses: vec![witness], ..AuditConfig::default() }).await;
+    stage.apply(closed("1", "D1", "2026-03-03T02:00:00Z")).await;
+    let browser = Browser::of(&stage, Role::Auditor, None, false).await;
+    let says = async |told: &str| {
+        let page = browser.get("/audit/log").await;
+        assert!(page.text.contains(told), "{told}: {}", page.text);
+        assert!(!page.text.contains("没有配置见证方"), "{}", page.text);
+    };
+    stage.seal(2).await;
+    says("away.example").await;
+    says("自 2026-03-02 09:00 起从未签过本日志").await;
+    let cosigns = "INSERT INTO log_cosignatures SELECT log, max(size), 'away.example', max(signed_at), ''
+                     FROM log_checkpoints WHERE log = 1 GROUP BY log";
+    stage.execute(cosigns).await;
+    says("已签最近的检查点").await;
+    stage
+        .execute(
+            "INSERT INTO log_checkpoints SELECT log, size + 1, timestamptz '2026-03-02T00:30:00Z', note FROM log_checkpoints
+              ORDER BY size DESC LIMIT 1",
+        )
+        .await;
+    says("<td class=\"bad\">自 2026-03-02 08:30 起未签名").await;
+    stage.relog("a backup was restored").await;
+    says("起从未签过本日志").await;
 }
 
 #[tokio::test]

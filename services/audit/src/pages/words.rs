@@ -194,6 +194,10 @@ words! {
     log_witness "见证方及其最近签名" "Witnesses and what each signed last",
     log_no_witness "没有配置见证方：数据库与检查点文件一同被换掉时，只有外部留存的检查点能够发现。"
         "No witness is configured: if database and file are both replaced, only a checkpoint kept elsewhere can show it.",
+    log_steps "重新开始与继续" "Begun anew, or gone on without the file",
+    log_steps_told "下列各项由掌握运维账号者在命令行执行；记录写明时间与理由，不含姓名。"
+        "Whoever has the operator's login did this at the command line; the records say when and why, and name nobody.",
+    log_before "此前的日志" "The log before",
     who "何人" "Who",
     subject "对象" "Subject",
     why "理由" "Reason",

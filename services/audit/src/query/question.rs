@@ -228,7 +228,7 @@ fn is_known(rulebook: &Rulebook, name: &str, value: &str) -> bool {
         "department" => rulebook.departments.contains_key(value),
         "hotline" => rulebook.hotlines.contains_key(value),
         "case_type" => {
-            rulebook.codes.get("case_type").is_some_and(|own| own.iter().any(|code| code == value))
+            rulebook.codes.get("case_type").is_some_and(|own| own.iter().any(|known| known.code == value))
         }
         "class" => rulebook.classes.iter().any(|class| class.id == value),
         "rule" => rulebook.policies.iter().any(|policy| policy.id == value),

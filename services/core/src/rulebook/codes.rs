@@ -47,6 +47,12 @@ impl Rulebook {
         let own = self.codes.get(list);
         (built_in.is_none() && own.is_none())
             || built_in.is_some_and(|codes| codes.contains(&code))
-            || own.is_some_and(|codes| codes.iter().any(|known| known == code))
+            || own.is_some_and(|codes| codes.iter().any(|known| known.code == code))
+    }
+
+    /// What a code of a list is called, in Chinese and in English; None: the rulebook has no name for it.
+    pub fn code_name(&self, list: &str, code: &str) -> Option<(&str, &str)> {
+        let known = self.codes.get(list)?.iter().find(|known| known.code == code)?;
+        (!known.name_zh.is_empty()).then_some((known.name_zh.as_str(), known.name_en.as_str()))
     }
 }

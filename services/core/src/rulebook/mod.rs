@@ -70,7 +70,7 @@ pub struct Rulebook {
     /// When only a statutory deadline that has just passed is told; None: never.
     pub quiet_hours: Option<QuietHours>,
     /// Codes by list name (`case_type`, `channel`, `outcome`, …) that extend the built-in ones.
-    pub codes: BTreeMap<Code, Vec<Code>>,
+    pub codes: BTreeMap<Code, Vec<ListedCode>>,
     /// Where each entry is written, for whoever reports something about it.
     pub places: Places,
 }
@@ -563,6 +563,14 @@ pub struct Department {
     pub valid_from: Option<Date>,
     pub valid_until: Option<Date>,
     pub successor: Option<Code>,
+}
+
+/// A code of a list. Names that the list does not say are empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedCode {
+    pub code: Code,
+    pub name_zh: String,
+    pub name_en: String,
 }
 
 /// A class of cases: the first of which every condition holds is a case's.

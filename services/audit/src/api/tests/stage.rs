@@ -25,6 +25,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::log::relog;
 use crate::token::{Role, Token};
 use crate::{AuditConfig, LogParts, Parts, Places};
 
@@ -121,6 +122,10 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
+        Self::configured(&AuditConfig::default()).await
+    }
+
+    pub(crate) async fn configured(config: &AuditConfig) -> Self {
         let database = TestDatabase::create().await;
         let master = MasterKey::new([9; 32]);
         let tagger = Tagger::keyed(&master.tag_key());
@@ -140,7 +145,7 @@ impl Stage {
             checkpoint_file: folder.path().join("log.checkpoint"),
         };
         let log = LogParts { pool: database.login(Login::Audit), places, now };
-        let router = crate::router::router(&AuditConfig::default(), &parts, &log);
+        let router = crate::router::router(config, &parts, &log);
         Self { database, writer, tagger, rules, router, claim: Mutex::new(None), log, _folder: folder }
     }
 
@@ -290,6 +295,19 @@ impl Stage {
         }
         stop.cancel();
         sealing.await.unwrap();
+    }
+
+    /// `hotline audit relog`.
+    pub(crate) async fn relog(&self, reason: &str) {
+        let parts = LogParts { pool: self.operator(), ..self.log.clone() };
+        relog::relog(&AuditConfig::default(), &parts, reason).await.unwrap();
+    }
+
+    /// `hotline audit adopt`, after the checkpoint file was lost.
+    pub(crate) async fn adopt(&self, reason: &str) {
+        std::fs::remove_file(&self.log.places.checkpoint_file).unwrap();
+        let parts = LogParts { pool: self.operator(), ..self.log.clone() };
+        relog::adopt(&parts, reason).await.unwrap();
     }
 
     /// What `hotline audit check` finds.

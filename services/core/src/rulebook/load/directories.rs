@@ -8,7 +8,7 @@ use crate::rulebook::fault::Section;
 use crate::rulebook::raw::{
     Columns, Reading, Row, Table, Wrong, code, code_text, codes_text, date_text, integer_text, text,
 };
-use crate::rulebook::{Department, Hotline, Route};
+use crate::rulebook::{Department, Hotline, ListedCode, Route};
 use crate::score::NOBODY;
 
 pub(super) fn hotlines(reading: &Reading<'_>) -> BTreeMap<Code, Hotline> {
@@ -132,9 +132,9 @@ fn keywords(cell: &str) -> Result<Vec<Code>, Wrong> {
     codes_text('|')(&cell.replace(['/', ';', '、', '；'], "|"))
 }
 
-pub(super) fn codes(reading: &Reading<'_>) -> BTreeMap<Code, Vec<Code>> {
-    let columns = Columns { required: &["code"], optional: &[], open: true };
-    let mut lists: BTreeMap<Code, Vec<Code>> = BTreeMap::new();
+pub(super) fn codes(reading: &Reading<'_>) -> BTreeMap<Code, Vec<ListedCode>> {
+    let columns = Columns { required: &["code"], optional: &["name_zh", "name_en"], open: true };
+    let mut lists: BTreeMap<Code, Vec<ListedCode>> = BTreeMap::new();
     for path in reading.folder("codes/", ".csv") {
         let Some(name) = path.strip_prefix("codes/").and_then(|name| name.strip_suffix(".csv")) else {
             continue;
@@ -142,7 +142,12 @@ pub(super) fn codes(reading: &Reading<'_>) -> BTreeMap<Code, Vec<Code>> {
         reading.csv(path, Section::Code, &columns, |row| {
             if let Some(code) = reading.kept(Section::Code, row.required("code", code_text)) {
                 reading.declare(Section::Code, &format!("{name}/{code}"), "code", row.place());
-                lists.entry(name.into()).or_default().push(code);
+                let (zh, en) = (row.optional("name_zh", plain), row.optional("name_en", plain));
+                lists.entry(name.into()).or_default().push(ListedCode {
+                    code,
+                    name_zh: zh.clone().or_else(|| en.clone()).unwrap_or_default(),
+                    name_en: en.or(zh).unwrap_or_default(),
+                });
             }
         });
     }

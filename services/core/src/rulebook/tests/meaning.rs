@@ -54,6 +54,22 @@ fn a_policy_has_the_defaults_of_its_unit() {
 }
 
 #[test]
+fn a_code_has_the_names_that_its_list_says() {
+    let list =
+        "code,name_zh,name_en,note\nhousing,住房建设,housing,x\nheating,供热,,\nwater,,water,\ngas,,,\n";
+    let mut files = good();
+    files.insert("codes/category.csv".into(), list.into());
+    let book = loaded(&files).rulebook;
+    assert_eq!(book.code_name("category", "housing"), Some(("住房建设", "housing")));
+    assert_eq!(book.code_name("category", "heating"), Some(("供热", "供热")));
+    assert_eq!(book.code_name("category", "water"), Some(("water", "water")));
+    assert_eq!(book.code_name("case_type", "noise"), Some(("噪音", "噪音")));
+    for (list, code) in [("category", "gas"), ("category", "noise"), ("channel", "noise")] {
+        assert_eq!(book.code_name(list, code), None, "{list} {code}");
+    }
+}
+
+#[test]
 fn a_source_has_its_defaults() {
     let book = loaded(&good()).rulebook;
     let city = &book.sources["/hotline/12345"];
