@@ -69,6 +69,8 @@ words! {
     take_away "导出" "Take away",
     take_away_hint "导出全部符合条件的行，不止本页；每次导出均记入访问记录，并写入留痕日志。"
         "All rows that were found, not only this page. Every file is noted in the access log and in the closure log.",
+    take_sample_hint "把所抽样本导出为文件；种子、样本数和条件记入访问记录，任何人可以据此重抽；留痕日志只存种子的哈希。"
+        "The sample as a file. Seed, size and what was looked for are noted in the access log, so that anybody can draw it again; the closure log has a hash of the seed.",
     csv_bom "CSV（供 Excel）" "CSV for Excel",
     marks_told "标记说明" "What the marks mean",
     shares "所列单位按时情况：含剔除与不含剔除" "The departments of this page, with what was excluded and without",
@@ -81,7 +83,6 @@ words! {
     plain "等概率抽取（否则临近期限者权重较高）" "Every case weighs the same (else those near their deadline weigh more)",
     draw "抽取" "Draw",
     drawn_from "抽自" "Drawn from",
-    weight "权重" "Weight",
     method "抽样方法" "How it is drawn",
     method_told "Efraimidis–Spirakis 加权不放回抽样：u 为 SHA-256(种子, 0, 工单) 的前 53 位除以 2 的 53 次方，键为 ln(u)/权重，取键最大者；办结距期限 4 小时内权重 8，24 小时内 4，72 小时内 2，其余 1。"
         "Weighted sampling without replacement after Efraimidis and Spirakis: u is the first 53 bits of SHA-256(seed, 0, case) / 2^53, the key ln(u) / weight, and the greatest keys are drawn. A closing within 4 h of its deadline weighs 8, within 24 h 4, within 72 h 2, any other 1.",
