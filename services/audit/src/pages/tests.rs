@@ -1,6 +1,7 @@
 //! The pages over the role's router, on a real PostgreSQL: who sees what, what is escaped, what is masked, what is recorded.
 
 mod browser;
+mod counted;
 
 use serde_json::json;
 
@@ -24,6 +25,7 @@ fn filled(route: &str) -> String {
         .replace("{list}", "holds")
         .replace("{id}", "1")
         .replace("{department}", "D1")
+        .replace("{rate}", "closing")
 }
 
 async fn stage() -> Stage {
