@@ -155,6 +155,7 @@ class Looking:
             "home": ("/audit", all_), "closures": (f"/audit/closures?department={DEPARTMENT}", lists), "lists": ("/audit/lists", lists),
             "sample": (f"/audit/sample?seed=2023-09&size=10&department={DEPARTMENT}", lists), "bulletins": ("/audit/bulletins", lists),
             "bulletin": ("/audit/bulletins/1", lists), "department": (f"/audit/bulletins/1/departments/{DEPARTMENT}", lists),
+            "counted": (f"/audit/bulletins/1/departments/{DEPARTMENT}/closure.dispatched", lists),
             "log": ("/audit/log", all_), "access": ("/audit/access", auditor), "case": (case, lists),
             "verify": (f"{case}/verify", auditor), "people": (f"{case}/people", {"auditor", "operator"}),
             **{name: (f"/audit/lists/{name}", lists) for name in LISTS},

@@ -12,9 +12,9 @@
 //! ```
 //!
 //! Reading ([`query`]), writing it for programs ([`export`], the addresses above) and for people (`pages`) are apart; the log ([`log`],
-//! [`copy`], [`verify`], [`witness`]) knows nothing of either. Guarantees: an answer says what a fold says; whoever takes a list
-//! away as a file or sees an identity is recorded before the first byte leaves. Pages, of JSON as well, samples and copies of the
-//! log are not recorded. No list holds anything personal. It deliberately judges nothing and changes no case.
+//! [`copy`], [`verify`], [`witness`]) knows nothing of either. Guarantees: an answer says what a fold says; whoever takes a list or
+//! a sample away as a file, or sees an identity, is recorded before the first byte leaves. Pages, of JSON as well, and copies
+//! of the log are not recorded. No list holds anything personal. It deliberately judges nothing and changes no case.
 
 mod api;
 mod config;

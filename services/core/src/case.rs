@@ -215,18 +215,21 @@ impl CaseFacts {
     /// one there is what the newest says too.
     #[must_use]
     pub fn known_by(&self, at: Timestamp) -> Self {
-        let by_then =
-            |received_at: Option<Timestamp>| received_at.is_none_or(|received_at| received_at <= at);
+        let by_then = |received_at: Option<Timestamp>| is_by(received_at, at);
         // A decision of ours may be taken late; it was due when what caused it was known.
         let known_at = |fact: &Fact| if fact.is_pin() { Some(fact.claimed_at) } else { fact.received_at };
         let facts = self.facts.iter().filter(|fact| by_then(known_at(fact))).cloned().collect();
+        let known = |snapshot: &SourceSnapshot| snapshot.known_by(at);
+        Self { facts, snapshots: self.snapshots.iter().filter_map(known).collect() }
+    }
+
+    /// What of the case stands in the ledger below a number. A source's newest snapshot is the only one that is kept: if it came
+    /// later, there is of it what was received by `at`, as in [`CaseFacts::known_by`].
+    #[must_use]
+    pub fn known_below(&self, ledger_seq: u64, at: Timestamp) -> Self {
+        let facts = self.facts.iter().filter(|fact| fact.ledger_seq < ledger_seq).cloned().collect();
         let known = |snapshot: &SourceSnapshot| {
-            let mut snapshot = snapshot.clone();
-            snapshot.receipts.retain(|receipt| by_then(receipt.received_at));
-            snapshot.facts.retain(|fact| {
-                snapshot.receipts.binary_search_by(|receipt| receipt.key.cmp(&fact.key)).is_ok()
-            });
-            (!snapshot.facts.is_empty()).then_some(snapshot)
+            if snapshot.ledger_seq < ledger_seq { Some(snapshot.clone()) } else { snapshot.known_by(at) }
         };
         Self { facts, snapshots: self.snapshots.iter().filter_map(known).collect() }
     }
@@ -296,6 +299,11 @@ impl CaseFacts {
     }
 }
 
+/// What has no receipt was always known.
+fn is_by(received_at: Option<Timestamp>, at: Timestamp) -> bool {
+    received_at.is_none_or(|received_at| received_at <= at)
+}
+
 impl SourceSnapshot {
     /// An empty snapshot older than any other, for the first to be merged into.
     fn first(fact: &Fact) -> Self {
@@ -309,6 +317,16 @@ impl SourceSnapshot {
             facts: Vec::new(),
             receipts: Vec::new(),
         }
+    }
+
+    /// What of it was received by an instant; None: nothing.
+    fn known_by(&self, at: Timestamp) -> Option<Self> {
+        let mut known = self.clone();
+        known.receipts.retain(|receipt| is_by(receipt.received_at, at));
+        known
+            .facts
+            .retain(|fact| known.receipts.binary_search_by(|receipt| receipt.key.cmp(&fact.key)).is_ok());
+        (!known.facts.is_empty()).then_some(known)
     }
 
     /// Takes another snapshot of the same source; whether it says just what the newest one says.

@@ -523,6 +523,21 @@ fn what_left_reads_back_and_says_no_reason() {
 }
 
 #[test]
+fn of_the_seed_of_a_sample_a_record_has_the_hash() {
+    let filter = json!({ "department": "D1", "seed": "abc", "size": 20 });
+    let export = NewExport { list: "sample", filter: &filter, format: "csv", rows: 20, state: "done" };
+    let Ok(ReadRecord::Export(export)) = read(&access().exported(&export).remove(0)) else {
+        panic!("an export")
+    };
+    let expected = json!({
+        "department": "D1",
+        "seed_sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "size": 20,
+    });
+    assert_eq!(Value::Object(export.filter), expected);
+}
+
+#[test]
 fn a_bulletin_is_known_by_what_it_counts_and_apart_by_what_is_reported() {
     let (before, mut after) = (figures(), figures());
     let record = bulletin_record(&bulletin(&before));

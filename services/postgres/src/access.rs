@@ -23,7 +23,7 @@ pub struct Entry<'a> {
     /// `exported`, `unmasked`, `token_created`, `token_revoked`.
     pub step: &'static str,
     pub subject: &'a str,
-    /// Codes and days: nothing personal.
+    /// Codes and days, and the seed of a sample.
     pub filter: Value,
     pub why: Option<&'a str>,
 }

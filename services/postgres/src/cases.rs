@@ -233,6 +233,33 @@ pub async fn stale(
     Ok(Some((last.get::<&str, _>(0).into(), rows.iter().filter(is_stale).map(loaded).collect())))
 }
 
+/// The next `limit` cases after a key: the last key among them, and those that were received before `until` and are open, or
+/// were closed for the last time at `since` or later. None at the end. As in [`stale`] every step is short, however few they are.
+pub async fn reaching(
+    tx: &mut PgConnection,
+    (since, until): (Timestamp, Timestamp),
+    after: &str,
+    limit: i64,
+) -> Result<Option<(SmolStr, Vec<Loaded>)>, Error> {
+    let rows = sqlx::query(
+        "/* cases::reaching */ SELECT case_id, revision, rulebook_seq, fold_version, CASE WHEN reaches THEN facts END,
+                CASE WHEN reaches THEN score END, told, records, judged, recorded_whole, personal_count, personal_chain
+           FROM (SELECT *, registered AND received_at < $2 AND (closed_at IS NULL OR closed_at >= $3) AS reaches
+                   FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $4) AS page
+          ORDER BY case_id",
+    )
+    .bind(after)
+    .bind(At(until))
+    .bind(At(since))
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("cases::reaching"))?;
+    let Some(last) = rows.last() else { return Ok(None) };
+    let reaches = |row: &&PgRow| row.get::<Option<&[u8]>, _>(4).is_some();
+    Ok(Some((last.get::<&str, _>(0).into(), rows.iter().filter(reaches).map(loaded).collect())))
+}
+
 /// Which of the cases that are due come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First {

@@ -13,6 +13,7 @@ mod ask;
 mod boards;
 mod bulletin;
 mod config;
+pub mod counted;
 mod duty;
 mod error;
 pub mod form;

@@ -6,11 +6,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
+use hotline_events::Lang;
 
 use super::problem;
 use crate::desk::{Desk, busy};
 use crate::error::{Error, Fault};
-use crate::export::{self, Format, Wanted};
+use crate::export::{self, Format, Subject, Wanted};
 use crate::metrics;
 use crate::query::{List, Question, Sampling};
 use crate::token::{Caller, Right};
@@ -41,6 +42,29 @@ fn truth(parameters: &mut Parameters, name: &'static str) -> Result<bool, Fault>
 
 fn number(parameters: &mut Parameters, name: &'static str, default: usize) -> Result<usize, Fault> {
     take(parameters, name).map_or(Ok(default), |text| text.parse().map_err(|_| Fault::Value { name }))
+}
+
+/// Takes out of the parameters as which file the rows are wanted; None: as JSON.
+pub(crate) fn format(parameters: &mut Parameters) -> Result<Option<Format>, Fault> {
+    let name = take(parameters, "format").filter(|format| format != "json");
+    let bom = truth(parameters, "bom")?;
+    let headings = headings(parameters)?;
+    match name {
+        Some(name) => {
+            let format = Format::parse(&name, bom, headings).ok_or(Fault::Value { name: "format" })?;
+            Ok(Some(format))
+        }
+        None if bom => Err(Fault::Value { name: "bom" }),
+        None if headings.is_some() => Err(Fault::Value { name: "headings" }),
+        None => Ok(None),
+    }
+}
+
+/// In whose words the headings of a file are wanted; None: as the names that programs know.
+fn headings(parameters: &mut Parameters) -> Result<Option<Lang>, Fault> {
+    let Some(name) = take(parameters, "headings").filter(|name| name != "code") else { return Ok(None) };
+    let wrong = || Fault::Choice { name: "headings", of: Lang::NAMES.into_iter().chain(["code"]).collect() };
+    Lang::parse(&name).map(Some).ok_or_else(wrong)
 }
 
 /// `GET /v1/closures`.
@@ -74,15 +98,9 @@ async fn answer(desk: &Desk, caller: &Caller, list: List, uri: &Uri) -> Response
 
 async fn page_or_file(desk: &Desk, caller: &Caller, list: List, uri: &Uri) -> Result<Response, Error> {
     let mut parameters = parameters(uri)?;
-    let format = take(&mut parameters, "format").filter(|format| format != "json");
-    let bom = truth(&mut parameters, "bom")?;
-    if let Some(format) = format {
-        let format = Format::parse(&format, bom).ok_or(Fault::Value { name: "format" })?;
+    if let Some(format) = format(&mut parameters)? {
         let question = question(desk, caller, list, &parameters).await?;
-        return file(desk, caller, Wanted { list, question, format }).await;
-    }
-    if bom {
-        return Err(Fault::Value { name: "bom" }.into());
+        return file(desk, caller, Wanted { subject: Subject::List(list), question, format }).await;
     }
     let after = take(&mut parameters, "after");
     let limit = number(&mut parameters, "limit", LIMIT)?;
@@ -133,9 +151,9 @@ pub(crate) async fn file(desk: &Desk, caller: &Caller, wanted: Wanted) -> Result
         return Ok(busy().into_response());
     };
     metrics::exports(desk.exports_max - desk.exports.available_permits());
-    let (list, format) = (wanted.list, wanted.format);
+    let (subject, format) = (wanted.subject.name(), wanted.format);
     let begun = export::begin(&desk.parts, &desk.queries, caller, wanted, place).await?;
-    let name = format!("attachment; filename=\"{}-{}.{}\"", list.name(), begun.id, format.name());
+    let name = format!("attachment; filename=\"{subject}-{}.{}\"", begun.id, format.name());
     let mut response = begun.body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
@@ -173,8 +191,12 @@ pub(crate) fn sampling(parameters: &mut Parameters) -> Result<Sampling, Fault> {
 
 async fn drawn(desk: &Desk, caller: &Caller, uri: &Uri) -> Result<Response, Error> {
     let mut parameters = parameters(uri)?;
+    let format = format(&mut parameters)?;
     let sampling = sampling(&mut parameters)?;
     let question = question(desk, caller, List::Closures, &parameters).await?;
+    if let Some(format) = format {
+        return file(desk, caller, Wanted { subject: Subject::Sample(sampling), question, format }).await;
+    }
     let sample = desk.queries.sample(&question, &sampling).await?;
     Ok(Json(sample.to_json(&sampling)).into_response())
 }

@@ -3,6 +3,7 @@
 mod asking;
 mod refused;
 pub(crate) mod stage;
+mod taken;
 
 use std::collections::BTreeSet;
 
@@ -70,8 +71,10 @@ async fn each_role_is_answered_where_it_may_ask_and_nowhere_else() {
             assert_eq!(status != 403, may, "{role:?} {may_unmask} {}: {status} {body}", route.path);
             assert_ne!(status, 401, "{}", route.path);
         }
-        let (status, _) = stage.get("/v1/closures?format=csv", Some(&token)).await;
-        assert_eq!(status, if role == Role::Auditor { 200 } else { 403 });
+        for file in ["/v1/closures?format=csv", "/v1/audit/sample?seed=1&format=csv"] {
+            let (status, _) = stage.get(file, Some(&token)).await;
+            assert_eq!(status, if role == Role::Auditor { 200 } else { 403 }, "{role:?} {file}");
+        }
     }
     for route in ROUTES {
         let (status, body) = if route.right == Some(Right::Unmask) {
@@ -331,73 +334,6 @@ async fn people_stand_behind_masks_until_somebody_says_why_and_that_is_recorded(
     let (_, shown) = stage.post(unmask, Some(&operator), &json!({ "why": "once more" })).await;
     assert_eq!(shown, json!({ "erased": true, "events": [] }));
     assert_eq!(stage.texts("SELECT why FROM access_log WHERE step = 'unmasked'").await.len(), 2);
-}
-
-#[tokio::test]
-async fn a_list_that_is_taken_away_is_whole_and_recorded_with_its_rows() {
-    let stage = Stage::new().await;
-    for n in 0..25 {
-        stage.apply(closed(&n.to_string(), "D1", "2026-03-03T02:00:00Z")).await;
-    }
-    stage.keep().await;
-    let auditor = stage.token(Role::Auditor, None, false).await;
-    let (headers, csv) = stage.file("/v1/closures?format=csv&bom=true&hotline=12345", &auditor).await;
-    assert_eq!(headers["export-rows-about"], "25");
-    assert!(headers["content-disposition"].to_str().unwrap().contains("closures-"));
-    let text = String::from_utf8(csv).unwrap();
-    assert!(text.starts_with("\u{feff}case,closed_at,"));
-    assert_eq!(text.matches("\r\n").count(), 26);
-    let (_, ndjson) = stage.file("/v1/closures?format=ndjson", &auditor).await;
-    let lines: Vec<Value> = ndjson
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(|line| serde_json::from_slice(line).unwrap())
-        .collect();
-    let (_, page) = stage.get("/v1/closures", Some(&auditor)).await;
-    assert_eq!(json!(lines), page["rows"]);
-    let (_, xlsx) = stage.file("/v1/closures?format=xlsx", &auditor).await;
-    assert!(xlsx.starts_with(b"PK"), "a sheet is a ZIP file");
-    let states =
-        stage.texts("SELECT format || ' ' || state || ' ' || rows_done FROM exports ORDER BY id").await;
-    assert_eq!(states, ["csv done 25", "ndjson done 25", "xlsx done 25"]);
-    let (_, log) = stage.get("/v1/access?limit=3", Some(&auditor)).await;
-    let first = &log["rows"][2];
-    assert_eq!(first["filter"], json!({ "hotline": "12345" }));
-    assert_eq!((&first["step"], &first["export"]["rows"]), (&json!("exported"), &json!(25)));
-    let id = headers["export-id"].to_str().unwrap();
-    assert_eq!(
-        stage.get(&format!("/v1/exports/{id}"), Some(&auditor)).await.1["export"]["state"],
-        json!("done")
-    );
-    let records = stage
-        .texts("SELECT convert_from(leaf, 'UTF8') FROM closure_records WHERE kind = 'exported' ORDER BY id")
-        .await;
-    assert_eq!(records.len(), 3);
-    let record: Value = serde_json::from_str(&records[0]).unwrap();
-    assert_eq!(
-        (&record["rows"], &record["state"], &record["list"]),
-        (&json!(25), &json!("done"), &json!("closures"))
-    );
-    for wrong in [
-        "/v1/closures?format=pdf",
-        "/v1/closures?bom=true",
-        "/v1/closures?format=xlsx&bom=true",
-        "/v1/closures?format=csv&limit=3",
-    ] {
-        assert_eq!(stage.get(wrong, Some(&auditor)).await.0, 400, "{wrong}");
-    }
-}
-
-#[tokio::test]
-async fn an_export_of_a_process_that_died_ends_as_broken() {
-    let stage = Stage::new().await;
-    stage.execute("INSERT INTO access_log (at, actor, role, step, subject, filter) VALUES ('2026-03-01T20:00:00Z', 'n', 'auditor', 'exported', 'closures', '{}'), ('2026-03-02T00:30:00Z', 'n', 'auditor', 'exported', 'closures', '{}')").await;
-    stage.execute("INSERT INTO exports (id, format, state, rows_done) SELECT id, 'csv', 'running', 7 FROM access_log").await;
-    crate::export::end_those_left(&stage.parts()).await.unwrap();
-    assert_eq!(stage.texts("SELECT state FROM exports ORDER BY id").await, ["broken", "running"]);
-    let records =
-        stage.texts("SELECT convert_from(leaf, 'UTF8') FROM closure_records WHERE kind = 'exported'").await;
-    assert!(records.len() == 1 && records[0].contains("\"state\":\"broken\""));
 }
 
 /// Names of cases by number.

@@ -1,6 +1,7 @@
 //! CSV after RFC 4180: UTF-8, CRLF, quotes where they are needed. A text that a spreadsheet would take for a formula gets a `'`.
 
 use bytes::Bytes;
+use hotline_events::Lang;
 use jiff::tz::TimeZone;
 
 use crate::error::Error;
@@ -13,12 +14,13 @@ const BOM: &[u8] = "\u{feff}".as_bytes();
 #[derive(Debug)]
 pub(super) struct Csv {
     bom: bool,
+    headings: Option<Lang>,
     begun: bool,
 }
 
 impl Csv {
-    pub(super) fn new(bom: bool) -> Self {
-        Self { bom, begun: false }
+    pub(super) fn new(bom: bool, headings: Option<Lang>) -> Self {
+        Self { bom, headings, begun: false }
     }
 
     /// The lines of rows; before the first ones the heading.
@@ -35,7 +37,7 @@ impl Csv {
         let mut out = ::csv::WriterBuilder::new().terminator(::csv::Terminator::CRLF).from_writer(bytes);
         let failed = |error: ::csv::Error| Error::Export(error.to_string());
         if !self.begun {
-            out.write_record(columns.iter().map(|column| column.name)).map_err(failed)?;
+            out.write_record(columns.iter().map(|column| column.heading(self.headings))).map_err(failed)?;
             self.begun = true;
         }
         for row in rows {
@@ -77,13 +79,13 @@ mod tests {
     use super::*;
 
     const COLUMNS: &[Column] = &[
-        Column { name: "case", kind: Kind::Text, zh: "", en: "" },
-        Column { name: "gap", kind: Kind::Number, zh: "", en: "" },
-        Column { name: "marks", kind: Kind::List, zh: "", en: "" },
+        Column { name: "case", kind: Kind::Text, zh: "工单", en: "case" },
+        Column { name: "gap", kind: Kind::Number, zh: "相差秒数", en: "gap, seconds" },
+        Column { name: "marks", kind: Kind::List, zh: "标记", en: "marks" },
     ];
 
     fn written(bom: bool, rows: &[Vec<Cell>]) -> String {
-        let bytes = Csv::new(bom).rows(COLUMNS, rows, &TimeZone::UTC).unwrap();
+        let bytes = Csv::new(bom, None).rows(COLUMNS, rows, &TimeZone::UTC).unwrap();
         String::from_utf8(bytes.to_vec()).unwrap()
     }
 
@@ -92,6 +94,13 @@ mod tests {
         let row = vec![Cell::text("a,\"b\"\nc"), Cell::Number(-5), Cell::List(vec!["x".into(), "y".into()])];
         assert_eq!(written(false, &[row]), "case,gap,marks\r\n\"a,\"\"b\"\"\nc\",-5,x y\r\n");
         assert_eq!(written(true, &[]), "\u{feff}case,gap,marks\r\n");
+    }
+
+    #[test]
+    fn the_heading_is_in_the_words_that_were_asked_for() {
+        let heading = |lang| Csv::new(false, Some(lang)).rows(COLUMNS, &[], &TimeZone::UTC).unwrap();
+        assert_eq!(heading(Lang::Zh), "工单,相差秒数,标记\r\n");
+        assert_eq!(heading(Lang::En), "case,\"gap, seconds\",marks\r\n");
     }
 
     #[test]
@@ -112,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_heading_stands_once() {
-        let mut csv = Csv::new(true);
+        let mut csv = Csv::new(true, None);
         let row = vec![Cell::text("1"), Cell::Nothing, Cell::Nothing];
         csv.rows(COLUMNS, std::slice::from_ref(&row), &TimeZone::UTC).unwrap();
         assert_eq!(csv.rows(COLUMNS, &[row], &TimeZone::UTC).unwrap(), "1,,\r\n");

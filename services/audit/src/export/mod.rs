@@ -1,4 +1,4 @@
-//! Lists as files: CSV, XLSX, NDJSON, page by page, in constant memory.
+//! Lists as files: CSV, XLSX, NDJSON, page by page, in constant memory; samples, too, which are drawn at once.
 //!
 //! An export is noted before its first byte leaves, with who asked for what; how far it is stands beside that. When its last
 //! row is written a closure record says how many rows went, and only then the file ends: a file that is whole is recorded with
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use hotline_events::Lang;
 use hotline_events::closure::{NewAccess, NewExport, RecordKind};
 use hotline_postgres::access::{self, Actor, Entry};
 use hotline_postgres::closure_records::{self, Leaf};
@@ -24,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::error::{Error, Fault};
 use crate::query::table::{Cell, Column};
-use crate::query::{Count, List, Queries, Question};
+use crate::query::{Count, List, Queries, Question, Sample, Sampling};
 use crate::token::Caller;
 use crate::{Parts, metrics};
 
@@ -42,20 +43,25 @@ const PIECES: usize = 4;
 /// As what a list is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// RFC 4180, UTF-8; with a byte order mark for programs that need one to see that.
+    /// RFC 4180, UTF-8; with a byte order mark for programs that need one to see that. Headings are words of a language, or
+    /// the names of the columns.
     Csv {
         bom: bool,
+        headings: Option<Lang>,
     },
-    Xlsx,
+    Xlsx {
+        headings: Option<Lang>,
+    },
+    /// Its members have names of their own.
     Ndjson,
 }
 
 impl Format {
-    pub fn parse(name: &str, bom: bool) -> Option<Self> {
+    pub fn parse(name: &str, bom: bool, headings: Option<Lang>) -> Option<Self> {
         Some(match name {
-            "csv" => Format::Csv { bom },
-            "xlsx" if !bom => Format::Xlsx,
-            "ndjson" if !bom => Format::Ndjson,
+            "csv" => Format::Csv { bom, headings },
+            "xlsx" if !bom => Format::Xlsx { headings },
+            "ndjson" if !bom && headings.is_none() => Format::Ndjson,
             _ => return None,
         })
     }
@@ -63,7 +69,7 @@ impl Format {
     pub fn name(self) -> &'static str {
         match self {
             Format::Csv { .. } => "csv",
-            Format::Xlsx => "xlsx",
+            Format::Xlsx { .. } => "xlsx",
             Format::Ndjson => "ndjson",
         }
     }
@@ -71,18 +77,65 @@ impl Format {
     pub(crate) fn media_type(self) -> &'static str {
         match self {
             Format::Csv { .. } => "text/csv; charset=utf-8; header=present",
-            Format::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Format::Xlsx { .. } => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             Format::Ndjson => "application/x-ndjson",
         }
     }
 }
 
-/// What is to be taken away.
+/// What somebody takes away.
+#[derive(Clone, Debug)]
+pub(crate) enum Subject {
+    List(List),
+    Sample(Sampling),
+}
+
+impl Subject {
+    /// As addresses, the access log and file names say it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Subject::List(list) => list.name(),
+            Subject::Sample(_) => Sample::NAME,
+        }
+    }
+
+    /// Whose questions it is asked by.
+    pub(crate) fn list(&self) -> List {
+        match self {
+            Subject::List(list) => *list,
+            Subject::Sample(_) => List::Closures,
+        }
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        match self {
+            Subject::List(list) => list.columns(),
+            Subject::Sample(_) => Sample::columns(),
+        }
+    }
+}
+
+/// What is to be taken away, and as what.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
-    pub(crate) list: List,
+    pub(crate) subject: Subject,
     pub(crate) question: Question,
     pub(crate) format: Format,
+}
+
+impl Wanted {
+    /// The parameters by which anybody can ask for the same rows again.
+    fn filter(&self) -> Value {
+        let mut filter = self.question.to_json();
+        if let Subject::Sample(sampling) = &self.subject {
+            filter["seed"] = sampling.seed.as_str().into();
+            filter["size"] = sampling.size.into();
+            if sampling.plain {
+                filter["plain"] = true.into();
+            }
+        }
+        filter
+    }
 }
 
 /// A file under way.
@@ -109,8 +162,14 @@ pub(crate) async fn begin(
     wanted: Wanted,
     place: OwnedSemaphorePermit,
 ) -> Result<Begun, Error> {
-    let count = queries.count(wanted.list, &wanted.question).await?;
-    if let (Format::Xlsx, Count::Exactly(rows) | Count::AtLeast(rows)) = (wanted.format, count)
+    let (count, sample) = match &wanted.subject {
+        Subject::List(list) => (queries.count(*list, &wanted.question).await?, None),
+        Subject::Sample(sampling) => {
+            let sample = queries.sample(&wanted.question, sampling).await?;
+            (Count::Exactly(i64::try_from(sample.cases.len()).unwrap_or(i64::MAX)), Some(sample))
+        }
+    };
+    if let (Format::Xlsx { .. }, Count::Exactly(rows) | Count::AtLeast(rows)) = (wanted.format, count)
         && rows > xlsx::ROWS_MAX
     {
         return Err(Fault::Rows { most: xlsx::ROWS_MAX }.into());
@@ -128,8 +187,10 @@ pub(crate) async fn begin(
         queries: queries.clone(),
         caller: caller.clone(),
         wanted,
+        sample,
         sender,
         done: 0,
+        noted: 0,
     };
     tokio::spawn(async move {
         let _place = place;
@@ -153,8 +214,8 @@ async fn note(
         at: now,
         actor: Actor { name: &caller.name, role: caller.role.name() },
         step: "exported",
-        subject: wanted.list.name(),
-        filter: wanted.question.to_json(),
+        subject: wanted.subject.name(),
+        filter: wanted.filter(),
         why: None,
     };
     let id = access::append(tx, &entry).await?;
@@ -169,8 +230,12 @@ struct Run {
     queries: Queries,
     caller: Caller,
     wanted: Wanted,
+    /// Drawn before the export was noted; None: a list, which is read page by page.
+    sample: Option<Sample>,
     sender: mpsc::Sender<Piece>,
     done: i64,
+    /// How many of them were noted.
+    noted: i64,
 }
 
 impl Run {
@@ -197,33 +262,45 @@ impl Run {
 
     async fn write(&mut self) -> Result<(), Error> {
         let mut file = File::begin(&self.wanted)?;
-        let columns = self.wanted.list.columns();
-        let (mut after, mut noted): (Option<String>, i64) = (None, 0);
-        loop {
-            let page =
-                self.queries.rows(self.wanted.list, &self.wanted.question, after.as_deref(), PAGE).await?;
-            self.done += i64::try_from(page.rows.len()).unwrap_or(i64::MAX);
-            if matches!(self.wanted.format, Format::Xlsx) && self.done > xlsx::ROWS_MAX {
-                return Err(Fault::Rows { most: xlsx::ROWS_MAX }.into());
-            }
-            if let Some(piece) = file.rows(columns, &page.rows, page.zone())? {
-                self.send(piece).await?;
-            }
-            metrics::exported(self.wanted.format.name(), page.rows.len() as u64);
-            if self.done - noted >= NOTED_EVERY {
-                noted = self.done;
-                self.note_progress().await?;
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
+        match self.sample.take() {
+            Some(sample) => self.put(&mut file, &sample.rows(), sample.zone()).await?,
+            None => self.put_pages(&mut file).await?,
         }
         // The last piece follows the record: a whole file is a recorded one.
         let rest = file.end();
         end(&self.parts.pool, &self.ending("done"), (self.parts.now)()).await?;
         rest.send(&self.sender).await?;
         self.sender.send(Piece::Whole).await.map_err(gone)
+    }
+
+    async fn put_pages(&mut self, file: &mut File) -> Result<(), Error> {
+        let list = self.wanted.subject.list();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.queries.rows(list, &self.wanted.question, after.as_deref(), PAGE).await?;
+            self.put(file, &page.rows, page.zone()).await?;
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Hands rows on, and notes now and then how far it is.
+    async fn put(&mut self, file: &mut File, rows: &[Vec<Cell>], zone: &TimeZone) -> Result<(), Error> {
+        self.done += i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        if matches!(self.wanted.format, Format::Xlsx { .. }) && self.done > xlsx::ROWS_MAX {
+            return Err(Fault::Rows { most: xlsx::ROWS_MAX }.into());
+        }
+        if let Some(piece) = file.rows(self.wanted.subject.columns(), rows, zone)? {
+            self.send(piece).await?;
+        }
+        metrics::exported(self.wanted.format.name(), rows.len() as u64);
+        if self.done - self.noted >= NOTED_EVERY {
+            self.noted = self.done;
+            self.note_progress().await?;
+        }
+        Ok(())
     }
 
     async fn send(&self, piece: Bytes) -> Result<(), Error> {
@@ -245,8 +322,8 @@ impl Run {
             rows: self.done,
             by: self.caller.name.clone(),
             role: self.caller.role.name().to_owned(),
-            list: self.wanted.list.name().to_owned(),
-            filter: self.wanted.question.to_json(),
+            list: self.wanted.subject.name().to_owned(),
+            filter: self.wanted.filter(),
             format: self.wanted.format.name().to_owned(),
         }
     }
@@ -322,9 +399,12 @@ enum File {
 impl File {
     fn begin(wanted: &Wanted) -> Result<Self, Error> {
         Ok(match wanted.format {
-            Format::Csv { bom } => File::Csv(csv::Csv::new(bom)),
+            Format::Csv { bom, headings } => File::Csv(csv::Csv::new(bom, headings)),
             Format::Ndjson => File::Ndjson,
-            Format::Xlsx => File::Xlsx(Box::new(xlsx::Sheet::new(wanted.list)?)),
+            Format::Xlsx { headings } => {
+                let (name, columns) = (wanted.subject.name(), wanted.subject.columns());
+                File::Xlsx(Box::new(xlsx::Sheet::new(name, columns, headings)?))
+            }
         })
     }
 

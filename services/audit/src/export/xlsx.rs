@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use bytes::Bytes;
+use hotline_events::Lang;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, XlsxError};
@@ -10,7 +11,6 @@ use tokio::sync::mpsc;
 
 use super::Piece;
 use crate::error::Error;
-use crate::query::List;
 use crate::query::table::{Cell, Column};
 
 /// Rows of a sheet below its heading.
@@ -33,14 +33,14 @@ fn failed(error: XlsxError) -> Error {
 }
 
 impl Sheet {
-    pub(super) fn new(list: List) -> Result<Self, Error> {
+    pub(super) fn new(name: &str, columns: &[Column], headings: Option<Lang>) -> Result<Self, Error> {
         let mut book = Workbook::new();
         let sheet = book.add_worksheet_with_constant_memory().map_err(failed)?;
-        sheet.set_name(list.name()).map_err(failed)?;
+        sheet.set_name(name).map_err(failed)?;
         sheet.set_freeze_panes(1, 0).map_err(failed)?;
-        let heading = Format::new().set_bold();
-        for (at, column) in (0_u16..).zip(list.columns()) {
-            sheet.write_string_with_format(0, at, column.name, &heading).map_err(failed)?;
+        let bold = Format::new().set_bold();
+        for (at, column) in (0_u16..).zip(columns) {
+            sheet.write_string_with_format(0, at, column.heading(headings), &bold).map_err(failed)?;
         }
         let format = |text| Format::new().set_num_format(text);
         Ok(Self { book, row: 1, instants: format("yyyy-mm-dd hh:mm:ss"), days: format("yyyy-mm-dd") })

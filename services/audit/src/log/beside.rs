@@ -10,7 +10,8 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 
 use hotline_events::closure::{
-    BulletinRecord, Part, ReadError, ReadRecord, RecordKind, counted_hash, join, read, reported_hash,
+    BulletinRecord, Part, ReadError, ReadRecord, RecordKind, counted_hash, join, read, recorded_filter,
+    reported_hash,
 };
 use hotline_postgres::access::{self, Listed};
 use hotline_postgres::bulletins::{self, Stamp};
@@ -73,7 +74,10 @@ impl Taken {
     fn is_said_by(&self, entry: &Listed) -> bool {
         (entry.actor.as_str(), entry.role.as_str(), entry.step.as_str(), entry.subject.as_str())
             == (self.by.as_str(), self.role.as_str(), self.step.name(), self.subject.as_str())
-            && self.filter.as_ref().is_none_or(|filter| entry.filter.as_object() == Some(filter))
+            && self
+                .filter
+                .as_ref()
+                .is_none_or(|filter| recorded_filter(&entry.filter).as_object() == Some(filter))
     }
 }
 

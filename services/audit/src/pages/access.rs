@@ -14,7 +14,7 @@ use super::{codes, words};
 use crate::api::access::entries;
 use crate::api::problem;
 use crate::desk::Desk;
-use crate::query::List;
+use crate::query::{List, Sample};
 
 const ROWS: i64 = 50;
 
@@ -55,6 +55,7 @@ fn row(entry: &Listed, teller: &Teller<'_>) -> Vec<Shown> {
     let lang = teller.lang;
     let subject = match (entry.step.as_str(), List::parse(&entry.subject)) {
         ("exported", Some(list)) => Shown::text(super::lists::title(list, lang)),
+        ("exported", None) if entry.subject == Sample::NAME => Shown::text(words::of(lang).sample),
         ("unmasked", _) => Shown::link(entry.subject.as_str(), case_href(&entry.subject)),
         _ => Shown::text(entry.subject.as_str()),
     };

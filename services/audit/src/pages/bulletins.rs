@@ -1,4 +1,4 @@
-//! Published bulletins: their frozen figures, and from each department to its cases.
+//! Published bulletins: their frozen figures, from each to the cases that it counts, and from each department to searches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,13 +66,13 @@ pub(super) async fn index(State(desk): State<Arc<Desk>>, Extension(reader): Exte
 }
 
 /// The first and the last day.
-fn told_days((from, to): (Date, Date), teller: &Teller<'_>) -> String {
+pub(super) fn told_days((from, to): (Date, Date), teller: &Teller<'_>) -> String {
     let last = to.yesterday().unwrap_or(to);
     teller.lang.of(format!("{from} 至 {last}"), format!("{from} to {last}"))
 }
 
 /// A bulletin, or why it is not shown.
-async fn found(desk: &Desk, id: &str) -> Result<Published, Problem> {
+pub(super) async fn found(desk: &Desk, id: &str) -> Result<Published, Problem> {
     let none = || Problem::new(StatusCode::NOT_FOUND, "no_bulletin", "There is no such bulletin");
     let mut id: i64 = id.parse().map_err(|_| none())?;
     let read = run_read_tx(&desk.parts.pool, "audit::bulletin", &mut id, |tx, id| {
@@ -139,7 +139,7 @@ fn stamp(published: &Published, w: &words::Words) -> Vec<(&'static str, String)>
 }
 
 /// The name of a rate or score; its id where the rulebook in force has it no longer.
-fn name(place: &Place, teller: &Teller<'_>) -> String {
+pub(super) fn name(place: &Place, teller: &Teller<'_>) -> String {
     let rate = teller.rulebook.rates.get(&place.id).map(|rate| (&rate.name_zh, &rate.name_en));
     let score = || teller.rulebook.scores.get(&place.id).map(|score| (&score.name_zh, &score.name_en));
     let known = if place.sort == Sort::Score { score() } else { rate };
@@ -194,7 +194,9 @@ fn figures_of(published: &Published, reader: &Reader, teller: &Teller<'_>) -> Ta
                         None => told(figure).1,
                     };
                     let rank = figure.rank.map(|rank| format!("　#{rank}")).unwrap_or_default();
-                    Shown::number(value + &rank)
+                    let href = (sees(department) && has_cases(&place, figure))
+                        .then(|| counted_href(published.id, &place));
+                    Shown { href, ..Shown::number(value + &rank) }
                 },
             )
         };
@@ -209,10 +211,25 @@ fn figures_of(published: &Published, reader: &Reader, teller: &Teller<'_>) -> Ta
     Table::new(w.figures, headings, departments.iter().map(row))
 }
 
-/// Where a department of a bulletin is shown. Its code may have any sign.
-fn department_href(id: i64, department: &str) -> String {
-    let code: String = url::form_urlencoded::byte_serialize(department.as_bytes()).collect();
-    format!("/audit/bulletins/{id}/departments/{}", code.replace('+', "%20"))
+/// Where a department of a bulletin is shown.
+pub(super) fn department_href(id: i64, department: &str) -> String {
+    format!("/audit/bulletins/{id}/departments/{}", segment(department))
+}
+
+/// … and the cases that a figure of it counts.
+fn counted_href(id: i64, place: &Place) -> String {
+    format!("{}/{}", department_href(id, &place.department), segment(&place.id))
+}
+
+/// A code, which may have any sign, as a part of an address.
+fn segment(code: &str) -> String {
+    let code: String = url::form_urlencoded::byte_serialize(code.as_bytes()).collect();
+    code.replace('+', "%20")
+}
+
+/// Whether a figure is a sum over cases: points and what is reported are none.
+fn has_cases(place: &Place, figure: &Figure) -> bool {
+    place.sort == Sort::Rate && figure.sums.is_some()
 }
 
 /// What was published with the figures, case by case: of the departments that the reader sees. Corrections name none, so that
@@ -327,8 +344,9 @@ fn of_department(published: &Published, department: &str, teller: &Teller<'_>) -
     let row = |(place, figure): (&Place, &Figure)| {
         let (integers, value) = told(figure);
         let rank = figure.rank.map_or_else(|| "–".to_owned(), |rank| rank.to_string());
+        let href = has_cases(place, figure).then(|| counted_href(published.id, place));
         vec![
-            Shown::text(name(place, teller)),
+            Shown { href, ..Shown::text(name(place, teller)) },
             Shown::number(integers),
             Shown::number(value),
             Shown::number(rank),
@@ -338,7 +356,7 @@ fn of_department(published: &Published, department: &str, teller: &Teller<'_>) -
     Table::new(w.figures, headings, own.map(row))
 }
 
-/// From a figure to the cases: searches and lists over the same days.
+/// Searches and lists over the days of the bulletin, by the rules in force.
 fn links(department: &str, days: Option<(Date, Date)>, teller: &Teller<'_>) -> Vec<(String, String)> {
     let w = words::of(teller.lang);
     let (from, to) = days.map(|(from, to)| (from.to_string(), to.to_string())).unwrap_or_default();

@@ -16,14 +16,14 @@ use super::frame::{Frame, Reader, href, page};
 use super::problem::fault;
 use super::shown::{Shown, Table, Teller};
 use super::{codes, words};
-use crate::api::lists::{file as begin_file, question, take};
+use crate::api::lists::{file as begin_file, format, question, sampling, take};
 use crate::api::problem;
 use crate::desk::Desk;
 use crate::error::{Error, Fault};
-use crate::export::{Format, Wanted};
+use crate::export::{Subject, Wanted};
 use crate::query::lists::Share;
-use crate::query::table::Cell;
-use crate::query::{Count, List, ListPage, Question};
+use crate::query::table::{Cell, Column};
+use crate::query::{Count, List, ListPage, Question, Sample};
 use crate::token::Right;
 
 /// Rows of a page.
@@ -318,14 +318,14 @@ impl Listed<'_> {
             about: about(list, lang),
             form: Form::new(list, reader, rulebook, self.parameters),
             fault: None,
-            table: table(list, &read.rows, &teller),
+            table: table(list, list.columns(), &read.rows, &teller),
             count: count.map(|count| counted(count, lang)),
             pending: read.pending,
             shares: (list == List::Exclusions && !read.shares.is_empty()).then(|| shares(read, &teller)),
             marks: marks(list, &read.rows, lang),
             first: (!self.is_first).then(|| href(&path(list), pairs())),
             next,
-            files: if reader.may(Right::Exports) { files(list, &pairs(), lang) } else { Vec::new() },
+            files: files(list.name(), &pairs(), reader),
             stamp: stamp(rulebook, lang),
         }
     }
@@ -345,14 +345,12 @@ fn counted(count: Count, lang: Lang) -> String {
     }
 }
 
-/// The rows of a list for people.
-pub(super) fn table(list: List, rows: &[Vec<Cell>], teller: &Teller<'_>) -> Table {
-    let shown: Vec<usize> =
-        (0..list.columns().len()).filter(|place| is_shown(list, list.columns()[*place].name)).collect();
-    let headings =
-        shown.iter().map(|place| teller.lang.of(list.columns()[*place].zh, list.columns()[*place].en));
+/// The rows of a list for people, in its columns or some more.
+pub(super) fn table(list: List, columns: &[Column], rows: &[Vec<Cell>], teller: &Teller<'_>) -> Table {
+    let shown: Vec<usize> = (0..columns.len()).filter(|place| is_shown(list, columns[*place].name)).collect();
+    let headings = shown.iter().map(|place| columns[*place].heading(Some(teller.lang)));
     let row = |row: &Vec<Cell>| -> Vec<Shown> {
-        shown.iter().map(|place| teller.cell(&list.columns()[*place], &row[*place])).collect()
+        shown.iter().map(|place| teller.cell(&columns[*place], &row[*place])).collect()
     };
     Table::new(title(list, teller.lang), headings, rows.iter().map(row))
 }
@@ -380,41 +378,50 @@ fn shares(read: &ListPage, teller: &Teller<'_>) -> Table {
     Table::new(w.shares, [w.department, w.with_excluded, w.without], read.shares.iter().map(row))
 }
 
-fn files<'p>(
-    list: List,
+/// Where a list or a sample is taken away, with headings as the reader knows them; for whoever may.
+pub(super) fn files<'p>(
+    name: &str,
     pairs: &(impl Iterator<Item = (&'p str, &'p str)> + Clone),
-    lang: Lang,
+    reader: &Reader,
 ) -> Vec<(String, &'static str)> {
-    let at = format!("/audit/files/{}", list.name());
-    let file = |format: &'static str, bom: bool| {
-        let more = [("format", format)].into_iter().chain(bom.then_some(("bom", "true")));
-        href(&at, pairs.clone().chain(more))
+    if !reader.may(Right::Exports) {
+        return Vec::new();
+    }
+    let at = format!("/audit/files/{name}");
+    let headings = ("headings", reader.lang.of("zh", "en"));
+    let file = |format: &'static str, more: &[(&'static str, &'static str)]| {
+        href(&at, pairs.clone().chain([("format", format)]).chain(more.iter().copied()))
     };
     vec![
-        (file("csv", true), words::of(lang).csv_bom),
-        (file("csv", false), "CSV"),
-        (file("xlsx", false), "XLSX"),
-        (file("ndjson", false), "NDJSON"),
+        (file("csv", &[headings, ("bom", "true")]), words::of(reader.lang).csv_bom),
+        (file("csv", &[headings]), "CSV"),
+        (file("xlsx", &[headings]), "XLSX"),
+        (file("ndjson", &[]), "NDJSON"),
     ]
 }
 
-/// `GET /audit/files/{list}?format=…`: the whole list as a file, recorded.
+/// `GET /audit/files/{list}?format=…`: the whole list as a file, recorded; `sample`: closed cases drawn at random.
 pub(super) async fn file(
     State(desk): State<Arc<Desk>>,
     Extension(reader): Extension<Reader>,
     Path(name): Path<String>,
 ) -> Response {
-    let Some(list) = List::parse(&name) else { return problem::no_list().into_response() };
-    let begun = whole(&desk, &reader, list).await;
-    or_wrong(&desk, &reader, list, begun).await
+    let begun = whole(&desk, &reader, &name).await;
+    match List::parse(&name) {
+        Some(list) => or_wrong(&desk, &reader, list, begun).await,
+        None => begun.unwrap_or_else(|error| problem::of(&error).into_response()),
+    }
 }
 
-async fn whole(desk: &Desk, reader: &Reader, list: List) -> Result<Response, Error> {
+async fn whole(desk: &Desk, reader: &Reader, name: &str) -> Result<Response, Error> {
     let mut parameters = reader.parameters().ok_or(Fault::Value { name: "query" })?;
-    let bom = take(&mut parameters, "bom").is_some_and(|bom| bom == "true");
-    let format = take(&mut parameters, "format").and_then(|format| Format::parse(&format, bom));
-    let format = format.ok_or(Fault::Value { name: "format" })?;
+    let format = format(&mut parameters)?.ok_or(Fault::Value { name: "format" })?;
+    let subject = match List::parse(name) {
+        Some(list) => Subject::List(list),
+        None if name == Sample::NAME => Subject::Sample(sampling(&mut parameters)?),
+        None => return Ok(problem::no_list().into_response()),
+    };
     let caller = reader.caller.as_ref().expect("whoever takes a list away is signed in");
-    let question = question(desk, caller, list, &parameters).await?;
-    begin_file(desk, caller, Wanted { list, question, format }).await
+    let question = question(desk, caller, subject.list(), &parameters).await?;
+    begin_file(desk, caller, Wanted { subject, question, format }).await
 }

@@ -16,6 +16,7 @@ mod access;
 mod bulletins;
 mod case;
 mod codes;
+mod counted;
 mod drawing;
 mod figures;
 mod frame;
@@ -94,6 +95,9 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/audit/bulletins/{id}", Need::Right(Right::Lists), || get(bulletins::show)),
     route("/audit/bulletins/{id}/departments/{department}", Need::Right(Right::Lists), || {
         get(bulletins::department)
+    }),
+    route("/audit/bulletins/{id}/departments/{department}/{rate}", Need::Right(Right::Lists), || {
+        get(counted::show)
     }),
     route("/audit/log", Need::SignedIn, || get(log::show)),
     route("/audit/log/key", Need::SignedIn, || get(log::key)),

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
 use super::frame::{Frame, Reader, page};
-use super::lists::{Form, Sort, marks, stamp, table};
+use super::lists::{Form, Sort, files, marks, stamp, table};
 use super::problem::fault;
-use super::shown::{Shown, Table, Teller};
+use super::shown::{Table, Teller};
 use super::words;
 use crate::api::lists::{question, sampling, take};
 use crate::api::problem;
@@ -38,6 +38,8 @@ struct Drawn {
     table: Table,
     marks: Vec<(String, &'static str)>,
     stamp: String,
+    /// Files of it, by what they are called.
+    files: Vec<(String, &'static str)>,
 }
 
 /// `GET /audit/sample`: the form, and with a seed the sample.
@@ -49,7 +51,9 @@ pub(super) async fn show(State(desk): State<Arc<Desk>>, Extension(reader): Exten
 }
 
 async fn made(desk: &Desk, reader: &Reader) -> Result<Response, Error> {
-    let parameters = reader.parameters().unwrap_or_default();
+    let mut parameters = reader.parameters().unwrap_or_default();
+    // A button's own name says nothing.
+    take(&mut parameters, "draw");
     let of = |name: &str| parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let drawn = match of("seed") {
         Some(_) => draw(desk, reader, parameters.clone()).await.map(Some),
@@ -68,30 +72,31 @@ async fn made(desk: &Desk, reader: &Reader) -> Result<Response, Error> {
         size: of("size").unwrap_or_else(|| "20".to_owned()),
         is_plain: of("plain").is_some(),
         fault: wrong,
-        drawn: drawn.map(|sample| told(&sample, reader)),
+        drawn: drawn.map(|sample| told(&sample, &parameters, reader)),
     };
     Ok(page(status, &shown))
 }
 
 async fn draw(desk: &Desk, reader: &Reader, mut parameters: Vec<(String, String)>) -> Result<Sample, Error> {
     let sampling: Sampling = sampling(&mut parameters)?;
-    // A button's own name says nothing.
-    take(&mut parameters, "draw");
     let caller = reader.caller.as_ref().ok_or(Fault::Value { name: "query" })?;
     let question = question(desk, caller, List::Closures, &parameters).await?;
     desk.queries.sample(&question, &sampling).await
 }
 
-fn told(sample: &Sample, reader: &Reader) -> Drawn {
+fn told(sample: &Sample, parameters: &[(String, String)], reader: &Reader) -> Drawn {
     let lang = reader.lang;
     let rulebook = &*sample.in_force.rulebook;
     let teller = Teller { lang, rulebook, leads_to_cases: reader.may(Right::Case) };
     let rows: Vec<Vec<Cell>> = sample.rows();
-    let mut table = table(List::Closures, &rows, &teller);
+    let mut table = table(List::Closures, Sample::columns(), &rows, &teller);
     words::of(lang).sample.clone_into(&mut table.caption);
-    table.headings.push(words::of(lang).weight.to_owned());
-    for (row, drawn) in table.rows.iter_mut().zip(&sample.cases) {
-        row.push(Shown::number(drawn.weight));
+    let pairs = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    Drawn {
+        of: sample.of,
+        marks: marks(List::Closures, &rows, lang),
+        table,
+        stamp: stamp(rulebook, lang),
+        files: files(Sample::NAME, &pairs, reader),
     }
-    Drawn { of: sample.of, marks: marks(List::Closures, &rows, lang), table, stamp: stamp(rulebook, lang) }
 }

@@ -1,6 +1,7 @@
 //! The pages over the role's router, on a real PostgreSQL: who sees what, what is escaped, what is masked, what is recorded.
 
 mod browser;
+mod counted;
 
 use hotline_postgres::closure_records::Which;
 use serde_json::json;
@@ -29,6 +30,7 @@ fn filled(route: &str) -> String {
         .replace("{list}", "holds")
         .replace("{id}", "1")
         .replace("{department}", "D1")
+        .replace("{rate}", "closing")
 }
 
 async fn stage() -> Stage {
@@ -469,13 +471,38 @@ async fn a_file_is_taken_away_from_a_page_and_recorded() {
     assert_eq!(links.len(), 4, "{}", page.text);
     let file = auditor.get(&format!("/audit/files/{}", links[0].replace("&#38;", "&"))).await;
     assert!(
-        file.text.starts_with('\u{feff}') && file.text.contains("12345:1") && !file.text.contains("12345:2")
+        file.text.starts_with("\u{feff}工单,")
+            && file.text.contains("12345:1")
+            && !file.text.contains("12345:2")
     );
     assert_eq!(stage.texts("SELECT filter::text FROM access_log").await, ["{\"department\": \"D1\"}"]);
     let supervisor = Browser::of(&stage, Role::Supervisor, None, false).await;
     assert!(!supervisor.get("/audit/closures").await.text.contains("/audit/files/"));
     assert_eq!(supervisor.get("/audit/files/closures?format=csv").await.status, 403);
     assert_eq!(auditor.get("/audit/files/closures?format=pdf").await.status, 400);
+}
+
+#[tokio::test]
+async fn a_sample_is_taken_away_in_the_words_of_its_page_and_recorded_with_its_seed() {
+    let stage = stage().await;
+    let auditor = Browser::of(&stage, Role::Auditor, None, false).await;
+    let page = auditor.get("/audit/sample?seed=2026-03&size=1&department=D1&lang=zh").await;
+    let links = page.between("<li><a href=\"/audit/files/", "\" download");
+    assert_eq!(links.len(), 4, "{}", page.text);
+    let file = auditor.get(&format!("/audit/files/{}", links[1].replace("&#38;", "&"))).await;
+    assert!(
+        file.text.starts_with("工单,办结时间,") && file.text.contains("异常,权重\r\n12345:1,"),
+        "{}",
+        file.text
+    );
+    assert!(page.text.contains("<th scope=\"col\">权重</th>"), "page and file call it the same");
+    let filter = stage.texts("SELECT filter::text FROM access_log").await;
+    assert_eq!(filter, ["{\"seed\": \"2026-03\", \"size\": 1, \"department\": \"D1\"}"]);
+    assert!(auditor.get("/audit/access?lang=zh").await.text.contains("<td class=\"\">随机抽样</td>"));
+    assert!(!auditor.get("/audit/sample").await.text.contains("/audit/files/"), "nothing was drawn");
+    let supervisor = Browser::of(&stage, Role::Supervisor, None, false).await;
+    assert!(!supervisor.get("/audit/sample?seed=1").await.text.contains("/audit/files/"));
+    assert_eq!(supervisor.get("/audit/files/sample?seed=1&format=csv").await.status, 403);
 }
 
 #[tokio::test]

@@ -69,6 +69,8 @@ words! {
     take_away "导出" "Take away",
     take_away_hint "导出全部符合条件的行，不止本页；每次导出均记入访问记录，并写入留痕日志。"
         "All rows that were found, not only this page. Every file is noted in the access log and in the closure log.",
+    take_sample_hint "把所抽样本导出为文件；种子、样本数和条件记入访问记录，任何人可以据此重抽；留痕日志只存种子的哈希。"
+        "The sample as a file. Seed, size and what was looked for are noted in the access log, so that anybody can draw it again; the closure log has a hash of the seed.",
     csv_bom "CSV（供 Excel）" "CSV for Excel",
     marks_told "标记说明" "What the marks mean",
     shares "所列单位按时情况：含剔除与不含剔除" "The departments of this page, with what was excluded and without",
@@ -81,7 +83,6 @@ words! {
     plain "等概率抽取（否则临近期限者权重较高）" "Every case weighs the same (else those near their deadline weigh more)",
     draw "抽取" "Draw",
     drawn_from "抽自" "Drawn from",
-    weight "权重" "Weight",
     method "抽样方法" "How it is drawn",
     method_told "Efraimidis–Spirakis 加权不放回抽样：u 为 SHA-256(种子, 0, 工单) 的前 53 位除以 2 的 53 次方，键为 ln(u)/权重，取键最大者；办结距期限 4 小时内权重 8，24 小时内 4，72 小时内 2，其余 1。"
         "Weighted sampling without replacement after Efraimidis and Spirakis: u is the first 53 bits of SHA-256(seed, 0, case) / 2^53, the key ln(u) / weight, and the greatest keys are drawn. A closing within 4 h of its deadline weighs 8, within 24 h 4, within 72 h 2, any other 1.",
@@ -211,13 +212,26 @@ words! {
     figures "指标" "Figures",
     figures_hint "分子/分母与率均为发布时冻结的整数所得。" "All are made of the integers that were frozen when it was published.",
     rank "名次" "Rank",
-    drill "查看工单" "To its cases",
+    drill "按条件查看" "Searches over these days",
     drill_closed "本期办结的工单" "Cases closed in the period",
     drill_met "其中按时" "of these in time",
     drill_late "其中超期" "of these late",
     drill_left "其中超期（未完成即结束）" "of these left late",
-    drill_hint "清单按工单最近一次办结的日期和现行规则列出；发布之后重办、更正或改变认定的工单，数目会与冻结的数字不同，差异见“发布后更正”。"
-        "Lists go by the last closing of a case and by the rules in force. Cases that were reopened, corrected or ruled on after publication make them differ from the frozen figures; changes after publication say where.",
+    counted "计入的工单" "Cases that it counts",
+    counted_hint "每件工单取发布时已收到的事实，按通报所用的规则库重新计算；“其后”是发布后收到的事实使计数有何变化。"
+        "Each case as it was known when the bulletin was published, counted again by its rulebook; the last column says what has come in since.",
+    counted_so_far "以上合计（分子 / 分母）" "So far (of)",
+    counted_published "通报所载（分子 / 分母）" "As published (of)",
+    counted_whole "工单已全部列出，合计与通报一致。" "These are all, and their sum is the figure.",
+    counted_differs "工单已全部列出，合计与通报不一致：有的工单在发布后收到新快照，旧快照未保留，或其时间被改动一年以上。hotline bulletin --stamp 可从台账重算。"
+        "These are all, and their sum is not the figure: of some case a newer snapshot has replaced what was known, or its times were corrected by more than a year. hotline bulletin --stamp counts again from the ledger.",
+    counted_other "无法逐件列出：计算通报的程序版本、规则库或表样与现有的不同。请用发布时的程序版本，或用 hotline bulletin --stamp。"
+        "The cases cannot be listed: another version of the program, another rulebook or form counted them. Take that version, or hotline bulletin --stamp.",
+    since "其后" "Since",
+    numerator "分子" "Numerator",
+    denominator "分母" "Denominator",
+    drill_hint "清单按工单最近一次办结的日期和现行规则列出；发布之后重办、更正或改变认定的工单，数目会与冻结的数字不同，差异见“发布后更正”。计入某项指标的工单，请点上表该指标。"
+        "Lists go by the last closing of a case and by the rules in force. Cases that were reopened, corrected or ruled on after publication make them differ from the frozen figures; changes after publication say where. The name of a figure above leads to the cases that it counts.",
     stamp "发布戳" "Stamp",
     all_departments "全部单位" "All departments",
     unmask "查看未脱敏信息" "Who the people of a case are",

@@ -31,6 +31,18 @@ columns! { CLOSURES:
     "anomalies" List "异常" "anomalies",
 }
 
+/// Closed cases that were drawn at random: what the list of closed cases says of them, and how much each weighed.
+pub(super) const SAMPLE: &[Column] = &{
+    let weight = Column { name: "weight", kind: Kind::Number, zh: "权重", en: "weight" };
+    let mut columns = [weight; CLOSURES.len() + 1];
+    let mut place = 0;
+    while place < CLOSURES.len() {
+        columns[place] = CLOSURES[place];
+        place += 1;
+    }
+    columns
+};
+
 columns! { RULINGS:
     "case" Text "工单" "case",
     "at" Instant "认定时间" "at",

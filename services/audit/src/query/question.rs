@@ -1,7 +1,7 @@
 //! What somebody asks a list for: the parameters of a query, checked, as plain values.
 //!
 //! What an export was asked by stands for ever in a sealed record, so a parameter takes codes and days, never a text of one's own:
-//! a code is one of the rulebook's, or has the form of one.
+//! a code is one of the rulebook's, or has the form of one. Of the seed of a sample, which is none, the record has a hash.
 
 use hotline_core::anomaly::AnomalyCode;
 use hotline_core::findings::{JUDGED_DEPARTMENT, OTHER_AUTHOR};

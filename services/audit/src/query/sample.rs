@@ -13,11 +13,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use hotline_postgres::closures::{self, Closed, Count};
 use hotline_postgres::{Error as Store, InForce, PgConnection, run_read_tx};
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::lists::closed;
-use super::table::{Cell, object};
-use super::{List, Queries, Question};
+use super::table::{Cell, Column, object};
+use super::{Queries, Question, columns};
 use crate::error::{Error, Fault};
 
 /// Closed cases that a sample is drawn from at most.
@@ -53,20 +54,34 @@ pub struct Drawn {
     pub weight: u32,
 }
 
+impl Drawn {
+    fn cells(&self) -> Vec<Cell> {
+        let mut cells = closed(&self.closed);
+        cells.push(Cell::Number(self.weight.into()));
+        cells
+    }
+}
+
 impl Sample {
-    /// The cases as rows of the list of closed cases.
+    /// As addresses and records name it, beside the names of lists.
+    pub const NAME: &str = "sample";
+
+    /// Those of closed cases, and the weight.
+    pub fn columns() -> &'static [Column] {
+        columns::SAMPLE
+    }
+
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.in_force.rulebook.timezone
+    }
+
+    /// The cases, each as wide as the columns.
     pub(crate) fn rows(&self) -> Vec<Vec<Cell>> {
-        self.cases.iter().map(|drawn| closed(&drawn.closed)).collect()
+        self.cases.iter().map(Drawn::cells).collect()
     }
 
     pub fn to_json(&self, sampling: &Sampling) -> Value {
-        let zone = &self.in_force.rulebook.timezone;
-        let case = |drawn: &Drawn| {
-            let cells: Vec<Cell> = closed(&drawn.closed);
-            let mut row = object(List::Closures.columns(), &cells, zone);
-            row["weight"] = drawn.weight.into();
-            row
-        };
+        let case = |drawn: &Drawn| object(Self::columns(), &drawn.cells(), self.zone());
         json!({
             "seed": sampling.seed,
             "size": sampling.size,

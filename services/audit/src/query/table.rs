@@ -1,5 +1,6 @@
 //! Lists as tables: columns with a name and a kind, rows of cells. JSON, exports and pages are made from the same cells.
 
+use hotline_events::Lang;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -21,12 +22,19 @@ pub enum Kind {
 /// A column of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
-    /// The member of JSON, the heading of an export.
+    /// The member of JSON, and the heading of a file that nobody wants words for.
     pub name: &'static str,
     pub kind: Kind,
     /// Its heading for people.
     pub zh: &'static str,
     pub en: &'static str,
+}
+
+impl Column {
+    /// What stands above it: words of a language, or its name.
+    pub fn heading(&self, words: Option<Lang>) -> &'static str {
+        words.map_or(self.name, |lang| lang.of(self.zh, self.en))
+    }
 }
 
 /// One value.

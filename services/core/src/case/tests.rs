@@ -88,3 +88,20 @@ fn of_a_source_the_newest_snapshot_alone_speaks() {
         assert_eq!(receipts.iter().filter(|receipt| **receipt == at("10-01 00:00")).count(), 2);
     }
 }
+
+#[test]
+fn what_stands_below_a_number_of_the_ledger_is_what_was_known_at_that_cut() {
+    let rulebook = rulebook(POLICIES);
+    let numbered = |line: &str, ledger_seq: u64| {
+        let mut fact = fact(line);
+        fact.ledger_seq = ledger_seq;
+        fact
+    };
+    let (first, later) = (numbered("09-21 09:00 received", 64), numbered("09-22 09:00 closed D1", 128));
+    let then = case([first.clone()], &rulebook);
+    let now = case([first, later], &rulebook);
+    assert_eq!(now.known_below(65, at("09-30 00:00")), then);
+    assert_eq!(now.known_below(128, at("09-30 00:00")), then, "the number itself is not below");
+    assert_eq!(now.known_below(129, at("09-30 00:00")), now);
+    assert!(now.known_below(64, at("09-30 00:00")).is_empty());
+}

@@ -1,12 +1,13 @@
 //! Records of what left: a list that was taken away, people whose names somebody saw.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use smol_str::SmolStr;
 
 use super::read::instant;
-use super::{RecordKind, SUITE, VERSION, split};
+use super::{Hex, RecordKind, SUITE, VERSION, split};
 use crate::canonical;
 
 /// Who took something away or saw somebody, to be recorded. The reason stays in the access log: people write names into it,
@@ -21,11 +22,11 @@ pub struct NewAccess<'a> {
     pub role: &'a str,
 }
 
-/// A list that was taken away as a file, when it has ended.
+/// A list or a sample that was taken away as a file, when it has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct NewExport<'a> {
     pub list: &'a str,
-    /// What was asked for: codes and days.
+    /// What was asked for, as the access log has it: [`recorded_filter`] of it is recorded.
     pub filter: &'a Value,
     pub format: &'a str,
     pub rows: i64,
@@ -40,7 +41,7 @@ impl NewAccess<'_> {
             RecordKind::Exported,
             json!({
                 "list": export.list,
-                "filter": export.filter,
+                "filter": recorded_filter(export.filter),
                 "format": export.format,
                 "rows": export.rows,
                 "state": export.state,
@@ -64,6 +65,19 @@ impl NewAccess<'_> {
         record["role"] = json!(self.role);
         split(canonical(&record), kind)
     }
+}
+
+/// What a record says of what was asked for: codes and days, and instead of the seed of a sample, which is a text of somebody's
+/// own, its SHA-256. Whoever has the seed from the access log can show that it is this one.
+pub fn recorded_filter(asked: &Value) -> Value {
+    let mut filter = asked.clone();
+    if let Some(members) = filter.as_object_mut()
+        && let Some(seed) = members.remove("seed")
+    {
+        let hash = digest(&SHA256, seed.as_str().unwrap_or_default().as_bytes());
+        members.insert("seed_sha256".to_owned(), Hex(hash.as_ref()).to_string().into());
+    }
+    filter
 }
 
 /// A list was taken away.

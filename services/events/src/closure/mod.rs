@@ -30,7 +30,7 @@ use jiff::civil::Date;
 use serde_json::json;
 use smol_str::SmolStr;
 
-pub use access::{ExportRecord, NewAccess, NewExport, UnmaskRecord};
+pub use access::{ExportRecord, NewAccess, NewExport, UnmaskRecord, recorded_filter};
 pub use erased::{Destroyed, ErasedRecord, NewErasure};
 pub use judged::{Judgement, is_judged};
 pub use read::{
