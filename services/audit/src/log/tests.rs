@@ -97,7 +97,7 @@ impl Stage {
     }
 
     pub(crate) async fn check(&self) -> Checked {
-        check(&self.config, &self.operator(), &[], |_, _| {}).await.unwrap()
+        check(&self.config, &self.operator(), None, &[], |_, _, _| {}).await.unwrap()
     }
 
     /// Keeps the tables of the log under other names, or puts them back: a backup and its restoration.
