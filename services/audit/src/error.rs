@@ -74,6 +74,11 @@ pub enum Halt {
     )]
     Damaged { size: u64 },
     #[error(
+        "record {record} is not in the closure log, and every record up to {settled_to} should be: it was written or kept \
+         out behind the back of the sealer; run `hotline audit check`"
+    )]
+    LeftOut { record: i64, settled_to: i64 },
+    #[error(
         "{size} leaves were signed, and the checkpoint file {} is missing: restore it, or if it is lost for good: \
          `hotline audit adopt --reason …`",
         path.display()
@@ -97,7 +102,7 @@ impl Halt {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Rollback { .. } | Self::Altered { .. } => "log_rollback",
-            Self::Damaged { .. } => "log_damaged",
+            Self::Damaged { .. } | Self::LeftOut { .. } => "log_damaged",
             Self::FileMissing { .. } => "log_file_missing",
             Self::FileUnfit { .. } => "log_file_unfit",
             Self::KeyMissing { .. } => "log_key_missing",
