@@ -372,12 +372,13 @@ async fn a_list_that_is_taken_away_is_whole_and_recorded_with_its_rows() {
     let records = stage
         .texts("SELECT convert_from(leaf, 'UTF8') FROM closure_records WHERE kind = 'exported' ORDER BY id")
         .await;
-    assert_eq!(records.len(), 3);
-    let record: Value = serde_json::from_str(&records[0]).unwrap();
-    assert_eq!(
-        (&record["rows"], &record["state"], &record["list"]),
-        (&json!(25), &json!("done"), &json!("closures"))
-    );
+    let records: Vec<Value> = records.iter().map(|record| serde_json::from_str(record).unwrap()).collect();
+    let said: Vec<Value> =
+        records.iter().map(|record| json!([record["access"], record["state"], record["rows"]])).collect();
+    let expected: Vec<Value> =
+        (1..=3).flat_map(|n| [json!([n, "broken", 0]), json!([n, "done", 25])]).collect();
+    assert_eq!(said, expected, "each when it begins and when it has ended");
+    assert_eq!(records[1]["list"], json!("closures"));
     for wrong in [
         "/v1/closures?format=pdf",
         "/v1/closures?bom=true",

@@ -1,8 +1,9 @@
 //! Lists as files: CSV, XLSX, NDJSON, page by page, in constant memory.
 //!
-//! An export is noted before its first byte leaves, with who asked for what; how far it is stands beside that. When its last
-//! row is written a closure record says how many rows went, and only then the file ends: a file that is whole is recorded with
-//! its rows, one that broke off as broken.
+//! An export is noted before its first byte leaves, with who asked for what, and a closure record says so as of a file of which
+//! nothing went yet, whatever becomes of the process; how far it is stands beside that. When its last row is written another
+//! record says how many rows went, and only then the file ends: a file that is whole is recorded with its rows, one that broke
+//! off as broken.
 
 mod body;
 mod csv;
@@ -159,6 +160,8 @@ async fn note(
     };
     let id = access::append(tx, &entry).await?;
     access::begin_export(tx, id, wanted.format.name(), Some(about)).await?;
+    let begun = Ending::of(id, (caller, wanted), "broken", 0);
+    closure_records::append(tx, &begun.leaves(now), now).await?;
     Ok(id)
 }
 
@@ -239,20 +242,11 @@ impl Run {
     }
 
     fn ending(&self, state: &'static str) -> Ending {
-        Ending {
-            id: self.id,
-            state,
-            rows: self.done,
-            by: self.caller.name.clone(),
-            role: self.caller.role.name().to_owned(),
-            list: self.wanted.list.name().to_owned(),
-            filter: self.wanted.question.to_json(),
-            format: self.wanted.format.name().to_owned(),
-        }
+        Ending::of(self.id, (&self.caller, &self.wanted), state, self.done)
     }
 }
 
-/// What is recorded of an export that has ended.
+/// What is recorded of an export that has ended; one that was just begun is recorded as if it had ended with nothing.
 struct Ending {
     id: i64,
     /// `done` or `broken`.
@@ -266,6 +260,19 @@ struct Ending {
 }
 
 impl Ending {
+    fn of(id: i64, (caller, wanted): (&Caller, &Wanted), state: &'static str, rows: i64) -> Self {
+        Self {
+            id,
+            state,
+            rows,
+            by: caller.name.clone(),
+            role: caller.role.name().to_owned(),
+            list: wanted.list.name().to_owned(),
+            filter: wanted.question.to_json(),
+            format: wanted.format.name().to_owned(),
+        }
+    }
+
     fn leaves(&self, now: Timestamp) -> Vec<Leaf> {
         let access = NewAccess { access: self.id, written_at: now, by: &self.by, role: &self.role };
         let export = NewExport {
