@@ -18,6 +18,8 @@ pub enum Error {
     /// An export cannot be written.
     #[error("an export cannot be written: {0}")]
     Export(String),
+    #[error("whoever asked for an export took nothing of it for {seconds} s")]
+    Unread { seconds: u64 },
     #[error("{what} {}: {source}", path.display())]
     File { what: &'static str, path: PathBuf, source: std::io::Error },
     #[error("the key of the closure log: {0}")]
@@ -52,6 +54,7 @@ impl Error {
             Self::ListenFailed { .. } => "listen",
             Self::Fault(fault) => fault.code(),
             Self::Export(_) => "export",
+            Self::Unread { .. } => "unread",
         }
     }
 }

@@ -34,6 +34,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (29, "erasure", include_str!("../migrations/0029_erasure.sql")),
     (30, "records_compressed", include_str!("../migrations/0030_records_compressed.sql")),
     (31, "turn_of_closures", include_str!("../migrations/0031_turn_of_closures.sql")),
+    (32, "idle_exports", include_str!("../migrations/0032_idle_exports.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -5,12 +5,18 @@ mod refused;
 pub(crate) mod stage;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::to_bytes;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
+use tokio::sync::Semaphore;
 
 use crate::api::ROUTES;
-use crate::token::{Right, Role};
+use crate::export::{Format, Place, Wanted};
+use crate::query::{List, Queries, Question};
+use crate::token::{Caller, Right, Role};
 use stage::{Stage, closed, event, ruled};
 
 #[test]
@@ -387,6 +393,33 @@ async fn a_list_that_is_taken_away_is_whole_and_recorded_with_its_rows() {
     ] {
         assert_eq!(stage.get(wrong, Some(&auditor)).await.0, 400, "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn an_export_that_nobody_reads_ends_and_its_place_is_free() {
+    let stage = Stage::new().await;
+    stage.apply(closed("1", "D1", "2026-03-03T02:00:00Z")).await;
+    stage.keep().await;
+    // More pieces than wait for a reader.
+    let more = "INSERT INTO closures SELECT o.* FROM closures AS c, generate_series(1, 12000) AS n,
+                    jsonb_populate_record(c, jsonb_build_object('case_id', '12345:1-' || n)) AS o;
+                UPDATE closure_days SET cases = cases + 12000";
+    stage.execute(more).await;
+    let (parts, places) = (stage.parts(), Arc::new(Semaphore::new(1)));
+    let queries = Queries::new(parts.pool.clone(), Arc::clone(&parts.rules));
+    let caller = Caller { name: "n".to_owned(), role: Role::Auditor, departments: None, may_unmask: false };
+    let wanted =
+        Wanted { list: List::Closures, question: Question::default(), format: Format::Csv { bom: false } };
+    let permit = Arc::clone(&places).try_acquire_owned().unwrap();
+    let place = Place { permit, patience: Duration::from_millis(50) };
+    let begun = crate::export::begin(&parts, &queries, &caller, wanted, place).await.unwrap();
+    let free = tokio::time::timeout(Duration::from_mins(1), places.acquire()).await;
+    assert!(free.is_ok(), "its place is kept");
+    assert_eq!(stage.texts("SELECT state FROM exports").await, ["idle"]);
+    assert!(to_bytes(begun.body, usize::MAX).await.is_err(), "what was written cannot be taken for the file");
+    let records =
+        stage.texts("SELECT convert_from(leaf, 'UTF8') FROM closure_records WHERE kind = 'exported'").await;
+    assert!(records.len() == 2 && records.iter().all(|record| record.contains("\"state\":\"broken\"")));
 }
 
 #[tokio::test]
