@@ -451,9 +451,11 @@ pub async fn look(
     limit: i64,
 ) -> Result<Option<Looked>, Error> {
     let (to, left_out): (Option<i64>, Option<i64>) = sqlx::query_as(
-        "/* closure_log::look */ SELECT max(id), min(id) FILTER (WHERE record_id IS NULL) FROM (
-                SELECT id FROM closure_records WHERE id > $2 AND id <= $3 ORDER BY id LIMIT $4) AS looked
-           LEFT JOIN closure_seals ON closure_seals.log = $1 AND record_id = id AND record_id > $2",
+        "/* closure_log::look */ WITH looked AS MATERIALIZED (
+                SELECT id FROM closure_records WHERE id > $2 AND id <= $3 ORDER BY id LIMIT $4)
+         SELECT max(id), min(id) FILTER (WHERE record_id IS NULL) FROM looked
+           LEFT JOIN closure_seals ON closure_seals.log = $1 AND record_id = id
+                AND record_id > $2 AND record_id <= (SELECT max(id) FROM looked)",
     )
     .bind(state.log)
     .bind(after)

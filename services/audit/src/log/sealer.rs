@@ -33,7 +33,7 @@ use crate::{LogParts, Places};
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How many records that wait are counted.
 const WAITING_MAX: i64 = 100_000;
-/// Records at which it is looked in each round whether they are in the log: some ten milliseconds of work.
+/// Records at which it is looked in each round whether they are in the log: some milliseconds of work.
 const LOOKED_MAX: i64 = 10_000;
 /// How long after the beginning it is looked at all of them again.
 const LOOK_EVERY: Duration = Duration::from_hours(1);

@@ -33,7 +33,7 @@ impl Stage {
     }
 }
 
-/// How many findings there are of each code, in their order.
+/// The codes of findings, in their order, those that follow themselves once.
 fn codes(found: &[String]) -> Vec<&str> {
     let mut codes: Vec<&str> = found.iter().filter_map(|one| Some(one.split_once(':')?.0)).collect();
     codes.dedup();
