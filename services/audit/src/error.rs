@@ -18,6 +18,8 @@ pub enum Error {
     /// An export cannot be written.
     #[error("an export cannot be written: {0}")]
     Export(String),
+    #[error("whoever asked for an export took nothing of it for {seconds} s")]
+    Unread { seconds: u64 },
     #[error("{what} {}: {source}", path.display())]
     File { what: &'static str, path: PathBuf, source: std::io::Error },
     #[error("the key that signs the closure log: {}", key_fault(.0))]
@@ -52,6 +54,7 @@ impl Error {
             Self::ListenFailed { .. } => "listen",
             Self::Fault(fault) => fault.code(),
             Self::Export(_) => "export",
+            Self::Unread { .. } => "unread",
         }
     }
 }
@@ -91,6 +94,11 @@ pub enum Halt {
     )]
     Damaged { size: u64 },
     #[error(
+        "record {record} is not in the closure log, and every record up to {settled_to} should be: it was written or kept \
+         out behind the back of the sealer; run `hotline audit check`"
+    )]
+    LeftOut { record: i64, settled_to: i64 },
+    #[error(
         "{size} leaves were signed, and the checkpoint file {} is missing: restore it, or if it is lost for good: \
          `hotline audit adopt --reason …`",
         path.display()
@@ -116,7 +124,7 @@ impl Halt {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Rollback { .. } | Self::Altered { .. } => "log_rollback",
-            Self::Damaged { .. } => "log_damaged",
+            Self::Damaged { .. } | Self::LeftOut { .. } => "log_damaged",
             Self::FileMissing { .. } => "log_file_missing",
             Self::FileUnfit { .. } => "log_file_unfit",
             Self::KeyMissing { .. } => "log_key_missing",

@@ -47,12 +47,31 @@ pub struct Listed {
 pub struct Export {
     pub id: i64,
     pub format: String,
-    /// `running`, `done`, `broken`.
+    /// `running`, or how it ended: see [`Ended`].
     pub state: String,
     pub rows_done: i64,
     /// None: that could not be told.
     pub rows_about: Option<i64>,
     pub ended_at: Option<Timestamp>,
+}
+
+/// How an export ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Done,
+    Broken,
+    /// It broke off because whoever asked for it took nothing for a while.
+    Idle,
+}
+
+impl Ended {
+    pub fn name(self) -> &'static str {
+        match self {
+            Ended::Done => "done",
+            Ended::Broken => "broken",
+            Ended::Idle => "idle",
+        }
+    }
 }
 
 /// Notes what somebody does; its number.
@@ -178,7 +197,7 @@ pub async fn advance_export(tx: &mut PgConnection, id: i64, rows_done: i64) -> R
 pub async fn end_export(
     tx: &mut PgConnection,
     id: i64,
-    is_whole: bool,
+    ended: Ended,
     rows_done: i64,
     at: Timestamp,
 ) -> Result<(), Error> {
@@ -187,7 +206,7 @@ pub async fn end_export(
           WHERE id = $1 AND state = 'running'",
     )
     .bind(id)
-    .bind(if is_whole { "done" } else { "broken" })
+    .bind(ended.name())
     .bind(rows_done)
     .bind(At(at))
     .execute(tx)

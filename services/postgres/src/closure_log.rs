@@ -434,6 +434,39 @@ pub async fn left_out(tx: &mut PgConnection, state: &State, limit: i64) -> Resul
     .map_err(Error::database("closure_log::left_out"))
 }
 
+/// Some records that should be in the log, in the order of their ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// The last of them.
+    pub to: i64,
+    /// The first that is not there.
+    pub left_out: Option<i64>,
+}
+
+/// Looks at up to `limit` records after an id that should be in the log. None: there are no more.
+pub async fn look(
+    tx: &mut PgConnection,
+    state: &State,
+    after: i64,
+    limit: i64,
+) -> Result<Option<Looked>, Error> {
+    let (to, left_out): (Option<i64>, Option<i64>) = sqlx::query_as(
+        "/* closure_log::look */ WITH looked AS MATERIALIZED (
+                SELECT id FROM closure_records WHERE id > $2 AND id <= $3 ORDER BY id LIMIT $4)
+         SELECT max(id), min(id) FILTER (WHERE record_id IS NULL) FROM looked
+           LEFT JOIN closure_seals ON closure_seals.log = $1 AND record_id = id
+                AND record_id > $2 AND record_id <= (SELECT max(id) FROM looked)",
+    )
+    .bind(state.log)
+    .bind(after)
+    .bind(state.settled_to)
+    .bind(limit)
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("closure_log::look"))?;
+    Ok(to.map(|to| Looked { to, left_out }))
+}
+
 /// Notes a statement that was signed over a committed state. [`Error::Fenced`]: somebody else seals.
 pub async fn note_signed(tx: &mut PgConnection, epoch: i64, signed: &Signed) -> Result<(), Error> {
     let name = "closure_log::note_signed";

@@ -20,6 +20,7 @@ macro_rules! select {
     };
 }
 
+pub mod compare;
 mod keep;
 
 use std::collections::BTreeMap;

@@ -74,6 +74,35 @@ pub(crate) struct New<'m> {
     pub(crate) finding: &'m Finding,
 }
 
+impl New<'_> {
+    /// As it is listed once it is stored.
+    pub(crate) fn listed(&self) -> Listed {
+        let finding = self.finding;
+        Listed {
+            kind: finding.kind,
+            at: finding.at,
+            case_id: self.case.clone(),
+            place: self.place,
+            fact: finding.fact,
+            round: i32::try_from(finding.round).unwrap_or(i32::MAX),
+            department: finding.department.clone(),
+            hotline: self.hotline.clone(),
+            case_type: self.case_type.clone(),
+            code: finding.code.clone(),
+            of: finding.of.clone(),
+            reason: finding.reason.clone(),
+            document: finding.document.clone(),
+            by: finding.by.clone(),
+            source: finding.source.clone(),
+            claimed_at: finding.claimed_at,
+            received_at: finding.received_at,
+            until: finding.until,
+            detail: finding.detail.clone(),
+            marks: finding.marks.iter().map(|mark| (*mark).to_owned()).collect(),
+        }
+    }
+}
+
 pub(crate) async fn insert(tx: &mut PgConnection, rows: &[New<'_>]) -> Result<(), Error> {
     if rows.is_empty() {
         return Ok(());
@@ -155,6 +184,28 @@ pub async fn page(
     .await
     .map_err(Error::database(name))?;
     rows.iter().map(listed).collect()
+}
+
+/// A stored row: of which case, its place there, and what it says. None: that cannot be read.
+pub(crate) type Stored = (SmolStr, i32, Option<Listed>);
+
+/// The rows of cases after a key, up to another where one is given, in the order of their cases.
+pub(crate) async fn between(
+    tx: &mut PgConnection,
+    (after, to): (&str, Option<&str>),
+) -> Result<Vec<Stored>, Error> {
+    let rows = sqlx::query(
+        "/* findings::between */ SELECT kind, at, case_id, place, fact, round, department, hotline, case_type, code, of,
+                reason, document, by, source, claimed_at, received_at, until, detail, marks
+           FROM closure_findings WHERE case_id > $1 AND ($2::text IS NULL OR case_id <= $2)
+          ORDER BY case_id, place, kind, at",
+    )
+    .bind(after)
+    .bind(to)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("findings::between"))?;
+    Ok(rows.iter().map(|row| (row.get::<&str, _>(2).into(), row.get(3), listed(row).ok())).collect())
 }
 
 /// How many findings of a kind there are, up to `most`.

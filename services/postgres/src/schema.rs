@@ -36,6 +36,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (31, "turn_of_closures", include_str!("../migrations/0031_turn_of_closures.sql")),
     (32, "backlog", include_str!("../migrations/0032_backlog.sql")),
     (33, "records_of_steps", include_str!("../migrations/0033_records_of_steps.sql")),
+    (34, "idle_exports", include_str!("../migrations/0034_idle_exports.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -11,7 +11,7 @@ use hotline_events::Lang;
 use super::problem;
 use crate::desk::{Desk, busy};
 use crate::error::{Error, Fault};
-use crate::export::{self, Format, Subject, Wanted};
+use crate::export::{self, Format, Place, READ_WITHIN, Subject, Wanted};
 use crate::metrics;
 use crate::query::{List, Question, Sampling};
 use crate::token::{Caller, Right};
@@ -147,11 +147,12 @@ pub(crate) async fn file(desk: &Desk, caller: &Caller, wanted: Wanted) -> Result
     if !caller.may(Right::Exports) {
         return Ok(problem::not_yours().into_response());
     }
-    let Ok(place) = Arc::clone(&desk.exports).try_acquire_owned() else {
+    let Ok(permit) = Arc::clone(&desk.exports).try_acquire_owned() else {
         return Ok(busy().into_response());
     };
     metrics::exports(desk.exports_max - desk.exports.available_permits());
     let (subject, format) = (wanted.subject.name(), wanted.format);
+    let place = Place { permit, patience: READ_WITHIN };
     let begun = export::begin(&desk.parts, &desk.queries, caller, wanted, place).await?;
     let name = format!("attachment; filename=\"{subject}-{}.{}\"", begun.id, format.name());
     let mut response = begun.body.into_response();

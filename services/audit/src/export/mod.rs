@@ -1,8 +1,9 @@
 //! Lists as files: CSV, XLSX, NDJSON, page by page, in constant memory; samples, too, which are drawn at once.
 //!
-//! An export is noted before its first byte leaves, with who asked for what; how far it is stands beside that. When its last
-//! row is written a closure record says how many rows went, and only then the file ends: a file that is whole is recorded with
-//! its rows, one that broke off as broken.
+//! An export is noted before its first byte leaves, with who asked for what, and a closure record says so as of a file of which
+//! nothing went yet, whatever becomes of the process; how far it is stands beside that. When its last row is written another
+//! record says how many rows went, and only then the file ends: a file that is whole is recorded with its rows, one that broke
+//! off as broken. One that nobody reads on ends, so that its place is free for others.
 
 mod body;
 mod csv;
@@ -15,7 +16,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use hotline_events::Lang;
 use hotline_events::closure::{NewAccess, NewExport, RecordKind};
-use hotline_postgres::access::{self, Actor, Entry};
+use hotline_postgres::access::{self, Actor, Ended, Entry};
 use hotline_postgres::closure_records::{self, Leaf};
 use hotline_postgres::{Error as Store, PgConnection, PgPool, run_tx};
 use jiff::tz::TimeZone;
@@ -33,7 +34,9 @@ use crate::{Parts, metrics};
 const PAGE: usize = 2_000;
 /// After so many rows it is noted how far an export is.
 const NOTED_EVERY: i64 = 10_000;
-/// How long an export may take: one that waits longer for its reader is broken off.
+/// How long whoever asked for an export may take nothing of it: a place that nobody reads in is kept from all others.
+pub(crate) const READ_WITHIN: Duration = Duration::from_mins(1);
+/// How long an export may take, however slowly it is read.
 const EXPORT_FOR_MAX: Duration = Duration::from_hours(1);
 /// One that runs so long after it began is of a process that died.
 const LEFT_AFTER: SignedDuration = SignedDuration::from_hours(2);
@@ -154,13 +157,39 @@ enum Piece {
     Whole,
 }
 
-/// Notes an export and begins it; `_place` is held until it has ended.
+/// Where an export is written, and for how long whoever reads it may take nothing.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// It is held until the export has ended.
+    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) patience: Duration,
+}
+
+/// The way to whoever reads a file.
+#[derive(Clone, Debug)]
+struct Outlet {
+    pieces: mpsc::Sender<Piece>,
+    patience: Duration,
+}
+
+impl Outlet {
+    /// Waits until there is room for a piece, which is as soon as one is taken.
+    async fn send(&self, piece: Piece) -> Result<(), Error> {
+        match tokio::time::timeout(self.patience, self.pieces.send(piece)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Error::Export("whoever asked for it has gone".to_owned())),
+            Err(_) => Err(Error::Unread { seconds: self.patience.as_secs() }),
+        }
+    }
+}
+
+/// Notes an export and begins it.
 pub(crate) async fn begin(
     parts: &Parts,
     queries: &Queries,
     caller: &Caller,
     wanted: Wanted,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) -> Result<Begun, Error> {
     let (count, sample) = match &wanted.subject {
         Subject::List(list) => (queries.count(*list, &wanted.question).await?, None),
@@ -181,6 +210,7 @@ pub(crate) async fn begin(
     })
     .await?;
     let (sender, pieces) = mpsc::channel(PIECES);
+    let Place { permit, patience } = place;
     let run = Run {
         id,
         parts: parts.clone(),
@@ -188,19 +218,16 @@ pub(crate) async fn begin(
         caller: caller.clone(),
         wanted,
         sample,
-        sender,
+        outlet: Outlet { pieces: sender, patience },
         done: 0,
         noted: 0,
+        is_recorded: false,
     };
     tokio::spawn(async move {
-        let _place = place;
+        let _permit = permit;
         run.finish().await;
     });
     Ok(Begun { id, about, body: Body::new(body::Pieces::new(pieces)) })
-}
-
-fn gone(_: mpsc::error::SendError<Piece>) -> Error {
-    Error::Export("whoever asked for it has gone".to_owned())
 }
 
 async fn note(
@@ -220,6 +247,8 @@ async fn note(
     };
     let id = access::append(tx, &entry).await?;
     access::begin_export(tx, id, wanted.format.name(), Some(about)).await?;
+    let begun = Ending::of(id, (caller, wanted), Ended::Broken, 0);
+    closure_records::append(tx, &begun.leaves(now), now).await?;
     Ok(id)
 }
 
@@ -232,31 +261,29 @@ struct Run {
     wanted: Wanted,
     /// Drawn before the export was noted; None: a list, which is read page by page.
     sample: Option<Sample>,
-    sender: mpsc::Sender<Piece>,
+    outlet: Outlet,
     done: i64,
     /// How many of them were noted.
     noted: i64,
+    /// All rows went into the file, and that is recorded.
+    is_recorded: bool,
 }
 
 impl Run {
     async fn finish(mut self) {
-        let written = tokio::time::timeout(EXPORT_FOR_MAX, self.write()).await;
-        let problem = match &written {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("it took longer than an hour".to_owned()),
+        let (ended, problem) = match tokio::time::timeout(EXPORT_FOR_MAX, self.write()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error @ Error::Unread { .. })) => (Ended::Idle, error.to_string()),
+            Ok(Err(error)) => (Ended::Broken, error.to_string()),
+            Err(_) => (Ended::Broken, "it took longer than an hour".to_owned()),
         };
-        if let Some(problem) = problem {
-            tracing::warn!(
-                export.id = self.id,
-                export.rows = self.done,
-                error = problem,
-                "an export broke off"
-            );
-            let ended = end(&self.parts.pool, &self.ending("broken"), (self.parts.now)()).await;
-            if let Err(error) = ended {
-                tracing::error!(export.id = self.id, error.code = error.code(), %error, "the end of an export could not be recorded");
-            }
+        tracing::warn!(export.id = self.id, export.rows = self.done, error = problem, "an export broke off");
+        if self.is_recorded {
+            return;
+        }
+        let ended = end(&self.parts.pool, &self.ending(ended), (self.parts.now)()).await;
+        if let Err(error) = ended {
+            tracing::error!(export.id = self.id, error.code = error.code(), %error, "the end of an export could not be recorded");
         }
     }
 
@@ -268,9 +295,10 @@ impl Run {
         }
         // The last piece follows the record: a whole file is a recorded one.
         let rest = file.end();
-        end(&self.parts.pool, &self.ending("done"), (self.parts.now)()).await?;
-        rest.send(&self.sender).await?;
-        self.sender.send(Piece::Whole).await.map_err(gone)
+        end(&self.parts.pool, &self.ending(Ended::Done), (self.parts.now)()).await?;
+        self.is_recorded = true;
+        rest.send(&self.outlet).await?;
+        self.outlet.send(Piece::Whole).await
     }
 
     async fn put_pages(&mut self, file: &mut File) -> Result<(), Error> {
@@ -293,7 +321,7 @@ impl Run {
             return Err(Fault::Rows { most: xlsx::ROWS_MAX }.into());
         }
         if let Some(piece) = file.rows(self.wanted.subject.columns(), rows, zone)? {
-            self.send(piece).await?;
+            self.outlet.send(Piece::Bytes(piece)).await?;
         }
         metrics::exported(self.wanted.format.name(), rows.len() as u64);
         if self.done - self.noted >= NOTED_EVERY {
@@ -301,10 +329,6 @@ impl Run {
             self.note_progress().await?;
         }
         Ok(())
-    }
-
-    async fn send(&self, piece: Bytes) -> Result<(), Error> {
-        self.sender.send(Piece::Bytes(piece)).await.map_err(gone)
     }
 
     async fn note_progress(&self) -> Result<(), Error> {
@@ -315,25 +339,15 @@ impl Run {
         Ok(noted.await?)
     }
 
-    fn ending(&self, state: &'static str) -> Ending {
-        Ending {
-            id: self.id,
-            state,
-            rows: self.done,
-            by: self.caller.name.clone(),
-            role: self.caller.role.name().to_owned(),
-            list: self.wanted.subject.name().to_owned(),
-            filter: self.wanted.filter(),
-            format: self.wanted.format.name().to_owned(),
-        }
+    fn ending(&self, ended: Ended) -> Ending {
+        Ending::of(self.id, (&self.caller, &self.wanted), ended, self.done)
     }
 }
 
-/// What is recorded of an export that has ended.
+/// What is recorded of an export that has ended; one that was just begun is recorded as if it had ended with nothing.
 struct Ending {
     id: i64,
-    /// `done` or `broken`.
-    state: &'static str,
+    ended: Ended,
     rows: i64,
     by: String,
     role: String,
@@ -343,14 +357,29 @@ struct Ending {
 }
 
 impl Ending {
+    fn of(id: i64, (caller, wanted): (&Caller, &Wanted), ended: Ended, rows: i64) -> Self {
+        Self {
+            id,
+            ended,
+            rows,
+            by: caller.name.clone(),
+            role: caller.role.name().to_owned(),
+            list: wanted.subject.name().to_owned(),
+            filter: wanted.filter(),
+            format: wanted.format.name().to_owned(),
+        }
+    }
+
     fn leaves(&self, now: Timestamp) -> Vec<Leaf> {
         let access = NewAccess { access: self.id, written_at: now, by: &self.by, role: &self.role };
+        // A record knows whether a file is whole, not why it is not.
+        let whole = if self.ended == Ended::Done { Ended::Done } else { Ended::Broken };
         let export = NewExport {
             list: &self.list,
             filter: &self.filter,
             format: &self.format,
             rows: self.rows,
-            state: self.state,
+            state: whole.name(),
         };
         let leaf = |bytes| Leaf { case_id: None, kind: RecordKind::Exported.name(), bytes };
         access.exported(&export).into_iter().map(leaf).collect()
@@ -361,7 +390,7 @@ async fn end(pool: &PgPool, ending: &Ending, now: Timestamp) -> Result<(), Store
     let mut asked = (ending, now);
     run_tx(pool, "audit::end_export", &mut asked, |tx, (ending, now)| {
         Box::pin(async move {
-            access::end_export(tx, ending.id, ending.state == "done", ending.rows, *now).await?;
+            access::end_export(tx, ending.id, ending.ended, ending.rows, *now).await?;
             closure_records::append(tx, &ending.leaves(*now), *now).await
         })
     })
@@ -376,7 +405,7 @@ pub(crate) async fn end_those_left(parts: &Parts) -> Result<(), Store> {
         let Some(export) = one.export else { continue };
         let ending = Ending {
             id: one.id,
-            state: "broken",
+            ended: Ended::Broken,
             rows: export.rows_done,
             by: one.actor,
             role: one.role,
@@ -440,10 +469,10 @@ enum Rest {
 }
 
 impl Rest {
-    async fn send(self, sender: &mpsc::Sender<Piece>) -> Result<(), Error> {
+    async fn send(self, outlet: &Outlet) -> Result<(), Error> {
         let Rest::Book(sheet) = self else { return Ok(()) };
-        let sender = sender.clone();
-        let saved = tokio::task::spawn_blocking(move || sheet.save(sender));
+        let outlet = outlet.clone();
+        let saved = tokio::task::spawn_blocking(move || sheet.save(outlet));
         saved.await.map_err(|_| Error::Export("writing it panicked".to_owned()))?
     }
 }

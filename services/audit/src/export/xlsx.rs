@@ -7,9 +7,9 @@ use hotline_events::Lang;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, XlsxError};
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
 
-use super::Piece;
+use super::{Outlet, Piece};
 use crate::error::Error;
 use crate::query::table::{Cell, Column};
 
@@ -79,8 +79,8 @@ impl Sheet {
     }
 
     /// Writes the file to whoever reads it; on a thread that may wait.
-    pub(super) fn save(mut self: Box<Self>, sender: mpsc::Sender<Piece>) -> Result<(), Error> {
-        let mut out = Out { sender, bytes: Vec::with_capacity(PIECE_BYTES) };
+    pub(super) fn save(mut self: Box<Self>, outlet: Outlet) -> Result<(), Error> {
+        let mut out = Out { outlet, bytes: Vec::with_capacity(PIECE_BYTES) };
         self.book.save_to_writer(&mut out).map_err(failed)?;
         out.flush().map_err(|error| Error::Export(error.to_string()))
     }
@@ -102,7 +102,7 @@ fn local(at: Timestamp, zone: &TimeZone) -> Option<ExcelDateTime> {
 
 /// Pieces of a file for whoever reads it.
 struct Out {
-    sender: mpsc::Sender<Piece>,
+    outlet: Outlet,
     bytes: Vec<u8>,
 }
 
@@ -120,7 +120,7 @@ impl Write for Out {
             return Ok(());
         }
         let piece = Bytes::from(std::mem::take(&mut self.bytes));
-        let gone = |_| io::Error::new(io::ErrorKind::BrokenPipe, "whoever asked for it has gone");
-        self.sender.blocking_send(Piece::Bytes(piece)).map_err(gone)
+        let sent = Handle::current().block_on(self.outlet.send(Piece::Bytes(piece)));
+        sent.map_err(|error| io::Error::new(io::ErrorKind::BrokenPipe, error.to_string()))
     }
 }

@@ -163,7 +163,7 @@ async fn cosign(stage: &Stage, witness: &Signer, size: u64) {
 async fn found(tx: &mut PgConnection, stage: &Stage, file: Option<&str>, notes: &[String]) -> u64 {
     let key = LogKey::new(stage.parts.places.key_file.clone());
     let witnesses = stage.config.witness_keys();
-    let held = Held { key: &key, witnesses: &witnesses, file, notes, progress: &|_, _| {} };
+    let held = Held { key: &key, witnesses: &witnesses, file, notes, rules: None, progress: &|_, _, _| {} };
     match check_within(tx, held).await {
         Ok(checked) => checked.found,
         // What cannot even be looked at is told, too.

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hotline_events::closure::{
     BulletinRecord, Part, ReadError, ReadRecord, RecordKind, counted_hash, join, read, recorded_filter,
@@ -30,7 +30,13 @@ pub(super) async fn check(tx: &mut PgConnection, checked: &mut Checked) -> Resul
     let kinds = [RecordKind::Bulletin, RecordKind::Exported, RecordKind::Unmasked];
     let kinds = kinds.map(|kind| kind.name().to_owned()).to_vec();
     let which = Which { kinds, ..Which::default() };
-    let mut run = Beside { checked, parts: HashMap::new(), bulletins: Vec::new(), taken: Vec::new() };
+    let mut run = Beside {
+        checked,
+        parts: HashMap::new(),
+        bulletins: Vec::new(),
+        taken: Vec::new(),
+        altered: BTreeSet::new(),
+    };
     let mut after = i64::MIN;
     loop {
         let page = closure_records::page(tx, &which, after, PAGE_ROWS).await?;
@@ -55,6 +61,8 @@ struct Beside<'c> {
     parts: HashMap<SmolStr, (i64, Vec<Part>)>,
     bulletins: Vec<(i64, Box<BulletinRecord>)>,
     taken: Vec<Taken>,
+    /// Entries of the access log that were told of: an export has a record of its beginning and one of its end.
+    altered: BTreeSet<i64>,
 }
 
 /// What a record says of the access log.
@@ -177,7 +185,9 @@ impl Beside<'_> {
                 }
                 Some(_) => continue,
             };
-            self.checked.add("access_altered", what);
+            if self.altered.insert(access) {
+                self.checked.add("access_altered", what);
+            }
         }
         Ok(())
     }

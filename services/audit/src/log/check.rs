@@ -1,5 +1,6 @@
 //! The whole log beside itself: every record is hashed again, every tile and root made anew, every signature looked at, in
-//! one snapshot while sealing goes on. Then what records say of other tables, beside these tables.
+//! one snapshot while sealing goes on. Then what records say of other tables, beside these tables, and the lists of closed cases
+//! beside the cases.
 //!
 //! What it cannot see: a database and a checkpoint file that were both put back together, or a whole log made anew with the
 //! stolen key. That shows in notes that somebody else has kept: those of a witness, or any proof ever handed out.
@@ -7,12 +8,13 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use hotline_postgres::closure_log::{self, Digest, Sealed, Signed, State};
-use hotline_postgres::{Error as Store, PgConnection, run_read_tx};
+use hotline_postgres::{Error as Store, PgConnection, Rules, run_read_tx};
 use jiff::Timestamp;
 
 use super::beside;
 use super::checked::Checked;
 use super::key::LogKey;
+use super::lists;
 use super::note::{Key, NoteFault, open, said, with_lines};
 use super::outside::Outside;
 use super::tree::{self, EMPTY_ROOT, Tiles, leaf_hash};
@@ -23,12 +25,26 @@ use crate::{AuditConfig, LogParts};
 const PAGE: u64 = 16 * tree::WIDTH;
 const PAGE_ROWS: i64 = 16 * 256;
 
-/// Checks the log in force. `notes` are checkpoints that were kept elsewhere.
+/// What a check is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Records of the log.
+    Hashing,
+    /// Cases, for the lists.
+    Folding,
+}
+
+/// Is told how much of a step is done, and of how much.
+pub(super) type Progress<'c> = &'c (dyn Fn(Step, u64, u64) + Send + Sync);
+
+/// Checks the log in force. `notes` are checkpoints that were kept elsewhere. With `rules` the lists of closed cases are
+/// compared, too, for which every case is folded.
 pub async fn check(
     config: &AuditConfig,
     parts: &LogParts,
+    rules: Option<&Rules>,
     notes: &[String],
-    progress: impl Fn(u64, u64) + Send + Sync,
+    progress: impl Fn(Step, u64, u64) + Send + Sync,
 ) -> Result<Checked, Error> {
     let key = LogKey::new(parts.places.key_file.clone());
     let outside = Outside::new(parts.places.checkpoint_file.clone());
@@ -38,7 +54,8 @@ pub async fn check(
         source,
     })?;
     let witnesses = config.witness_keys();
-    let held = Held { key: &key, witnesses: &witnesses, file: file.as_deref(), notes, progress: &progress };
+    let (file, progress) = (file.as_deref(), &progress);
+    let held = Held { key: &key, witnesses: &witnesses, file, notes, rules, progress };
     let mut run = Check { held, checked: Checked::default() };
     let name = "audit::check";
     run_read_tx(&parts.pool, name, &mut run, |tx, run| Box::pin(run.run(tx))).await??;
@@ -52,7 +69,9 @@ pub(crate) struct Held<'c> {
     pub(crate) witnesses: &'c [Key],
     pub(crate) file: Option<&'c str>,
     pub(crate) notes: &'c [String],
-    pub(crate) progress: &'c (dyn Fn(u64, u64) + Send + Sync),
+    /// None: the lists of closed cases are left out.
+    pub(crate) rules: Option<&'c Rules>,
+    pub(crate) progress: Progress<'c>,
 }
 
 /// A check in a transaction that is open.
@@ -108,6 +127,9 @@ impl Check<'_> {
             self.checked.add("tiles", what);
         }
         beside::check(tx, &mut self.checked).await?;
+        if let Some(rules) = self.held.rules {
+            lists::check(tx, rules, self.held.progress, &mut self.checked).await?;
+        }
         Ok(Ok(()))
     }
 
@@ -202,7 +224,7 @@ impl Check<'_> {
         let mut size = 0;
         self.claimed(&mut claims, 0, Some(EMPTY_ROOT));
         loop {
-            (self.held.progress)(size, state.size);
+            (self.held.progress)(Step::Hashing, size, state.size);
             let page = closure_log::sealed_from(tx, state.log, size, PAGE_ROWS).await?;
             if page.is_empty() {
                 break;

@@ -12,6 +12,14 @@ pub struct Finding {
     pub what: String,
 }
 
+/// How much of the lists of closed cases was compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Lists {
+    pub cases: u64,
+    /// Cases that were left out: their rows are to be made anew.
+    pub waiting: u64,
+}
+
 /// What came of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Checked {
@@ -19,6 +27,8 @@ pub struct Checked {
     pub leaves: u64,
     pub tiles: u64,
     pub checkpoints: u64,
+    /// None: the lists of closed cases were not compared.
+    pub lists: Option<Lists>,
     pub findings: Vec<Finding>,
     /// With those that are not listed.
     pub found: u64,

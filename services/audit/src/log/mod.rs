@@ -2,7 +2,8 @@
 //!
 //! Guarantees: what was signed once is a beginning of everything that is signed later, or sealing stands still; nothing is
 //! signed that is not committed; nobody is told of a checkpoint before it is in the file outside the database. It
-//! deliberately does not know what a record says: leaves are bytes. Only the check reads some, to hold other tables beside them.
+//! deliberately does not know what a record says: leaves are bytes. Only the check reads some, to hold other tables beside them,
+//! and looks at the lists that auditors search.
 
 #[cfg(test)]
 mod alterations;
@@ -10,6 +11,7 @@ mod beside;
 pub mod check;
 pub mod checked;
 pub mod key;
+mod lists;
 pub mod note;
 pub mod outside;
 pub mod path;

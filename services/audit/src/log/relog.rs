@@ -115,7 +115,9 @@ impl Step<'_> {
         let malformed = |_| Store::Malformed { what: "a log that was begun" };
         let changed = tiles.append(0, std::iter::once(leaf_hash(&leaf.bytes))).map_err(malformed)?;
         let root = tiles.root(1).map_err(malformed)?;
-        let growth = Growth { before: state, records: vec![record], tiles: changed, root, settled_to: 0 };
+        // All that there is belongs into the new log, whatever its id.
+        let settled_to = i64::MIN;
+        let growth = Growth { before: state, records: vec![record], tiles: changed, root, settled_to };
         closure_log::grow(tx, &growth).await
     }
 }

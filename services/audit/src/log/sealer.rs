@@ -3,6 +3,9 @@
 //! In this order, whatever happens in between: the tree grows in one transaction; what was committed is read again and
 //! proved to go on from the checkpoint file; it is signed; the file is on disk; the note is stored; others are told. A
 //! process that dies anywhere leaves a committed tree, which the next one signs with the same bytes.
+//!
+//! Records are looked for above an id only. Whoever moves that id would hide those below it, so these are looked at again, some
+//! in every round.
 
 use std::time::Duration;
 
@@ -13,6 +16,7 @@ use hotline_postgres::{
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::key::LogKey;
@@ -29,6 +33,10 @@ use crate::{LogParts, Places};
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How many records that wait are counted.
 const WAITING_MAX: i64 = 100_000;
+/// Records at which it is looked in each round whether they are in the log: some milliseconds of work.
+const LOOKED_MAX: i64 = 10_000;
+/// How long after the beginning it is looked at all of them again.
+const LOOK_EVERY: Duration = Duration::from_hours(1);
 
 /// The last checkpoint that is in the file and in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,18 +56,18 @@ pub async fn seal(
     stop: CancellationToken,
 ) {
     let sealer = Sealer::new(&config, parts, published);
-    let mut told = "";
+    let mut known = Known::default();
     while !stop.is_cancelled() {
-        match sealer.take_turn(&stop, &mut told).await {
+        match sealer.take_turn(&stop, &mut known).await {
             Ok(()) => {}
             Err(error) => {
                 if let Error::Halted(halt) = &error {
                     metrics::halted(Some(halt.code()));
                 }
-                if told != error.code() {
+                if known.told != error.code() {
                     tracing::error!(error.code = error.code(), %error, "the closure log is not sealed");
                 }
-                told = error.code();
+                known.told = error.code();
             }
         }
         pause(AGAIN_AFTER, &stop).await;
@@ -75,6 +83,28 @@ async fn pause(time: Duration, stop: &CancellationToken) {
 
 /// What is told once where the turn is not ours.
 const OTHERS_TURN: &str = "others_turn";
+
+/// What is remembered from one turn to the next.
+#[derive(Debug, Default)]
+struct Known {
+    /// The code of what was told last.
+    told: &'static str,
+    looked: Option<Looked>,
+}
+
+/// How far it was looked whether every record that should be in a log is there.
+#[derive(Debug)]
+struct Looked {
+    log: i32,
+    to: i64,
+    began: Instant,
+}
+
+impl Looked {
+    fn at(state: &State) -> Self {
+        Self { log: state.log, to: i64::MIN, began: Instant::now() }
+    }
+}
 
 /// What is needed to seal.
 #[derive(Debug)]
@@ -136,9 +166,10 @@ impl Sealer {
         let turn = Turn::take(&self.pool).await?.ok_or(Error::Sealing)?;
         let sealed = async {
             let epoch = self.take_over().await?.ok_or(Error::NoLog)?;
-            let mut mark = None;
+            let (mut mark, mut looked) = (None, None);
             loop {
                 let state = self.publish(epoch).await?;
+                self.look(&state, &mut looked).await?;
                 let is_done = self.grow(&state, &mut mark).await? == 0 && mark.is_none();
                 if is_done || self.writing(mark.as_ref()).await? {
                     return self.publish(epoch).await;
@@ -161,20 +192,20 @@ impl Sealer {
     }
 
     /// Seals for as long as the turn is ours and nothing is wrong.
-    async fn take_turn(&self, stop: &CancellationToken, told: &mut &'static str) -> Result<(), Error> {
+    async fn take_turn(&self, stop: &CancellationToken, known: &mut Known) -> Result<(), Error> {
         let Some(mut turn) = Turn::take(&self.pool).await? else {
             // Whoever has it may be no sealer at all: what is shown is how old the last checkpoint is.
             metrics::waiting(self.count().await?);
             if let Some(signed) = self.signed_last().await? {
                 metrics::published(signed.size, signed.signed_at);
             }
-            if *told != OTHERS_TURN {
+            if known.told != OTHERS_TURN {
                 tracing::info!("another session has the turn to seal the closure log");
-                *told = OTHERS_TURN;
+                known.told = OTHERS_TURN;
             }
             return Ok(());
         };
-        let sealed = self.seal_for(&mut turn, stop, told).await;
+        let sealed = self.seal_for(&mut turn, stop, known).await;
         // The lock goes with the session, however that ends.
         let _ = turn.give_back().await;
         sealed
@@ -197,16 +228,17 @@ impl Sealer {
         &self,
         turn: &mut Turn,
         stop: &CancellationToken,
-        told: &mut &'static str,
+        known: &mut Known,
     ) -> Result<(), Error> {
         let Some(epoch) = self.take_over().await? else { return Ok(()) };
         let mut mark = None;
         while !stop.is_cancelled() {
             turn.hold().await?;
             let state = self.publish(epoch).await?;
-            if !told.is_empty() {
+            self.look(&state, &mut known.looked).await?;
+            if !known.told.is_empty() {
                 tracing::info!(log.size = state.size, "the closure log is sealed again");
-                *told = "";
+                known.told = "";
             }
             metrics::halted(None);
             let sealed = self.grow(&state, &mut mark).await?;
@@ -268,6 +300,28 @@ impl Sealer {
         let records_max = i64::try_from(self.config.seal_records_max).unwrap_or(i64::MAX);
         let mut round = Round { state, mark, records_max };
         Ok(run_tx(&self.pool, "audit::seal", &mut round, |tx, round| Box::pin(grow(tx, round))).await??)
+    }
+
+    /// Looks at some more of the records that should be in the log; from the first on again for each log, and every hour.
+    /// Where one is not, it is not gone past.
+    async fn look(&self, state: &State, looked: &mut Option<Looked>) -> Result<(), Error> {
+        let before = looked.take().filter(|looked| looked.log == state.log);
+        let looked = looked.insert(before.unwrap_or_else(|| Looked::at(state)));
+        let mut asked = (state, looked.to);
+        let found = run_read_tx(&self.pool, "audit::look", &mut asked, |tx, (state, after)| {
+            Box::pin(closure_log::look(tx, state, *after, LOOKED_MAX))
+        });
+        let Some(next) = found.await? else {
+            if looked.began.elapsed() >= LOOK_EVERY {
+                *looked = Looked::at(state);
+            }
+            return Ok(());
+        };
+        if let Some(record) = next.left_out {
+            return Err(Halt::LeftOut { record, settled_to: state.settled_to }.into());
+        }
+        looked.to = next.to;
+        Ok(())
     }
 
     /// Whether what is committed goes on from what was signed. Nothing is written.
@@ -423,7 +477,7 @@ async fn grow(tx: &mut PgConnection, round: &mut Round<'_>) -> Result<Result<usi
     if settled.is_some() {
         **mark = None;
     }
-    let settled_to = settled.unwrap_or_default().max(state.settled_to);
+    let settled_to = settled.unwrap_or(i64::MIN).max(state.settled_to);
     if records.is_empty() {
         if settled_to > state.settled_to {
             closure_log::settle(tx, state, settled_to).await?;

@@ -97,7 +97,7 @@ impl Stage {
     }
 
     pub(crate) async fn check(&self) -> Checked {
-        check(&self.config, &self.operator(), &[], |_, _| {}).await.unwrap()
+        check(&self.config, &self.operator(), None, &[], |_, _, _| {}).await.unwrap()
     }
 
     /// Keeps the tables of the log under other names, or puts them back: a backup and its restoration.
@@ -345,6 +345,27 @@ async fn a_database_without_a_log_beside_a_file_is_an_older_one() {
     assert_eq!(halt(bench.seal().await), "log_rollback");
     let begun = relog(&bench.config, &bench.operator(), "restored a backup of before").await.unwrap();
     assert!(begun.origin.ends_with("/log2"), "never the name of a log that was");
+}
+
+#[tokio::test]
+async fn a_record_that_was_kept_out_of_the_log_stands_in_its_way() {
+    for kept_out in [
+        "UPDATE log_state SET settled_to = 25",
+        "INSERT INTO closure_records (id, kind, written_at, leaf) OVERRIDING SYSTEM VALUE VALUES (-5, 'closed', now(), 'x')",
+    ] {
+        let bench = Stage::new().await;
+        bench.write(0, 20).await;
+        bench.seal().await.unwrap();
+        bench.execute(kept_out).await;
+        bench.write(20, 30).await;
+        assert_eq!(halt(bench.seal().await), "log_damaged", "{kept_out}");
+        relog(&bench.config, &bench.operator(), "a record was kept out").await.unwrap();
+        assert_eq!(bench.seal().await.unwrap().log, 2);
+        let mut connection = bench.database.pool.acquire().await.unwrap();
+        let sql = "SELECT count(*) FROM closure_records WHERE id NOT IN (SELECT record_id FROM closure_seals WHERE log = 2)";
+        assert_eq!(count(&mut connection, sql).await, 0, "{kept_out}: the new log has all of them");
+        assert!(bench.check().await.is_sound(), "{kept_out}");
+    }
 }
 
 #[tokio::test]

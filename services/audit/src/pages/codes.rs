@@ -128,6 +128,7 @@ pub(super) fn export_state(name: &str, lang: Lang) -> &str {
         "running" => lang.of("进行中", "under way"),
         "done" => lang.of("完成", "done"),
         "broken" => lang.of("中断", "broken off"),
+        "idle" => lang.of("无人接收，已中断", "broken off, not read"),
         other => other,
     }
 }

@@ -21,11 +21,12 @@ pub(super) fn alerts() -> Vec<AlertingRule> {
                 "the closure log is not what was signed: sealing stands still, or a witness refuses",
             ),
             means: text!(
-                "数据库比库外的检查点文件旧，或被改过；或文件、签名密钥丢失。接收、核算、通报照常进行，只是新的办结记录不再封存。若标签是 \
+                "数据库比库外的检查点文件旧，或被改过，或有记录被挡在日志之外；或文件、签名密钥丢失。接收、核算、通报照常进行，只是新的办结记录不再封存。若标签是 \
                  witness：见证方看到过与现在公布的不同的日志，可能数据库和检查点文件一起被换回旧的。",
-                "The database is older than the checkpoint file outside it, or was altered; or the file or the signing key is gone. \
-                 Intake, casework and bulletins go on; new closure records are not sealed. With the label witness: a witness has \
-                 seen another log than the one that is published; database and file may have been put back together.",
+                "The database is older than the checkpoint file outside it, or was altered, or a record was kept out of the log; or \
+                 the file or the signing key is gone. Intake, casework and bulletins go on; new closure records are not sealed. With \
+                 the label witness: a witness has seen another log than the one that is published; database and file may have been \
+                 put back together.",
             ),
             steps: &[
                 text!(

@@ -106,15 +106,15 @@ pub async fn keep(tx: &mut PgConnection, rules: &Rules, limit: i64) -> Result<Op
 }
 
 /// What is derived from a case.
-struct Made {
-    hotline: SmolStr,
-    case_type: SmolStr,
-    closure: Option<Closure>,
-    findings: Vec<Finding>,
+pub(super) struct Made {
+    pub(super) hotline: SmolStr,
+    pub(super) case_type: SmolStr,
+    pub(super) closure: Option<Closure>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Made {
-    fn of(loaded: &Loaded, rulebook: &Rulebook) -> Result<Self, Error> {
+    pub(super) fn of(loaded: &Loaded, rulebook: &Rulebook) -> Result<Self, Error> {
         let case = || loaded.case_id.clone();
         let facts =
             CaseFacts::decode(&loaded.facts).map_err(|source| Error::Facts { case: case(), source })?;
@@ -129,15 +129,27 @@ impl Made {
         };
         catch_unwind(AssertUnwindSafe(fold)).map_err(|_| Error::Panicked { case: case() })
     }
+
+    /// Its findings as they are to be stored.
+    pub(super) fn rows<'m>(&'m self, case: &'m SmolStr) -> impl Iterator<Item = crate::findings::New<'m>> {
+        let (hotline, case_type) = (&self.hotline, &self.case_type);
+        (1..).zip(&self.findings).map(move |(place, finding)| crate::findings::New {
+            case,
+            hotline,
+            case_type,
+            place,
+            finding,
+        })
+    }
 }
 
 /// A row as it is to be stored.
-struct Row<'m> {
-    closed: Closed,
+pub(super) struct Row<'m> {
+    pub(super) closed: Closed,
     closure: &'m Closure,
 }
 
-fn row<'m>(case: &SmolStr, closure: &'m Closure) -> Row<'m> {
+pub(super) fn row<'m>(case: &SmolStr, closure: &'m Closure) -> Row<'m> {
     let text = |text: &'static str| SmolStr::new_static(text);
     let closed = Closed {
         case_id: case.clone(),
@@ -332,10 +344,7 @@ async fn replace_findings(
         .map_err(Error::database("closures::replace_findings"))?;
     let mut rows = Vec::new();
     for (case, made) in made {
-        for (place, finding) in (1..).zip(&made.findings) {
-            let (hotline, case_type) = (&made.hotline, &made.case_type);
-            rows.push(crate::findings::New { case, hotline, case_type, place, finding });
-        }
+        rows.extend(made.rows(case));
     }
     crate::findings::insert(tx, &rows).await
 }

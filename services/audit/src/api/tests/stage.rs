@@ -313,8 +313,8 @@ impl Stage {
     /// What `hotline audit check` finds.
     pub(crate) async fn checked(&self) -> Vec<String> {
         let parts = LogParts { pool: self.operator(), ..self.log.clone() };
-        let checked =
-            crate::log::check::check(&AuditConfig::default(), &parts, &[], |_, _| {}).await.unwrap();
+        let (config, rules) = (AuditConfig::default(), Some(&*self.rules));
+        let checked = crate::log::check::check(&config, &parts, rules, &[], |_, _, _| {}).await.unwrap();
         checked.findings.iter().map(|finding| format!("{}: {}", finding.code, finding.what)).collect()
     }
 
@@ -357,6 +357,11 @@ impl Stage {
 
     pub(crate) async fn execute(&self, sql: &'static str) {
         testing::execute(&mut self.database.pool.acquire().await.unwrap(), sql).await;
+    }
+
+    /// As somebody does who may do everything.
+    pub(crate) async fn alter(&self, sql: &str) {
+        testing::alter(&mut self.database.pool.acquire().await.unwrap(), sql).await;
     }
 
     pub(crate) async fn texts(&self, sql: &'static str) -> Vec<String> {

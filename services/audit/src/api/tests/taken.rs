@@ -1,13 +1,18 @@
 //! What is taken away as a file: whole, recorded with its rows, with headings for whoever reads it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::body::to_bytes;
 use hotline_events::Lang;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::stage::{Stage, closed};
-use crate::query::{List, Sample};
-use crate::token::Role;
+use crate::export::{Format, Place, Subject, Wanted};
+use crate::query::{List, Queries, Question, Sample};
+use crate::token::{Caller, Role};
 
 /// Lines of NDJSON.
 fn lines(bytes: &[u8]) -> Vec<Value> {
@@ -49,12 +54,13 @@ async fn a_list_that_is_taken_away_is_whole_and_recorded_with_its_rows() {
     let records = stage
         .texts("SELECT convert_from(leaf, 'UTF8') FROM closure_records WHERE kind = 'exported' ORDER BY id")
         .await;
-    assert_eq!(records.len(), 3);
-    let record: Value = serde_json::from_str(&records[0]).unwrap();
-    assert_eq!(
-        (&record["rows"], &record["state"], &record["list"]),
-        (&json!(25), &json!("done"), &json!("closures"))
-    );
+    let records: Vec<Value> = records.iter().map(|record| serde_json::from_str(record).unwrap()).collect();
+    let said: Vec<Value> =
+        records.iter().map(|record| json!([record["access"], record["state"], record["rows"]])).collect();
+    let expected: Vec<Value> =
+        (1..=3).flat_map(|n| [json!([n, "broken", 0]), json!([n, "done", 25])]).collect();
+    assert_eq!(said, expected, "each when it begins and when it has ended");
+    assert_eq!(records[1]["list"], json!("closures"));
     for wrong in [
         "/v1/closures?format=pdf",
         "/v1/closures?bom=true",
@@ -63,6 +69,36 @@ async fn a_list_that_is_taken_away_is_whole_and_recorded_with_its_rows() {
     ] {
         assert_eq!(stage.get(wrong, Some(&auditor)).await.0, 400, "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn an_export_that_nobody_reads_ends_and_its_place_is_free() {
+    let stage = Stage::new().await;
+    stage.apply(closed("1", "D1", "2026-03-03T02:00:00Z")).await;
+    stage.keep().await;
+    // More pieces than wait for a reader.
+    let more = "INSERT INTO closures SELECT o.* FROM closures AS c, generate_series(1, 12000) AS n,
+                    jsonb_populate_record(c, jsonb_build_object('case_id', '12345:1-' || n)) AS o;
+                UPDATE closure_days SET cases = cases + 12000";
+    stage.execute(more).await;
+    let (parts, places) = (stage.parts(), Arc::new(Semaphore::new(1)));
+    let queries = Queries::new(parts.pool.clone(), Arc::clone(&parts.rules));
+    let caller = Caller { name: "n".to_owned(), role: Role::Auditor, departments: None, may_unmask: false };
+    let wanted = Wanted {
+        subject: Subject::List(List::Closures),
+        question: Question::default(),
+        format: Format::Csv { bom: false, headings: None },
+    };
+    let permit = Arc::clone(&places).try_acquire_owned().unwrap();
+    let place = Place { permit, patience: Duration::from_millis(50) };
+    let begun = crate::export::begin(&parts, &queries, &caller, wanted, place).await.unwrap();
+    let free = tokio::time::timeout(Duration::from_mins(1), places.acquire()).await;
+    assert!(free.is_ok(), "its place is kept");
+    assert_eq!(stage.texts("SELECT state FROM exports").await, ["idle"]);
+    assert!(to_bytes(begun.body, usize::MAX).await.is_err(), "what was written cannot be taken for the file");
+    let records =
+        stage.texts("SELECT convert_from(leaf, 'UTF8') FROM closure_records WHERE kind = 'exported'").await;
+    assert!(records.len() == 2 && records.iter().all(|record| record.contains("\"state\":\"broken\"")));
 }
 
 #[tokio::test]
@@ -109,11 +145,12 @@ async fn a_sample_that_was_taken_away_is_drawn_again_by_what_is_recorded_of_it()
     let records = stage
         .texts("SELECT convert_from(leaf, 'UTF8') FROM closure_records WHERE kind = 'exported' ORDER BY id")
         .await;
-    assert_eq!(records.len(), 3);
-    for record in records {
+    assert_eq!(records.len(), 6);
+    for (n, record) in records.iter().enumerate() {
         assert!(!record.contains('种'), "a text of somebody's own stays out of the log: {record}");
-        let record: Value = serde_json::from_str(&record).unwrap();
-        assert_eq!((&record["list"], &record["rows"]), (&json!("sample"), &json!(7)));
+        let record: Value = serde_json::from_str(record).unwrap();
+        // Each when it begins and when it has ended.
+        assert_eq!((&record["list"], &record["rows"]), (&json!("sample"), &json!(n % 2 * 7)));
         assert_eq!(record["filter"]["seed_sha256"].as_str().unwrap().len(), 64);
     }
     let last = stage.texts("SELECT max(id)::text FROM closure_records").await;

@@ -8,7 +8,7 @@ use hotline_events::closure::{FormOf, NewBulletin, RecordKind, Rules};
 use hotline_postgres::bulletins::{self, FormStamp, Frozen, Stamp};
 use hotline_postgres::closure_records::{self, Leaf};
 use hotline_postgres::interventions::By;
-use hotline_postgres::{run_tx, testing};
+use hotline_postgres::run_tx;
 use jiff::civil::date;
 use serde_json::json;
 
@@ -93,10 +93,6 @@ async fn staged() -> Stage {
     stage
 }
 
-async fn alter(stage: &Stage, sql: &str) {
-    testing::alter(&mut stage.pool().acquire().await.unwrap(), sql).await;
-}
-
 #[tokio::test]
 async fn tables_that_say_otherwise_than_their_records_are_found() {
     let stage = staged().await;
@@ -135,17 +131,17 @@ async fn tables_that_say_otherwise_than_their_records_are_found() {
         ),
     ];
     for (sql, back, expect) in altered {
-        alter(&stage, &format!("UPDATE {sql}")).await;
+        stage.alter(&format!("UPDATE {sql}")).await;
         let found = stage.checked().await;
         assert!(found.len() == 1 && found[0].starts_with(expect), "{sql}: {found:?}");
-        alter(&stage, &format!("UPDATE {back}")).await;
+        stage.alter(&format!("UPDATE {back}")).await;
     }
     assert_eq!(stage.checked().await, Vec::<String>::new());
     let late = "INSERT INTO bulletin_figures (bulletin_id, span, sort, figure, department, version, value)
                 VALUES (1, 'period', 'reported', 'letters', '*', 0, 1)";
-    alter(&stage, late).await;
+    stage.alter(late).await;
     assert_eq!(stage.checked().await.len(), 1, "a figure too many");
-    alter(&stage, "DELETE FROM bulletin_figures; DELETE FROM bulletins; DELETE FROM access_log").await;
+    stage.alter("DELETE FROM bulletin_figures; DELETE FROM bulletins; DELETE FROM access_log").await;
     let found = stage.checked().await;
     assert_eq!(found.len(), 3, "{found:?}");
     assert!(

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use hotline_audit::log::check::check;
+use hotline_audit::log::check::{Step, check};
+use hotline_audit::log::checked::Lists;
+use hotline_postgres::Rules;
 use serde_json::json;
 
 use super::Format;
@@ -13,18 +15,22 @@ use crate::global::{Global, Lang};
 use crate::{progress, store};
 
 /// Compares the closure log with itself, in one snapshot while sealing goes on: every record is hashed again, every tile and
-/// root made anew, every signature looked at, and the checkpoint file beside all of it. Exit 1 if anything differs.
+/// root made anew, every signature looked at, and the checkpoint file beside all of it. Then published figures and the access log
+/// with what their records say of them, and the lists that auditors search with a fold of every case. Exit 1 if anything differs.
 ///
 /// A database and a checkpoint file that were put back together agree with each other: give notes that somebody else has kept
 /// with --note, such as a witness's.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  hotline audit check\n  hotline audit check --note latest-of-the-witness --format json"
+    after_help = "Example:\n  hotline audit check\n  hotline audit check --log-only\n  hotline audit check --note latest-of-the-witness --format json"
 )]
 pub struct Args {
     /// Checkpoints kept elsewhere, which must be beginnings of the log too.
     #[arg(long, value_name = "FILE")]
     note: Vec<PathBuf>,
+    /// Leaves out the lists that auditors search: to fold every case takes long where there are millions.
+    #[arg(long)]
+    log_only: bool,
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
@@ -44,7 +50,13 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     store::with(&config, async |store| {
         let (audit, parts) = super::parts(&config, store);
         let bar = progress::count(0, "hashing");
-        let checked = check(&audit, &parts, &notes, |done, of| {
+        let rules = Rules::new(store.pool.clone());
+        let rules = (!args.log_only).then_some(&rules);
+        let checked = check(&audit, &parts, rules, &notes, |step, done, of| {
+            bar.set_message(match step {
+                Step::Hashing => "hashing",
+                Step::Folding => "folding",
+            });
             bar.set_length(of);
             bar.set_position(done);
         })
@@ -67,14 +79,15 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
                      copies of the database and of the checkpoint file as they are, then tell the supervising authority",
                 )
             };
+            let lists = checked.lists.map_or_else(String::new, |lists| told(lists, lang));
             eprintln!(
                 "{}",
                 match lang {
                     Lang::Zh => format!(
-                        "{zh}（日志 {origin}：记录 {leaves} 条，瓦片 {tiles} 片，检查点 {notes} 个；不符 {found} 处）"
+                        "{zh}（日志 {origin}：记录 {leaves} 条，瓦片 {tiles} 片，检查点 {notes} 个{lists}；不符 {found} 处）"
                     ),
                     Lang::En => format!(
-                        "{en} (the log {origin}: {leaves} records, {tiles} tiles, {notes} checkpoints; {found} differences)"
+                        "{en} (the log {origin}: {leaves} records, {tiles} tiles, {notes} checkpoints{lists}; {found} differences)"
                     ),
                 }
             );
@@ -82,6 +95,17 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
         Ok(if checked.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     })
     .await
+}
+
+/// How much of the lists was compared.
+fn told(lists: Lists, lang: Lang) -> String {
+    let Lists { cases, waiting } = lists;
+    match (lang, waiting) {
+        (Lang::Zh, 0) => format!("，列表中的工单 {cases} 件"),
+        (Lang::Zh, _) => format!("，列表中的工单 {cases} 件（另有 {waiting} 件尚待更新）"),
+        (Lang::En, 0) => format!(", lists of {cases} cases"),
+        (Lang::En, _) => format!(", lists of {cases} cases ({waiting} more wait to be listed anew)"),
+    }
 }
 
 /// The notes of a file. A witness keeps many in one, with an empty line after each; within a note an empty line stands before
