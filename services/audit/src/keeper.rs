@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use hotline_postgres::closures::{self, Kept};
-use hotline_postgres::{Error as Store, PgPool, Rules, Sort, positions, run_tx};
+use hotline_postgres::{Error as Store, PgPool, Rules, Sort, positions};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
@@ -14,7 +14,7 @@ use crate::metrics;
 /// Entries that are taken in one transaction: some hundred milliseconds of work.
 const STEP: i64 = 2_000;
 /// The rest after a full step beside batches, in times of what it took.
-const REST: u32 = 4;
+const REST: u32 = 16;
 
 pub(crate) async fn run(
     pool: &PgPool,
@@ -36,7 +36,7 @@ pub(crate) async fn run(
         };
         metrics::kept(&kept, began.elapsed());
         let is_full = i64::try_from(kept.taken).is_ok_and(|taken| taken >= STEP);
-        let rest = match (is_full, is_full && batches_are_under_way(pool).await) {
+        let rest = match (is_full, is_full && positions::are_batches_under_way(pool).await) {
             (false, _) => every,
             (true, true) => began.elapsed() * REST,
             (true, false) => Duration::ZERO,
@@ -47,10 +47,4 @@ pub(crate) async fn run(
         }
     }
     Ok(())
-}
-
-async fn batches_are_under_way(pool: &PgPool) -> bool {
-    run_tx(pool, "audit::batches", &mut (), |tx, ()| Box::pin(positions::batches_are_under_way(tx)))
-        .await
-        .unwrap_or(true)
 }

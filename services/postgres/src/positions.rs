@@ -7,10 +7,11 @@ use aws_lc_rs::digest;
 use hotline_events::intake::Record;
 use jiff::Timestamp;
 use sqlx::postgres::PgRow;
-use sqlx::{PgConnection, Row as _};
+use sqlx::{PgConnection, PgPool, Row as _};
 
 use crate::error::{Error, expect_rows};
 use crate::interventions::{self, By};
+use crate::pool::run_read_tx;
 use crate::sql_types::At;
 
 /// The right to move one origin's position, until somebody else takes it.
@@ -316,16 +317,24 @@ pub async fn advance(
     Ok(next_offset)
 }
 
-/// Whether anybody but this transaction moves a position just now.
+/// Whether anybody but this transaction is at a batch just now: it holds its position from beginning to end.
 pub async fn batches_are_under_way(tx: &mut PgConnection) -> Result<bool, Error> {
     sqlx::query_scalar(
         "/* positions::batches_are_under_way */ SELECT EXISTS (SELECT FROM pg_locks
             WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-              AND relation = 'positions'::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid())",
+              AND relation = 'positions'::regclass AND mode IN ('RowShareLock', 'RowExclusiveLock')
+              AND pid <> pg_backend_pid())",
     )
     .fetch_one(tx)
     .await
     .map_err(Error::database("positions::batches_are_under_way"))
+}
+
+/// As [`batches_are_under_way`], for who rests beside them: they are, where nobody knows.
+pub async fn are_batches_under_way(pool: &PgPool) -> bool {
+    run_read_tx(pool, "positions::batches", &mut (), |tx, ()| Box::pin(batches_are_under_way(tx)))
+        .await
+        .unwrap_or(true)
 }
 
 /// All positions, by origin.

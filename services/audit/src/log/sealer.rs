@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hotline_postgres::closure_log::{self, Growth, Signed, State, Turn, Unsealed};
 use hotline_postgres::{
-    Error as Store, PgConnection, PgPool, closure_records, installation, run_read_tx, run_tx,
+    Error as Store, PgConnection, PgPool, closure_records, installation, positions, run_read_tx, run_tx,
 };
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -31,6 +31,9 @@ use crate::{LogParts, Places};
 
 /// How soon it is tried again after something went wrong, or while another process seals.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// The rest after a full step beside batches of events, in times of what it took: senders wait for those, and nobody for a
+/// checkpoint that is a few minutes late.
+const REST: u32 = 9;
 /// How many records that wait are counted.
 const WAITING_MAX: i64 = 100_000;
 /// Records at which it is looked in each round whether they are in the log: some milliseconds of work.
@@ -233,6 +236,7 @@ impl Sealer {
         let Some(epoch) = self.take_over().await? else { return Ok(()) };
         let mut mark = None;
         while !stop.is_cancelled() {
+            let began = Instant::now();
             turn.hold().await?;
             let state = self.publish(epoch).await?;
             self.look(&state, &mut known.looked).await?;
@@ -246,10 +250,15 @@ impl Sealer {
                 self.publish(epoch).await?;
             }
             metrics::sealed(sealed);
-            metrics::waiting(self.count().await?);
-            if sealed < self.config.seal_records_max {
-                pause(self.config.seal_every, stop).await;
-            }
+            // Who took less than it may took all that there was to be seen.
+            let is_full = sealed >= self.config.seal_records_max;
+            metrics::waiting(if is_full { self.count().await? } else { 0 });
+            let rest = match is_full {
+                false => self.config.seal_every,
+                true if positions::are_batches_under_way(&self.pool).await => began.elapsed() * REST,
+                true => Duration::ZERO,
+            };
+            pause(rest, stop).await;
         }
         Ok(())
     }
