@@ -12,7 +12,7 @@ use hotline_postgres::{Error as Store, PgConnection, Rules, run_read_tx};
 use jiff::Timestamp;
 
 use super::beside;
-use super::checked::Checked;
+use super::checked::{Checked, Progress, Step};
 use super::key::LogKey;
 use super::lists;
 use super::note::{Key, NoteFault, open, said, with_lines};
@@ -24,18 +24,6 @@ use crate::{AuditConfig, LogParts};
 /// Leaves read at once: whole tiles, and few enough to be held.
 const PAGE: u64 = 16 * tree::WIDTH;
 const PAGE_ROWS: i64 = 16 * 256;
-
-/// What a check is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Records of the log.
-    Hashing,
-    /// Cases, for the lists.
-    Folding,
-}
-
-/// Is told how much of a step is done, and of how much.
-pub(super) type Progress<'c> = &'c (dyn Fn(Step, u64, u64) + Send + Sync);
 
 /// Checks the log in force. `notes` are checkpoints that were kept elsewhere. With `rules` the lists of closed cases are
 /// compared, too, for which every case is folded.

@@ -1,9 +1,21 @@
-//! What came of a check of the log.
+//! What comes of a check of the log, and how far it is.
 
 use serde::Serialize;
 
 /// Findings that are listed; more are counted.
 const LISTED_MAX: usize = 1_000;
+
+/// What a check is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Records of the log.
+    Hashing,
+    /// Cases, for the lists.
+    Folding,
+}
+
+/// Is told how much of a step is done, and of how much.
+pub(super) type Progress<'c> = &'c (dyn Fn(Step, u64, u64) + Send + Sync);
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

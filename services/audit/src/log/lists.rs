@@ -9,8 +9,7 @@ mod tests;
 use hotline_postgres::closures::compare::{Comparison, WAITING_MAX};
 use hotline_postgres::{Error as Store, PgConnection, Rules};
 
-use super::check::{Progress, Step};
-use super::checked::{Checked, Lists};
+use super::checked::{Checked, Lists, Progress, Step};
 
 /// Compares the lists of closed cases, of findings, and their counts by day.
 pub(super) async fn check(

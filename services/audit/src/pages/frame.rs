@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use hotline_events::Lang;
 
 use super::words::{self, Words};
-use super::{codes, session};
+use super::{codes, cookies};
 use crate::token::{Caller, Right};
 
 /// Under which all pages stand.
@@ -50,7 +50,7 @@ pub(super) fn asked(uri: &Uri) -> Option<Lang> {
 
 /// What was chosen before, else what the browser asks for first of the two languages there are.
 fn preferred(headers: &HeaderMap) -> Lang {
-    let chosen = session::cookie(headers, session::LANG).and_then(Lang::parse);
+    let chosen = cookies::cookie(headers, cookies::LANG).and_then(Lang::parse);
     let first =
         || headers.get(header::ACCEPT_LANGUAGE).and_then(|asked| asked.to_str().ok()).unwrap_or_default();
     let is_english = || first().trim_start().get(..2).is_some_and(|code| code.eq_ignore_ascii_case("en"));

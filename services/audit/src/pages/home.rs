@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
 use super::frame::{Frame, Reader, elsewhere, page};
-use super::lists::{Form, Sort, title};
+use super::lists::{Form, Sort, others};
 use super::shown::case_href;
 use crate::api::closures::is_case;
 use crate::api::problem;
@@ -42,14 +42,6 @@ pub(super) async fn show(State(desk): State<Arc<Desk>>, Extension(reader): Exten
     let lists = if may_list { others(reader.lang) } else { Vec::new() };
     let may_look_up = reader.may(Right::Case) || reader.may(Right::Unmask);
     page(StatusCode::OK, &Home { frame, may_look_up, form, lists })
-}
-
-/// All lists but that of closed cases: where, what it is called, what it is for.
-pub(super) fn others(lang: hotline_events::Lang) -> Vec<(String, &'static str, &'static str)> {
-    let others = List::ALL.into_iter().filter(|list| *list != List::Closures);
-    others
-        .map(|list| (super::lists::path(list), title(list, lang), super::lists::about(list, lang)))
-        .collect()
 }
 
 /// `GET /audit/find?case=…`: the number as people write it, with or without its hotline.

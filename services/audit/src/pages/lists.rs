@@ -215,7 +215,13 @@ pub(super) fn index(reader: &Reader) -> Response {
         lists: Vec<(String, &'static str, &'static str)>,
     }
     let frame = Frame::new(reader, words::of(reader.lang).lists);
-    page(StatusCode::OK, &Index { frame, lists: super::home::others(reader.lang) })
+    page(StatusCode::OK, &Index { frame, lists: others(reader.lang) })
+}
+
+/// All lists but that of closed cases: where, what it is called, what it is for.
+pub(super) fn others(lang: Lang) -> Vec<(String, &'static str, &'static str)> {
+    let others = List::ALL.into_iter().filter(|list| *list != List::Closures);
+    others.map(|list| (path(list), title(list, lang), about(list, lang))).collect()
 }
 
 /// `GET /audit/closures`.

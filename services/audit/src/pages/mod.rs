@@ -16,6 +16,7 @@ mod access;
 mod bulletins;
 mod case;
 mod codes;
+mod cookies;
 mod counted;
 mod drawing;
 mod figures;
@@ -180,7 +181,7 @@ async fn caller(
     headers: &HeaderMap,
     peer: Option<Peer>,
 ) -> Result<Caller, Problem> {
-    match session::cookie(headers, session::TOKEN).filter(|token| !token.is_empty()) {
+    match cookies::cookie(headers, cookies::TOKEN).filter(|token| !token.is_empty()) {
         Some(token) => match Token::read(token) {
             Some(token) => callers::of_token(desk, &token).await,
             None => Err(callers::token_bad()),

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 
+use super::cookies::{LANG, TOKEN};
 use super::frame::{Frame, ROOT, Reader, elsewhere, page};
 use super::problem::told;
 use crate::api::access;
@@ -15,9 +16,6 @@ use crate::api::foreign::{foreign, is_foreign};
 use crate::desk::Desk;
 use crate::token::Token;
 
-/// The cookies: a token, and a language that was chosen.
-pub(super) const TOKEN: &str = "hotline_token";
-pub(super) const LANG: &str = "hotline_lang";
 /// Half a day; whoever comes back tomorrow signs in again.
 const TOKEN_SECONDS: u32 = 12 * 3_600;
 const LANG_SECONDS: u32 = 365 * 86_400;
@@ -30,13 +28,6 @@ struct SignIn {
     frame: Frame,
     next: String,
     fault: Option<String>,
-}
-
-/// A cookie of a request.
-pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 /// A cookie to be kept; of no time at all: to be forgotten.
@@ -143,13 +134,5 @@ mod tests {
             assert_eq!(next(Some(other)), ROOT, "{other}");
         }
         assert_eq!(next(None), ROOT);
-    }
-
-    #[test]
-    fn a_cookie_is_found_among_others() {
-        let mut headers = HeaderMap::new();
-        headers.append(header::COOKIE, HeaderValue::from_static("a=1; hotline_token=hl_x; b=2"));
-        assert_eq!(cookie(&headers, TOKEN), Some("hl_x"));
-        assert_eq!(cookie(&headers, LANG), None);
     }
 }

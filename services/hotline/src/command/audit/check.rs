@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use hotline_audit::log::check::{Step, check};
+use hotline_audit::log::check::check;
 use hotline_audit::log::checked::Lists;
+use hotline_audit::log::checked::Step;
 use hotline_postgres::Rules;
 use serde_json::json;
 
