@@ -233,25 +233,38 @@ pub async fn stale(
     Ok(Some((last.get::<&str, _>(0).into(), rows.iter().filter(is_stale).map(loaded).collect())))
 }
 
-/// The next `limit` cases after a key: the last key among them, and those that were received before `until` and are open, or
-/// were closed for the last time at `since` or later. None at the end. As in [`stale`] every step is short, however few they are.
+/// Which cases [`reaching`] finds.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'r> {
+    /// Open, or closed for the last time at this instant or later.
+    pub since: Timestamp,
+    /// Received before.
+    pub until: Timestamp,
+    /// It stands in a fact; others may name it as a part of something else. None: whatever stands there.
+    pub named: Option<&'r str>,
+}
+
+/// The next `limit` cases after a key: the last key among them, and those that reach. None at the end. As in [`stale`] every step
+/// is short, however few they are.
 pub async fn reaching(
     tx: &mut PgConnection,
-    (since, until): (Timestamp, Timestamp),
+    reach: Reach<'_>,
     after: &str,
     limit: i64,
 ) -> Result<Option<(SmolStr, Vec<Loaded>)>, Error> {
     let rows = sqlx::query(
         "/* cases::reaching */ SELECT case_id, revision, rulebook_seq, fold_version, CASE WHEN reaches THEN facts END,
                 CASE WHEN reaches THEN score END, told, records, judged, recorded_whole, personal_count, personal_chain
-           FROM (SELECT *, registered AND received_at < $2 AND (closed_at IS NULL OR closed_at >= $3) AS reaches
+           FROM (SELECT *, registered AND received_at < $2 AND (closed_at IS NULL OR closed_at >= $3)
+                           AND ($5::text IS NULL OR position(convert_to($5, 'UTF8') IN facts) > 0) AS reaches
                    FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $4) AS page
           ORDER BY case_id",
     )
     .bind(after)
-    .bind(At(until))
-    .bind(At(since))
+    .bind(At(reach.until))
+    .bind(At(reach.since))
     .bind(limit)
+    .bind(reach.named)
     .fetch_all(tx)
     .await
     .map_err(Error::database("cases::reaching"))?;

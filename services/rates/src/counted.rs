@@ -16,9 +16,9 @@ use hotline_core::case::CaseFacts;
 use hotline_core::fold::{FOLD_VERSION, fold};
 use hotline_core::rate::{By, Query, Table};
 use hotline_core::rulebook::Rulebook;
-use hotline_core::score::{Score, score};
+use hotline_core::score::{NOBODY, Score, score};
 use hotline_postgres::bulletins::Stamp;
-use hotline_postgres::cases::{self, Loaded};
+use hotline_postgres::cases::{self, Loaded, Reach};
 use hotline_postgres::{Error as Store, PgPool, Rules, rulebooks, run_read_tx};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -31,9 +31,9 @@ use crate::form::Form;
 /// A case may count on days up to so long after it was closed for the last time, or before it was received.
 const REACH_DAYS: i32 = 366;
 /// Cases looked at in one statement, …
-const SLICE: i64 = 1_000;
+const SLICE: i64 = 5_000;
 /// … and for one page at most, and how many of them that may count: those are decoded, and some are folded.
-const LOOKED_MAX: i64 = 50_000;
+const LOOKED_MAX: i64 = 200_000;
 const SCORED_MAX: usize = 10_000;
 /// Cases of a page, but for those of the last slice.
 const ROWS: usize = 200;
@@ -80,8 +80,13 @@ pub async fn page(
     let query = Query { rates: vec![rate], scores: Vec::new(), by: By::default(), from, to };
     let table = Table::new(&query, &rulebook).only(form.only.clone());
     let mut counting = Counting { table, query, rulebook: &rulebook, stamp, department: &place.department };
-    let reach =
-        (midnight(from.saturating_sub(REACH_DAYS.days()))?, midnight(to.saturating_add(REACH_DAYS.days()))?);
+    let is_office = rulebook.hotlines.values().any(|hotline| hotline.office == place.department);
+    let reach = Reach {
+        since: midnight(from.saturating_sub(REACH_DAYS.days()))?,
+        until: midnight(to.saturating_add(REACH_DAYS.days()))?,
+        // A case counts for a department because one of its facts names it; for an office, because it is of its hotline.
+        named: (place.department != NOBODY && !is_office).then_some(place.department.as_str()),
+    };
     let mut page = Page::default();
     let (mut looked, mut scored, mut after) = (0, 0, SmolStr::from(after));
     while page.cases.len() < ROWS && scored < SCORED_MAX && looked < LOOKED_MAX {
