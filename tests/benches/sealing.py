@@ -9,8 +9,8 @@ search (`[audit] keep_every`), which it else leaves until later. --without names
 one that was built to write no closure records shows what records and sealing cost together.
 
 Prints one JSON object: events a second and microseconds of casework's own processor time an event with sealing and without,
-the median of the pairs' ratios, and of the legs with sealing the records that were sealed a second while casework worked, and
-the sealer's share of a processor. Exit 1 if casework with sealing is more than 10 % below casework without. Needs what
+the median of the pairs' ratios, and of the legs with sealing the records that were sealed a second while casework worked, which
+share of all was left unsealed at the end of a leg (the sealer gives way to batches), and the sealer's share of a processor. Exit 1 if casework with sealing is more than 10 % below casework without. Needs what
 bench.py needs.
 """
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Sealer:
         self.bench, self.keeps_lists = bench, keeps_lists
         self.per_second: list[float] = []
         self.share: list[float] = []
+        self.left: list[float] = []
 
     @contextlib.contextmanager
     def at_work(self, bench: pairs.Bench) -> Iterator[None]:
@@ -53,6 +54,8 @@ class Sealer:
             took = time.perf_counter() - began
             self.per_second.append((bench.number(SEALED) - sealed) / took)
             self.share.append((pairs.processor(process.pid) - spent) / took)
+            records = bench.number(RECORDS)
+            self.left.append((records - bench.number(SEALED)) / max(1, records - sealed))
         finally:
             self.end(process)
 
@@ -104,6 +107,7 @@ def main() -> int:
 
     result = pairs.compare(args, leg)
     result["records_sealed_per_second"] = round(statistics.median(sealers[0].per_second))
+    result["share_of_records_left_unsealed"] = round(statistics.median(sealers[0].left), 3)
     result["sealers_share_of_a_processor"] = round(statistics.median(sealers[0].share), 2)
     print(json.dumps(result, indent=2))
     return 0 if result["events_per_second_on_to_off"] >= SHARE_MIN else 1

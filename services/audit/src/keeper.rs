@@ -15,6 +15,7 @@ use crate::metrics;
 const STEP: i64 = 2_000;
 /// The rest after a full step beside batches, in times of what it took.
 const REST: u32 = 16;
+const REST_MAX: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run(
     pool: &PgPool,
@@ -38,7 +39,7 @@ pub(crate) async fn run(
         let is_full = i64::try_from(kept.taken).is_ok_and(|taken| taken >= STEP);
         let rest = match (is_full, is_full && positions::are_batches_under_way(pool).await) {
             (false, _) => every,
-            (true, true) => began.elapsed() * REST,
+            (true, true) => (began.elapsed() * REST).min(REST_MAX),
             (true, false) => Duration::ZERO,
         };
         tokio::select! {

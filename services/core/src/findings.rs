@@ -277,8 +277,8 @@ pub const OTHER_AUTHOR: &str = "other_author";
 /// path is the department's code.
 pub const JUDGED_DEPARTMENT: &str = "judged_department";
 
-/// Whether a case with these facts may have a closure or findings, or had some: facts never go, so that what was once
-/// looked at is looked at again.
+/// Whether a case with these facts may have a closure or findings, or had some, but for what was submitted late: facts never go,
+/// so that what was once looked at is looked at again.
 pub fn may_have(facts: &CaseFacts) -> bool {
     let concerns = |kind: Kind| {
         kind.closes() || matches!(kind, Kind::Ruled | Kind::Extended | Kind::Held | Kind::Corrected)

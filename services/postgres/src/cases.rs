@@ -38,6 +38,8 @@ pub struct Loaded {
     pub score: Vec<u8>,
     /// An alarm that was raised stands.
     pub told: bool,
+    /// A fact of it was entered late.
+    pub is_backdated: bool,
     pub recorded: Recorded,
 }
 
@@ -163,6 +165,7 @@ fn loaded(row: &PgRow) -> Loaded {
         facts: row.get(4),
         score: row.get(5),
         told: row.get(6),
+        is_backdated: row.get(12),
         recorded: Recorded {
             records: row.get(7),
             judged: row.get(8),
@@ -181,7 +184,7 @@ fn loaded(row: &PgRow) -> Loaded {
 pub async fn load(tx: &mut PgConnection, ids: &[&str]) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
         "/* cases::load */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records, judged,
-                recorded_whole, personal_count, personal_chain
+                recorded_whole, personal_count, personal_chain, backdated_at IS NOT NULL
            FROM cases WHERE case_id = ANY($1) ORDER BY case_id",
     )
     .bind(ids)
@@ -195,7 +198,7 @@ pub async fn load(tx: &mut PgConnection, ids: &[&str]) -> Result<Vec<Loaded>, Er
 pub async fn page(tx: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
         "/* cases::page */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records, judged,
-                recorded_whole, personal_count, personal_chain
+                recorded_whole, personal_count, personal_chain, backdated_at IS NOT NULL
            FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $2",
     )
     .bind(after)
@@ -218,7 +221,7 @@ pub async fn stale(
         "/* cases::stale */ SELECT case_id, revision, rulebook_seq, fold_version,
                 CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN facts END,
                 CASE WHEN rulebook_seq < $2 OR fold_version < $3 THEN score END, told,
-                records, judged, recorded_whole, personal_count, personal_chain
+                records, judged, recorded_whole, personal_count, personal_chain, backdated_at IS NOT NULL
            FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $4",
     )
     .bind(after)
@@ -238,7 +241,7 @@ pub async fn stale(
 pub struct Reach<'r> {
     /// Open, or closed for the last time at this instant or later.
     pub since: Timestamp,
-    /// Received before.
+    /// Received before; of a case whose receipt is void nobody knows.
     pub until: Timestamp,
     /// It stands in a fact; others may name it as a part of something else. None: whatever stands there.
     pub named: Option<&'r str>,
@@ -254,8 +257,8 @@ pub async fn reaching(
 ) -> Result<Option<(SmolStr, Vec<Loaded>)>, Error> {
     let rows = sqlx::query(
         "/* cases::reaching */ SELECT case_id, revision, rulebook_seq, fold_version, CASE WHEN reaches THEN facts END,
-                CASE WHEN reaches THEN score END, told, records, judged, recorded_whole, personal_count, personal_chain
-           FROM (SELECT *, registered AND received_at < $2 AND (closed_at IS NULL OR closed_at >= $3)
+                CASE WHEN reaches THEN score END, told, records, judged, recorded_whole, personal_count, personal_chain, backdated_at IS NOT NULL
+           FROM (SELECT *, (NOT registered OR received_at < $2 AND (closed_at IS NULL OR closed_at >= $3))
                            AND ($5::text IS NULL OR position(convert_to($5, 'UTF8') IN facts) > 0) AS reaches
                    FROM cases WHERE case_id > $1 ORDER BY case_id LIMIT $4) AS page
           ORDER BY case_id",
@@ -294,12 +297,12 @@ pub async fn claim_waking(
     let sql = match first {
         First::Oldest => {
             "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records,
-                    judged, recorded_whole, personal_count, personal_chain
+                    judged, recorded_whole, personal_count, personal_chain, backdated_at IS NOT NULL
                FROM cases WHERE wake_at <= $1 ORDER BY wake_at LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
         }
         First::Newest => {
             "/* cases::claim_waking */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records,
-                    judged, recorded_whole, personal_count, personal_chain
+                    judged, recorded_whole, personal_count, personal_chain, backdated_at IS NOT NULL
                FROM cases WHERE wake_at <= $1 ORDER BY wake_at DESC LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"
         }
     };
@@ -347,7 +350,7 @@ pub async fn set_aside(
 pub async fn not_whole(tx: &mut PgConnection, after: &str, limit: i64) -> Result<Vec<Loaded>, Error> {
     let rows = sqlx::query(
         "/* cases::not_whole */ SELECT case_id, revision, rulebook_seq, fold_version, facts, score, told, records,
-                judged, recorded_whole, personal_count, personal_chain
+                judged, recorded_whole, personal_count, personal_chain, backdated_at IS NOT NULL
            FROM cases WHERE case_id > $1 AND NOT recorded_whole ORDER BY case_id LIMIT $2",
     )
     .bind(after)

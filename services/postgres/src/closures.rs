@@ -124,30 +124,40 @@ impl Closed {
     }
 }
 
-fn closed(row: &PgRow) -> Closed {
-    let text = |at: usize| SmolStr::from(row.get::<&str, _>(at));
-    let optional = |at: usize| row.get::<Option<&str>, _>(at).map(SmolStr::from);
-    Closed {
-        case_id: text(0),
-        day: row.get::<On, _>(1).0,
-        closed_at: row.get::<At, _>(2).0,
-        received_at: row.get::<Option<At>, _>(3).map(|at| at.0),
-        department: text(4),
-        hotline: text(5),
-        case_type: text(6),
-        category: text(7),
-        region: text(8),
-        class: text(9),
-        kind: text(10),
-        outcome: optional(11),
-        verdict: optional(12),
-        due_at: row.get::<Option<At>, _>(13).map(|at| at.0),
-        excluded: row.get(14),
-        rounds: row.get(15),
-        rating: optional(16),
-        policies: row.get(17),
-        anomalies: row.get(18),
-    }
+/// Whoever has the database may have put there what no program of ours reads.
+fn closed(row: &PgRow) -> Result<Closed, Error> {
+    let text = |at: usize| Ok::<_, Error>(SmolStr::from(column::<&str>(row, at)?));
+    let optional = |at: usize| Ok::<_, Error>(column::<Option<&str>>(row, at)?.map(SmolStr::from));
+    let instant = |at: usize| Ok::<_, Error>(column::<Option<At>>(row, at)?.map(|at| at.0));
+    Ok(Closed {
+        case_id: text(0)?,
+        day: column::<On>(row, 1)?.0,
+        closed_at: column::<At>(row, 2)?.0,
+        received_at: instant(3)?,
+        department: text(4)?,
+        hotline: text(5)?,
+        case_type: text(6)?,
+        category: text(7)?,
+        region: text(8)?,
+        class: text(9)?,
+        kind: text(10)?,
+        outcome: optional(11)?,
+        verdict: optional(12)?,
+        due_at: instant(13)?,
+        excluded: column(row, 14)?,
+        rounds: column(row, 15)?,
+        rating: optional(16)?,
+        policies: column(row, 17)?,
+        anomalies: column(row, 18)?,
+    })
+}
+
+/// A column of a list, where it can be read.
+pub(crate) fn column<'r, T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>>(
+    row: &'r PgRow,
+    at: usize,
+) -> Result<T, Error> {
+    row.try_get(at).map_err(|_| Error::Malformed { what: "a row of the lists" })
 }
 
 /// Some closed cases, the newest closing first.
@@ -421,7 +431,7 @@ async fn rows(
         .fetch_all(tx)
         .await
         .map_err(Error::database("closures::rows"))?;
-    Ok(rows.iter().map(closed).collect())
+    rows.iter().map(closed).collect()
 }
 
 /// The row of one case; None while it is open.
@@ -431,7 +441,7 @@ pub async fn by_case(tx: &mut PgConnection, case: &str) -> Result<Option<Closed>
         .fetch_optional(tx)
         .await
         .map_err(Error::database("closures::by_case"))?;
-    Ok(row.as_ref().map(closed))
+    row.as_ref().map(closed).transpose()
 }
 
 /// How many closed cases have each of these terms on the days of a span; those that none has are left out.

@@ -8,6 +8,7 @@ use smol_str::SmolStr;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
+use crate::closures::column;
 use crate::error::Error;
 use crate::sql_types::{At, ats};
 
@@ -234,35 +235,36 @@ pub async fn count(
     .map_err(Error::database("findings::count"))
 }
 
+/// Whoever has the database may have put there what no program of ours reads.
 fn listed(row: &PgRow) -> Result<Listed, Error> {
     let malformed = |what| move || Error::Malformed { what };
-    let text = |at: usize| SmolStr::from(row.get::<&str, _>(at));
-    let optional = |at: usize| row.get::<Option<&str>, _>(at).map(SmolStr::from);
-    let instant = |at: usize| row.get::<Option<At>, _>(at).map(|at| at.0);
-    let fact = match row.get::<Option<&[u8]>, _>(4) {
+    let text = |at: usize| Ok::<_, Error>(SmolStr::from(column::<&str>(row, at)?));
+    let optional = |at: usize| Ok::<_, Error>(column::<Option<&str>>(row, at)?.map(SmolStr::from));
+    let instant = |at: usize| Ok::<_, Error>(column::<Option<At>>(row, at)?.map(|at| at.0));
+    let fact = match column::<Option<&[u8]>>(row, 4)? {
         Some(key) => Some(EventKey(key.try_into().map_err(|_| malformed("the fact of a finding")())?)),
         None => None,
     };
     Ok(Listed {
-        kind: FindingKind::parse(row.get(0)).ok_or_else(malformed("the kind of a finding"))?,
-        at: row.get::<At, _>(1).0,
-        case_id: text(2),
-        place: row.get(3),
+        kind: FindingKind::parse(column(row, 0)?).ok_or_else(malformed("the kind of a finding"))?,
+        at: column::<At>(row, 1)?.0,
+        case_id: text(2)?,
+        place: column(row, 3)?,
         fact,
-        round: row.get(5),
-        department: text(6),
-        hotline: text(7),
-        case_type: text(8),
-        code: optional(9),
-        of: optional(10),
-        reason: optional(11),
-        document: optional(12),
-        by: optional(13),
-        source: text(14),
-        claimed_at: row.get::<At, _>(15).0,
-        received_at: instant(16),
-        until: instant(17),
-        detail: optional(18),
-        marks: row.get(19),
+        round: column(row, 5)?,
+        department: text(6)?,
+        hotline: text(7)?,
+        case_type: text(8)?,
+        code: optional(9)?,
+        of: optional(10)?,
+        reason: optional(11)?,
+        document: optional(12)?,
+        by: optional(13)?,
+        source: text(14)?,
+        claimed_at: column::<At>(row, 15)?.0,
+        received_at: instant(16)?,
+        until: instant(17)?,
+        detail: optional(18)?,
+        marks: column(row, 19)?,
     })
 }

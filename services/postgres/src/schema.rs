@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use sqlx::migrate::{Migrate as _, Migration, MigrationType, Migrator};
-use sqlx::{PgConnection, PgPool, SqlSafeStr as _};
+use sqlx::{Connection as _, PgConnection, PgPool, SqlSafeStr as _};
 
 use crate::error::Error;
 use crate::sql_types::At;
@@ -37,6 +37,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (32, "backlog", include_str!("../migrations/0032_backlog.sql")),
     (33, "records_of_steps", include_str!("../migrations/0033_records_of_steps.sql")),
     (34, "idle_exports", include_str!("../migrations/0034_idle_exports.sql")),
+    (35, "late_submissions", include_str!("../migrations/0035_late_submissions.sql")),
 ];
 
 /// The migrations by version and file name.
@@ -112,7 +113,14 @@ pub async fn migrate(pool: &PgPool) -> Result<(), Error> {
     if is_of_others(pool).await? {
         return Err(Error::OfOthers);
     }
-    Ok(migrator().run(pool).await?)
+    // To make an index of what years have left takes as long as it takes.
+    let mut connection = pool.acquire().await.map_err(Error::database("schema::migrate"))?.detach();
+    sqlx::query("/* schema::migrate */ SET statement_timeout = 0")
+        .execute(&mut connection)
+        .await
+        .map_err(Error::database("schema::migrate"))?;
+    migrator().run_direct(None, &mut connection, false).await?;
+    connection.close().await.map_err(Error::database("schema::migrate"))
 }
 
 /// Refuses a schema that lacks a migration, has one that this program does not know, or another content.

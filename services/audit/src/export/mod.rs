@@ -3,7 +3,8 @@
 //! An export is noted before its first byte leaves, with who asked for what, and a closure record says so as of a file of which
 //! nothing went yet, whatever becomes of the process; how far it is stands beside that. When its last row is written another
 //! record says how many rows went, and only then the file ends: a file that is whole is recorded with its rows, one that broke
-//! off as broken. One that nobody reads on ends, so that its place is free for others.
+//! off as broken. What is at its end still on its way to the reader, of a sheet all of it, is recorded before it arrives. One that
+//! nobody reads on ends, so that its place is free for others.
 
 mod body;
 mod csv;

@@ -34,6 +34,7 @@ const AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// The rest after a full step beside batches of events, in times of what it took: senders wait for those, and nobody for a
 /// checkpoint that is a few minutes late.
 const REST: u32 = 9;
+const REST_MAX: Duration = Duration::from_secs(20);
 /// How many records that wait are counted.
 const WAITING_MAX: i64 = 100_000;
 /// Records at which it is looked in each round whether they are in the log: some milliseconds of work.
@@ -255,7 +256,9 @@ impl Sealer {
             metrics::waiting(if is_full { self.count().await? } else { 0 });
             let rest = match is_full {
                 false => self.config.seal_every,
-                true if positions::are_batches_under_way(&self.pool).await => began.elapsed() * REST,
+                true if positions::are_batches_under_way(&self.pool).await => {
+                    (began.elapsed() * REST).min(REST_MAX)
+                }
                 true => Duration::ZERO,
             };
             pause(rest, stop).await;

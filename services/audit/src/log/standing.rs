@@ -2,7 +2,7 @@
 
 use hotline_postgres::closure_log::{self, Cosigned};
 use hotline_postgres::{Error as Store, PgConnection, run_read_tx};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
 use super::note::Key;
@@ -26,6 +26,15 @@ pub struct Standing {
 }
 
 const WAITING_MAX: i64 = 100_000;
+/// Records wait no longer where somebody seals.
+const SEALED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
+
+impl Standing {
+    /// Whether records wait for longer than they may.
+    pub fn is_behind(&self, now: Timestamp) -> bool {
+        self.waiting > 0 && self.signed_at.is_none_or(|at| now.duration_since(at) > SEALED_WITHIN)
+    }
+}
 
 /// How the log stands. An error says why it stands still; [`Error::NoLog`] if there is none yet.
 pub async fn standing(config: &AuditConfig, parts: &LogParts) -> Result<Standing, Error> {

@@ -39,6 +39,8 @@ struct Page {
     next: Option<String>,
     /// The sums so far are those that were published.
     is_same: bool,
+    /// They were added up here; else the address says what the pages before came to, which anybody may write.
+    is_whole: bool,
 }
 
 /// `GET /audit/bulletins/{id}/departments/{department}/{rate}`.
@@ -123,6 +125,7 @@ async fn answer(
         ),
         next,
         is_same: so_far.equals(sums),
+        is_whole: after.is_empty(),
     };
     page(StatusCode::OK, &shown)
 }

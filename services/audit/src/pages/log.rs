@@ -23,6 +23,7 @@ use crate::log::note::{Key, said};
 use crate::log::standing::{Witnessed, standing, witnessed};
 use crate::log::{checkpoint, state_of};
 use crate::proven;
+use crate::token::Right;
 
 /// Checkpoints that are listed, and steps of operators.
 const LISTED: i64 = 20;
@@ -57,6 +58,9 @@ async fn made(desk: &Desk, reader: &Reader) -> Result<Page, Error> {
     let rules = desk.parts.rules.current().await?;
     let teller = Teller { lang, rulebook: &rules.rulebook, leads_to_cases: false };
     let (class, finding, standing) = match standing(&desk.config, &desk.log).await {
+        Ok(standing) if standing.is_behind((desk.parts.now)()) => {
+            ("bad", w.log_behind.to_owned(), Some(standing))
+        }
         Ok(standing) => ("good", w.log_sound.to_owned(), Some(standing)),
         Err(Error::NoLog) => ("", w.log_none.to_owned(), None),
         Err(Error::Store(error)) => return Err(Error::Store(error)),
@@ -96,7 +100,7 @@ async fn made(desk: &Desk, reader: &Reader) -> Result<Page, Error> {
         checkpoints: checkpoints(&listed.signed, &teller),
         has_witness: !desk.witnesses.is_empty(),
         witnesses: witnesses(&listed.witnessed, (desk.parts.now)(), &teller),
-        steps: steps(&listed.steps, &teller),
+        steps: steps(&listed.steps, reader.may(Right::Records), &teller),
     })
 }
 
@@ -174,7 +178,7 @@ fn how_far(one: &Witnessed, now: Timestamp, teller: &Teller<'_>) -> Shown {
     Shown::text(told).with_class(if now.duration_since(since) > COSIGNED_WITHIN { "bad" } else { "" })
 }
 
-fn steps(kept: &[Kept], teller: &Teller<'_>) -> Table {
+fn steps(kept: &[Kept], may_read: bool, teller: &Teller<'_>) -> Table {
     let (lang, w) = (teller.lang, words::of(teller.lang));
     let row = |kept: &Kept| {
         let mut row = vec![
@@ -192,7 +196,8 @@ fn steps(kept: &[Kept], teller: &Teller<'_>) -> Table {
             lang.of(format!("{log}，已签名 {size} 条"), format!("{log}, {size} leaves signed"))
         });
         row.extend([
-            Shown::text(record.reason),
+            // People write names into reasons.
+            Shown::text(if may_read { record.reason } else { "–".to_owned() }),
             Shown::text(record.log),
             Shown::text(before.unwrap_or_else(|| "–".to_owned())),
         ]);

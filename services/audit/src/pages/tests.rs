@@ -409,7 +409,7 @@ async fn a_record_is_called_the_same_on_a_page_and_in_a_bundle() {
 #[tokio::test]
 async fn the_page_of_the_log_says_when_and_why_it_was_begun_anew_or_went_on() {
     let stage = stage().await;
-    let browser = Browser::of(&stage, Role::Supervisor, None, false).await;
+    let browser = Browser::of(&stage, Role::Auditor, None, false).await;
     stage.seal(2).await;
     assert!(!browser.get("/audit/log").await.text.contains("重新开始与继续"));
     stage.relog("the backup of <1 March> was restored").await;
@@ -430,6 +430,9 @@ async fn the_page_of_the_log_says_when_and_why_it_was_begun_anew_or_went_on() {
             assert!(page.text.contains(shown), "{shown}: {}", page.text);
         }
     }
+    let supervisor = Browser::of(&stage, Role::Supervisor, None, false).await;
+    let page = supervisor.get("/audit/log").await;
+    assert!(page.text.contains("重新开始日志") && !page.text.contains("1 March"), "{}", page.text);
 }
 
 #[tokio::test]

@@ -185,7 +185,10 @@ words! {
     log_size "已签名记录数" "Records signed",
     log_signed_at "最近签名" "Signed last",
     log_waiting "等待封存" "Waiting to be sealed",
-    log_sound "数据库、检查点文件与签名一致。" "Database, checkpoint file and signature agree.",
+    log_sound "最近的检查点、检查点文件与签名一致。本页不逐条核对记录，也不看是否有记录未入日志：那要运行 hotline audit check。"
+        "The last checkpoint, the checkpoint file and the signature agree. This page does not look at every record, nor whether one is kept out of the log: hotline audit check does.",
+    log_behind "有记录等待封存已超过五分钟：封存已停止，或没有运行。"
+        "Records have waited for more than five minutes: sealing stands still, or does not run.",
     log_halted "日志已停止签名" "The log stands still",
     log_none "还没有留痕日志。" "There is no closure log yet.",
     log_last "最近的检查点（原文）" "The last checkpoint, as it was signed",
@@ -196,8 +199,8 @@ words! {
     log_no_witness "没有配置见证方：数据库与检查点文件一同被换掉时，只有外部留存的检查点能够发现。"
         "No witness is configured: if database and file are both replaced, only a checkpoint kept elsewhere can show it.",
     log_steps "重新开始与继续" "Begun anew, or gone on without the file",
-    log_steps_told "下列各项由掌握运维账号者在命令行执行；记录写明时间与理由，不含姓名。"
-        "Whoever has the operator's login did this at the command line; the records say when and why, and name nobody.",
+    log_steps_told "下列各项由掌握运维账号者在命令行执行；记录没有记名的栏目，理由只对可查记录者显示。"
+        "Whoever has the operator's login did this at the command line; the records have no place for a name, and who may not read records is not shown the reasons.",
     log_before "此前的日志" "The log before",
     who "何人" "Who",
     subject "对象" "Subject",
@@ -223,6 +226,8 @@ words! {
     counted_so_far "以上合计（分子 / 分母）" "So far (of)",
     counted_published "通报所载（分子 / 分母）" "As published (of)",
     counted_whole "工单已全部列出，合计与通报一致。" "These are all, and their sum is the figure.",
+    counted_whole_by_pages "本页是最后一页。从第一页逐页看到这里，工单已全部列出，合计与通报一致；合计随地址传递，由别处给出的地址不算数。"
+        "This is the last page. For who came here page by page from the first one these are all, and their sum is the figure; the sum goes along in the address, and one from elsewhere proves nothing.",
     counted_differs "工单已全部列出，合计与通报不一致：有的工单在发布后收到新快照，旧快照未保留，或其时间被改动一年以上。hotline bulletin --stamp 可从台账重算。"
         "These are all, and their sum is not the figure: of some case a newer snapshot has replaced what was known, or its times were corrected by more than a year. hotline bulletin --stamp counts again from the ledger.",
     counted_other "无法逐件列出：计算通报的程序版本、规则库或表样与现有的不同。请用发布时的程序版本，或用 hotline bulletin --stamp。"

@@ -43,6 +43,8 @@ pub(crate) struct FoldedCase {
     pub(crate) causes: Vec<Cause>,
     /// As it was read, with the commitments of what is sealed by this batch.
     pub(crate) recorded: Recorded,
+    /// As it was read, a fact of it was entered late.
+    pub(crate) was_backdated: bool,
     /// Something is to be written.
     pub(crate) changed: bool,
     /// … and there are facts among it.
@@ -246,6 +248,7 @@ pub(crate) fn refold(
         causes: if judgement.is_some() { stale_by(loaded, active) } else { Vec::new() },
         judgement,
         recorded,
+        was_backdated: loaded.is_some_and(|loaded| loaded.is_backdated),
         changed,
         has_news,
     })

@@ -105,7 +105,10 @@ pub(crate) async fn cases(
     let records: Vec<Leaf> =
         changed().zip(&rows).flat_map(|(case, row)| leaves(case, row, active, now)).collect();
     closure_records::append(tx, &records, now).await?;
-    let listed = changed().filter(|case| may_have(&case.facts));
+    let may_be = |case: &FoldedCase| {
+        may_have(&case.facts) || case.was_backdated || case.columns.backdated_at.is_some()
+    };
+    let listed = changed().filter(|case| may_be(case));
     closures::append(tx, listed.map(|case| case.case_id.as_str())).await?;
     let told: Vec<_> = changed().flat_map(|case| case.notices.iter().cloned()).collect();
     notices::append(tx, &told, now).await?;

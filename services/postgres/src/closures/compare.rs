@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 use sqlx::{PgConnection, Row as _};
 
 use super::keep::{Made, row};
-use super::{Closed, FIRST, LAST, closed, plan_each_time};
+use super::{Closed, FIRST, LAST, closed, column, plan_each_time};
 use crate::cases::{self, Loaded, fold_version};
 use crate::error::Error;
 use crate::findings;
@@ -102,12 +102,18 @@ impl Comparison {
         match std::mem::replace(&mut self.at, Place::End) {
             Place::Case(after) => self.compare(tx, &after).await.map(Some),
             Place::Day(from) => {
-                let Some(day) = next_day(tx, from).await? else { return Ok(None) };
+                let odd = if from == FIRST { odd_days(tx).await? } else { Vec::new() };
+                let Some(day) = next_day(tx, from).await? else {
+                    return Ok(
+                        (!odd.is_empty()).then(|| Compared { differences: odd, ..Compared::default() })
+                    );
+                };
                 let last = day.last_of_month();
                 if let Ok(next) = last.tomorrow() {
                     self.at = Place::Day(next);
                 }
-                let differences = miscounted(tx, (day, last)).await?;
+                let mut differences = odd;
+                differences.extend(miscounted(tx, (day, last)).await?);
                 Ok(Some(Compared { differences, ..Compared::default() }))
             }
             Place::End => Ok(None),
@@ -190,11 +196,16 @@ impl Page<'_> {
         .map_err(Error::database("closures::compare"))?;
         let mut listed = BTreeSet::new();
         for stored in &stored {
-            let (terms, stored): (Vec<String>, Closed) = (stored.get(19), closed(stored));
-            let case = stored.case_id.clone();
+            let case = SmolStr::from(stored.get::<&str, _>(0));
             if self.leaves_out(&case) {
                 continue;
             }
+            let read = |stored| Ok::<(Vec<String>, Closed), Error>((column(stored, 19)?, closed(stored)?));
+            let Ok((terms, stored)) = read(stored) else {
+                self.add("closure_differs", format!("{case} is listed with what cannot be read"));
+                listed.insert(case);
+                continue;
+            };
             match self.made.get(&case).and_then(|made| made.closure.as_ref()) {
                 None => {
                     let what = format!("{case} is listed as closed on {}, and is not closed", stored.day);
@@ -268,13 +279,31 @@ async fn next_day(tx: &mut PgConnection, from: Date) -> Result<Option<Date>, Err
     Ok(day.map(|day| day.0))
 }
 
+/// Counts of days on which nothing can be.
+async fn odd_days(tx: &mut PgConnection) -> Result<Vec<Difference>, Error> {
+    let terms: Vec<String> = sqlx::query_scalar(
+        "/* closures::odd_days */ SELECT term FROM closure_days WHERE day < $1 OR day > $2 ORDER BY term LIMIT $3",
+    )
+    .bind(On(FIRST))
+    .bind(On(LAST))
+    .bind(COUNTS_MAX)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("closures::odd_days"))?;
+    let difference = |term: &String| Difference {
+        code: "count_differs",
+        what: format!("{term} is counted on a day that there is not"),
+    };
+    Ok(terms.iter().map(difference).collect())
+}
+
 /// Counts of these days, the last included, that are not those of the rows. What stands in the rows is a term with its month.
 async fn miscounted(tx: &mut PgConnection, (from, last): (Date, Date)) -> Result<Vec<Difference>, Error> {
     let rows = sqlx::query(
         "/* closures::miscounted */ SELECT term, day, coalesce(stored.cases, 0), coalesce(counted.cases, 0)
            FROM (SELECT term, day, cases FROM closure_days WHERE day >= $1 AND day <= $2) AS stored
            FULL JOIN (SELECT left(key, -8) AS term, day, count(*) AS cases FROM closures, unnest(terms) AS key
-                       WHERE day >= $1 AND day <= $2 GROUP BY left(key, -8), day) AS counted USING (term, day)
+                       WHERE day >= $1 AND day <= $2 AND key IS NOT NULL GROUP BY left(key, -8), day) AS counted USING (term, day)
           WHERE stored.cases IS DISTINCT FROM counted.cases ORDER BY day, term LIMIT $3",
     )
     .bind(On(from))

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use smol_str::SmolStr;
 use sqlx::{PgConnection, PgPool, Row as _};
 
-use super::{Closed, closed};
+use super::{Closed, closed, column};
 use crate::cases::{self, Loaded};
 use crate::copy::Rows;
 use crate::error::{Error, expect_rows};
@@ -192,16 +192,23 @@ async fn replace_closures(
     let mut gone: Vec<SmolStr> = Vec::new();
     let mut same = BTreeSet::new();
     for old in &stored {
-        let (keys, old): (Vec<String>, _) = (old.get(19), closed(old));
-        let new = made.get(&old.case_id).and_then(|made| made.closure.as_ref());
-        if new.is_some_and(|new| row(&old.case_id, new).closed == old && new.keys() == keys) {
-            same.insert(old.case_id);
+        let case = SmolStr::from(old.get::<&str, _>(0));
+        let (keys, day) = (column::<Vec<String>>(old, 19), column::<On>(old, 1));
+        let new = made.get(&case).and_then(|made| made.closure.as_ref());
+        if let (Ok(old), Ok(keys), Some(new)) = (closed(old), &keys, new)
+            && row(&case, new).closed == old
+            && new.keys() == *keys
+        {
+            same.insert(case);
             continue;
         }
-        for term in keys.iter().filter_map(|key| Some(key.rsplit_once('@')?.0)) {
-            *counts.entry((term.into(), old.day)).or_default() -= 1;
+        // Of what nobody of ours wrote so the counts go as far as they can be told.
+        if let (Ok(keys), Ok(day)) = (&keys, day) {
+            for term in keys.iter().filter_map(|key| Some(key.rsplit_once('@')?.0)) {
+                *counts.entry((term.into(), day.0)).or_default() -= 1;
+            }
         }
-        gone.push(old.case_id);
+        gone.push(case);
     }
     let rows: Vec<Row<'_>> = made
         .iter()

@@ -173,3 +173,50 @@ async fn what_is_to_be_made_anew_is_no_difference() {
     stage.alter("UPDATE closures SET verdict = 'met'; UPDATE cases SET rulebook_seq = 1").await;
     assert_eq!(codes(&stage.checked().await), ["closure_differs"], "after the pass nothing is of another");
 }
+
+#[tokio::test]
+async fn what_was_submitted_late_of_an_open_case_is_listed() {
+    let stage = Stage::new().await;
+    let of = json!({ "department": "D1" });
+    let data = json!({ "case_type": "complaint" });
+    stage
+        .apply(vec![
+            event("1-r", "1", "received", "2026-02-20T00:10:00Z", &data),
+            event("1-d", "1", "dispatched", "2026-02-20T00:20:00Z", &of),
+        ])
+        .await;
+    let submitted = json!({ "department": "D1", "outcome": "resolved" });
+    let submitted = event("1-s", "1", "submitted", "2026-02-24T00:00:00Z", &submitted);
+    stage.apply_received(vec![submitted], NOW).await;
+    stage.keep().await;
+    let listed = "SELECT kind || ' ' || case_id FROM closure_findings";
+    assert_eq!(stage.texts(listed).await, ["backdated 12345:1"]);
+    assert_eq!(stage.checked().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_found_and_made_anew() {
+    let stage = staged().await;
+    for change in [
+        "closed_at = 'infinity'",
+        "day = 'infinity'",
+        "due_at = '-infinity'",
+        "received_at = '290000-01-01'",
+        "policies = ARRAY[NULL]",
+        "terms = ARRAY[NULL]",
+    ] {
+        let found = stage.found(&format!("UPDATE closures SET {change} WHERE case_id = '12345:2'")).await;
+        assert_eq!(found[0], "closure_differs: 12345:2 is listed with what cannot be read", "{change}");
+    }
+    for change in ["at = 'infinity'", "marks = ARRAY[NULL]"] {
+        let found = stage.found(&format!("UPDATE closure_findings SET {change}")).await;
+        assert!(found.len() == 1 && found[0].starts_with("finding_differs: "), "{change}: {found:?}");
+    }
+    for day in ["infinity", "0001-01-01 BC"] {
+        let found = stage.found(&format!("INSERT INTO closure_days VALUES ('*', '{day}', 5)")).await;
+        assert_eq!(found, ["count_differs: * is counted on a day that there is not"]);
+    }
+    stage.alter("UPDATE closures SET due_at = 'infinity' WHERE case_id = '12345:2'; INSERT INTO closure_changes VALUES ('12345:2')").await;
+    stage.keep().await;
+    assert_eq!(stage.checked().await, Vec::<String>::new());
+}

@@ -2,7 +2,7 @@
 
 use hotline_audit::log::standing::standing;
 use hotline_audit::{Error, Halt};
-use hotline_postgres::{closure_records, run_tx};
+use hotline_postgres::{closure_log, closure_records, run_read_tx, run_tx};
 use hotline_runtime::clock;
 use hotline_runtime::config::Config;
 
@@ -10,8 +10,6 @@ use super::{Findings, Grade};
 use crate::command::audit;
 use crate::store::Store;
 
-/// Records wait no longer where the role audit runs.
-const SEALED_WITHIN_SECONDS: i64 = 300;
 /// A witness that answers has cosigned within this time.
 const COSIGNED_WITHIN_SECONDS: i64 = 3_600;
 
@@ -57,8 +55,8 @@ pub(super) async fn look(store: &Store, config: &Config, findings: &mut Findings
     };
     let now = clock::now();
     let age = |at| now.duration_since(at).as_secs();
-    let is_behind =
-        standing.waiting > 0 && standing.signed_at.is_none_or(|at| age(at) > SEALED_WITHIN_SECONDS);
+    left_out(store, findings).await?;
+    let is_behind = standing.is_behind(now);
     let (origin, signed, waiting) = (&standing.origin, standing.signed, standing.waiting);
     findings.test(
         !is_behind,
@@ -101,6 +99,33 @@ pub(super) async fn look(store: &Store, config: &Config, findings: &mut Findings
                      whoever runs it see whether hotline witness runs, and compare its address and key in [[audit.witnesses]] with what \
                      hotline witness key prints there"
                 ),
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// A record that was kept out of the log is at or below what is settled, so that it is not among those that wait.
+async fn left_out(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
+    let found = run_read_tx(&store.pool, "closure_log::left_out", &mut (), |tx, ()| {
+        Box::pin(async move {
+            match closure_log::state(tx).await? {
+                Some(state) => closure_log::left_out(tx, &state, 1).await,
+                None => Ok(Vec::new()),
+            }
+        })
+    })
+    .await?;
+    if let Some(record) = found.first() {
+        findings.add(
+            Grade::Wrong,
+            "closure_log",
+            format!(
+                "办结记录 {record} 本应在办结留痕日志中，却不在：有人把它排除在外，封存因此停止；保留数据库现状，运行 hotline audit check，并通知监督部门"
+            ),
+            format!(
+                "closure record {record} should be in the closure log and is not: somebody kept it out, and sealing stands still for it; keep \
+                 the database as it is, run hotline audit check, and tell the supervising authority"
             ),
         );
     }
