@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Format;
+use crate::command::instant;
 use crate::global::{Global, Lang};
 use crate::store;
 
@@ -27,7 +28,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     bulletin: Option<i64>,
     /// Everything written at this time or later.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant::parse)]
     since: Option<Timestamp>,
     /// A new or empty directory.
     directory: PathBuf,
