@@ -119,7 +119,7 @@ fn told_step(step: &StepTold, lang: Lang) -> String {
 fn told(remade: &Remade, lang: Lang) -> Vec<String> {
     let zh = lang == Lang::Zh;
     let mut lines = vec![if zh {
-        format!("重新计算：办结记录 {} 条，规则库 {} 份文件相符", remade.records, remade.rulebooks)
+        format!("重新计算：办结记录 {} 条；核对规则库文件 {} 份", remade.records, remade.rulebooks)
     } else {
         format!(
             "computed again: {} of cases; files of {} compared",
