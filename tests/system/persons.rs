@@ -195,7 +195,8 @@ fn sealed(server: &Server, hotline: &impl Fn(&[&str]) -> String) -> String {
     let deadline = Instant::now() + Duration::from_mins(1);
     for attempt in 0.. {
         let bundle = server.folder.0.join(format!("bundle-{attempt}")).to_string_lossy().into_owned();
-        let bundled = json_of(&hotline(&["audit", "export-bundle", "--case", CASE, &bundle]));
+        let bundled =
+            json_of(&hotline(&["audit", "export-bundle", "--case", CASE, "--format", "json", &bundle]));
         if bundled["not_sealed_yet"] == 0 && bundled["records"].as_u64() > Some(1) {
             return bundle;
         }

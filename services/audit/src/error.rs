@@ -13,7 +13,7 @@ pub enum Error {
     Store(#[from] hotline_postgres::Error),
     #[error("cannot listen on {address}: {source}; [audit] listen says where")]
     ListenFailed { address: SocketAddr, source: std::io::Error },
-    #[error("{0}")]
+    #[error(transparent)]
     Fault(#[from] Fault),
     /// An export cannot be written.
     #[error("an export cannot be written: {0}")]
@@ -24,7 +24,7 @@ pub enum Error {
     File { what: &'static str, path: PathBuf, source: std::io::Error },
     #[error("the key that signs the closure log: {}", key_fault(.0))]
     KeyFile(hotline_runtime::Error),
-    #[error("{0}")]
+    #[error(transparent)]
     Halted(#[from] Halt),
     #[error("another process seals the closure log, and nothing is wrong with it: stop that one first")]
     Sealing,
@@ -32,7 +32,7 @@ pub enum Error {
     NoLog,
     #[error("record {id} is not in the log: it is not sealed yet, or there is none")]
     NotSealed { id: i64 },
-    #[error("{0}")]
+    #[error(transparent)]
     Note(#[from] NoteFault),
     #[error("{name:?} cannot name a log: no spaces, no plus")]
     Name { name: String },

@@ -45,12 +45,25 @@ fn main() -> ExitCode {
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::from(EXIT_OK);
         }
-        eprintln!("hotline: {error:#}");
+        eprintln!("hotline: {}", told(&error));
         let code = error
             .downcast_ref::<hotline_runtime::Error>()
             .map_or(EXIT_FAILED, hotline_runtime::Error::exit_code);
         ExitCode::from(code)
     })
+}
+
+/// An error with its causes; a cause that the error before it has said already is not said again.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        if !told.contains(&cause) {
+            told.push_str(": ");
+            told.push_str(&cause);
+        }
+    }
+    told
 }
 
 /// `hotline … | head`: the reader has seen enough, and `println!` panics.
@@ -65,4 +78,23 @@ fn silence_closed_pipes() {
             tell(panic);
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn what_an_error_says_of_its_cause_is_said_once() {
+        let missing = || hotline_audit::Halt::KeyMissing { path: "log.key".into() };
+        let once = told(&anyhow::Error::from(hotline_audit::Error::from(missing())));
+        assert_eq!(once, missing().to_string());
+        let within = hotline_audit::Error::Store(hotline_postgres::Error::NoRulebook);
+        let once = told(&anyhow::Error::from(within));
+        assert_eq!(once.matches(&hotline_postgres::Error::NoRulebook.to_string()).count(), 1, "{once}");
+        let apart = Err::<(), _>(io::Error::other("away")).context("cannot read it").unwrap_err();
+        assert_eq!(told(&apart), "cannot read it: away");
+    }
 }

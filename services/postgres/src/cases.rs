@@ -387,6 +387,20 @@ pub async fn overslept(tx: &mut PgConnection, by: Timestamp) -> Result<(i64, Opt
     Ok((row.get(0), row.get::<Option<At>, _>(1).map(|at| at.0)))
 }
 
+/// How many of them were there by that instant as they are now: nothing has come in about them since. It reads what came in
+/// since, and is for people who ask.
+pub async fn overslept_long(tx: &mut PgConnection, by: Timestamp) -> Result<i64, Error> {
+    sqlx::query_scalar(
+        "/* cases::overslept_long */ SELECT count(*) FROM cases
+          WHERE wake_at <= $1
+            AND NOT EXISTS (SELECT FROM ledger WHERE ledger.case_id = cases.case_id AND received_at > $1)",
+    )
+    .bind(At(by))
+    .fetch_one(tx)
+    .await
+    .map_err(Error::database("cases::overslept_long"))
+}
+
 /// Lets claimed cases sleep. Their revision stays: nothing that casework reads of them changes.
 pub async fn sleep(tx: &mut PgConnection, sleeps: &[Sleep]) -> Result<(), Error> {
     let done = sqlx::query(

@@ -51,7 +51,7 @@ pub fn name_of(leaf: u64) -> String {
     format!("{leaf:09}")
 }
 
-/// Writes a bundle into a new or empty directory.
+/// Writes a bundle into a new or empty directory; nothing, not even the directory, where no record is to go in.
 pub async fn export(pool: &PgPool, wanted: &Wanted, directory: &Path) -> Result<Bundled, CopyFault> {
     if fs::read_dir(directory).is_ok_and(|mut found| found.next().is_some()) {
         return Err(CopyFault::NotEmpty { path: directory.to_owned() });
@@ -68,6 +68,9 @@ pub async fn export(pool: &PgPool, wanted: &Wanted, directory: &Path) -> Result<
     };
     run_read_tx(pool, "audit::bundle", &mut bundle, |tx, bundle| Box::pin(bundle.fill(tx))).await??;
     let Bundle { bundled, entries, .. } = bundle;
+    if entries.is_empty() {
+        return Ok(bundled);
+    }
     let index = json!({ "v": 1, "records": entries });
     write(&directory.join(INDEX), format!("{index:#}\n").as_bytes())?;
     write(&directory.join("checkpoint"), published.as_bytes())?;

@@ -33,7 +33,7 @@ pub enum CopyFault {
     OtherLog { path: PathBuf, expected: String, found: String },
     #[error("{} is not empty", path.display())]
     NotEmpty { path: PathBuf },
-    #[error("{0}")]
+    #[error(transparent)]
     Log(#[from] crate::Error),
     #[error("the store cannot be read: {0}")]
     Store(#[from] hotline_postgres::Error),

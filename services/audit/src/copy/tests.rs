@@ -4,7 +4,7 @@ use hotline_postgres::closure_records::{self, Leaf, Which};
 use hotline_postgres::run_tx;
 use jiff::Timestamp;
 
-use super::bundle::{Wanted, export};
+use super::bundle::{Bundled, INDEX, Wanted, export};
 use super::mirror::{Source, mirror};
 use crate::log::tests::Stage;
 use crate::verify::{Erased, Trust, directory};
@@ -45,4 +45,21 @@ async fn a_case_without_a_person_is_named_and_its_records_stay_sound() {
         let erased = Erased { case: "12345:1".to_owned(), at: "2026-03-02T01:00:00Z".to_owned() };
         assert_eq!(verified.erased, [erased]);
     }
+}
+
+#[tokio::test]
+async fn a_bundle_without_a_record_leaves_nothing_behind() {
+    let stage = Stage::new().await;
+    write(&stage, "closed", r#"{"case":"12345:1","cause":[],"kind":"closed"}"#).await;
+    stage.seal().await.unwrap();
+    let (pool, outside) = (stage.operator().pool, tempfile::tempdir().unwrap());
+    let directory = outside.path().join("bundle");
+    let wanted = |case: &str| Wanted {
+        which: Which { cases: vec![case.to_owned()], ..Which::default() },
+        bulletin: None,
+    };
+    let nothing = export(&pool, &wanted("nope"), &directory).await.unwrap();
+    assert_eq!((nothing, directory.exists()), (Bundled::default(), false));
+    let bundled = export(&pool, &wanted("12345:1"), &directory).await.unwrap();
+    assert_eq!((bundled.records, directory.join(INDEX).is_file()), (1, true), "the same directory is taken");
 }

@@ -24,6 +24,8 @@ use crate::{AuditConfig, LogParts};
 /// Leaves read at once: whole tiles, and few enough to be held.
 const PAGE: u64 = 16 * tree::WIDTH;
 const PAGE_ROWS: i64 = 16 * 256;
+/// Records of a tile that are named where their hashes differ from it; more are counted.
+const NAMED_MAX: usize = 10;
 
 /// Checks the log in force. `notes` are checkpoints that were kept elsewhere. With `rules` the lists of closed cases are
 /// compared, too, for which every case is folded.
@@ -234,7 +236,7 @@ impl Check<'_> {
                 }
             }
             let changed: Vec<_> = changed.into_iter().collect();
-            self.compare(tx, state, &tiles, &changed, false).await?;
+            self.compare(tx, state, &tiles, &changed, Some(&page)).await?;
             tiles.keep_edge();
             if page.len() as u64 != PAGE {
                 break;
@@ -242,7 +244,7 @@ impl Check<'_> {
         }
         self.checked.leaves = size;
         let edge: Vec<_> = tree::edge(size).into_iter().map(|(place, _)| place).collect();
-        self.compare(tx, state, &tiles, &edge, true).await?;
+        self.compare(tx, state, &tiles, &edge, None).await?;
         if size != state.size {
             self.checked.add("seals", format!("{size} leaves are there, and the state says {}", state.size));
         } else if tiles.root(size).unwrap_or(EMPTY_ROOT) != state.root {
@@ -276,26 +278,54 @@ impl Check<'_> {
         }
     }
 
-    /// Compares tiles with those that were made anew, as far as these go; where they end the tree, no further.
+    /// Compares tiles with those that were made anew, as far as these go. `page` has the leaves that they were made of; without,
+    /// they end the tree, and go no further.
     async fn compare(
         &mut self,
         tx: &mut PgConnection,
         state: &State,
         made: &Tiles,
         places: &[closure_log::Place],
-        is_end: bool,
+        page: Option<&[Sealed]>,
     ) -> Result<(), Store> {
         let stored: Tiles = closure_log::tiles(tx, state.log, places).await?.into_iter().collect();
         for place in places {
-            let made = made.get(*place).unwrap_or_default();
-            let agrees = |stored: &[u8]| stored.starts_with(made) && (!is_end || stored == made);
-            if !stored.get(*place).is_some_and(agrees) {
-                let what =
-                    format!("tile {} of level {} is not what its leaves give", place.index, place.level);
-                self.checked.add("tile", what);
+            let (made, stored) = (made.get(*place).unwrap_or_default(), stored.get(*place));
+            let agrees = |stored: &[u8]| stored.starts_with(made) && (page.is_some() || stored == made);
+            if stored.is_some_and(agrees) {
+                continue;
             }
+            if place.level == 0 {
+                let (stored, page) = (stored.unwrap_or_default(), page.unwrap_or_default());
+                self.name_records(place.index, (made, stored), page);
+            }
+            let what = format!("tile {} of level {} is not what its leaves give", place.index, place.level);
+            self.checked.add("tile", what);
         }
         Ok(())
+    }
+
+    /// Names the records of a tile that have another hash than it holds of them.
+    fn name_records(&mut self, tile: u64, (made, stored): (&[u8], &[u8]), page: &[Sealed]) {
+        let hash_bytes = size_of::<Digest>();
+        let hashes = made.chunks(hash_bytes).zip(stored.chunks(hash_bytes));
+        let leaves = page.iter().skip_while(|sealed| sealed.index < tile * tree::WIDTH);
+        let differing = leaves.zip(hashes).filter(|(_, (made, stored))| made != stored);
+        let differing: Vec<&Sealed> = differing.map(|(sealed, _)| sealed).collect();
+        for sealed in differing.iter().take(NAMED_MAX) {
+            let of = sealed.case_id.as_ref().map_or_else(String::new, |case| format!(", of the case {case}"));
+            let what = format!(
+                "record {} (leaf {}{of}) has another hash than was sealed of it: its bytes were altered, or else tile {tile} was",
+                sealed.record, sealed.index
+            );
+            self.checked.add("leaf", what);
+        }
+        let more = differing.len().saturating_sub(NAMED_MAX);
+        if more > 0 {
+            let what =
+                format!("{more} more records of tile {tile} have another hash than was sealed of them");
+            self.checked.add("leaf", what);
+        }
     }
 }
 

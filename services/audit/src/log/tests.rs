@@ -239,6 +239,24 @@ async fn one_session_seals_and_whoever_sealed_before_moves_nothing() {
 }
 
 #[tokio::test]
+async fn records_that_were_altered_are_named_ten_of_a_tile() {
+    let bench = Stage::new().await;
+    bench.write(0, 300).await;
+    bench.seal().await.unwrap();
+    bench.execute("UPDATE closure_records SET leaf = leaf || '\\x20' WHERE id = 8 OR id > 280").await;
+    let checked = bench.check().await;
+    let leaves = checked.findings.iter().filter(|finding| finding.code == "leaf");
+    let named: Vec<&str> = leaves.map(|finding| finding.what.as_str()).collect();
+    assert_eq!(named.len(), 1 + 10 + 1, "{named:?}");
+    assert!(named[0].starts_with("record 8 (leaf 7, of the case case-7) has another hash"), "{named:?}");
+    assert!(
+        named[1].starts_with("record 281 (leaf 280, ") && named[10].starts_with("record 290 "),
+        "{named:?}"
+    );
+    assert!(named[11].starts_with("10 more records of tile 1 "), "{named:?}");
+}
+
+#[tokio::test]
 async fn a_database_older_than_the_file_stands_still_until_a_new_log_says_so() {
     let bench = Stage::new().await;
     bench.write(0, 300).await;

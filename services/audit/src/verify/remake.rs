@@ -31,7 +31,7 @@ pub trait Rulebooks {
 pub struct Remade {
     /// Records of cases that were folded again.
     pub records: u64,
-    /// Records of rulebooks of which all files were compared.
+    /// Rulebooks that records name and that were at hand: their files were compared with the hash that is recorded.
     pub rulebooks: u64,
     /// Records whose rulebook is not at hand, by its hash: nothing of them was made again.
     pub without_rulebook: BTreeMap<String, u64>,
@@ -181,7 +181,6 @@ impl<'r> Remake<'r> {
     /// A rulebook that is at hand must have the files that were recorded.
     fn rulebook_record(&mut self, name: &str, record: &RulebookRecord, verified: &mut Verified) {
         let Some(rulebook) = self.rulebook(&record.rulebook.hash, verified) else { return };
-        self.remade.rulebooks += 1;
         let recorded: BTreeMap<&str, &str> =
             record.files.iter().map(|file| (file.path.as_str(), file.sha256.as_str())).collect();
         let found: BTreeMap<&str, &str> =
@@ -202,6 +201,7 @@ impl<'r> Remake<'r> {
             verified.add(fault);
             None
         });
+        self.remade.rulebooks += u64::from(found.is_some());
         self.found.insert(hash.clone(), found.clone());
         found
     }

@@ -72,6 +72,20 @@ async fn what_casework_wrote_is_what_the_facts_come_to() {
     }
 }
 
+#[tokio::test]
+async fn a_rulebook_that_a_bundle_brings_along_is_counted() {
+    let stage = staged().await;
+    stage.seal(records(&stage).await.last().unwrap().id).await;
+    let trust = Trust { key: stage.log_key().await, witnesses: Vec::new() };
+    let bundle = tempfile::tempdir().unwrap();
+    // The record of the rulebook itself is not in it.
+    let which = Which { cases: vec!["12345:B".to_owned()], ..Which::default() };
+    export(&stage.operator(), &Wanted { which, bulletin: None }, bundle.path()).await.unwrap();
+    let verified = directory(bundle.path(), &trust, &mut Copied(bundle.path()), |_, _| {}).unwrap();
+    assert!(verified.is_sound() && verified.remade.records > 0, "{:?}", verified.remade);
+    assert_eq!(verified.remade.rulebooks, 1);
+}
+
 /// The last record of a case with something in it changed, as its next.
 fn next(written: &[closure_records::Kept], case: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let last = written.iter().rev().find(|kept| kept.case_id.as_deref() == Some(case)).expect("it has one");

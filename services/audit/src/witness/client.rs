@@ -68,11 +68,11 @@ impl Client {
         if let Some(token) = bearer {
             asking = asking.header("Authorization", format!("Bearer {token}"));
         }
-        let mut answer = asking.call().map_err(|error| format!("{url}: {error}"))?;
+        let mut answer = asking.call().map_err(|error| format!("{url}: {}", told(&error)))?;
         match answer.status().as_u16() {
             200 => {
                 let body = answer.body_mut().with_config().limit(RESOURCE_BYTES_MAX).read_to_vec();
-                body.map(Some).map_err(|error| format!("{url}: {error}"))
+                body.map(Some).map_err(|error| format!("{url}: {}", told(&error)))
             }
             404 => Ok(None),
             401 if bearer.is_none() => Err(format!(
@@ -88,16 +88,21 @@ impl Client {
     }
 }
 
+/// Why there is no answer, without the library's word for where it happened.
+fn told(error: &ureq::Error) -> String {
+    if let ureq::Error::Io(error) = error { error.to_string() } else { error.to_string() }
+}
+
 fn add_checkpoint(agent: &Agent, url: &str, body: String) -> Answer {
     let mut answer = match agent.post(url).content_type("text/plain; charset=utf-8").send(body) {
         Ok(answer) => answer,
-        Err(error) => return Answer::Away(error.to_string()),
+        Err(error) => return Answer::Away(told(&error)),
     };
     let status = answer.status().as_u16();
     let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
     let text = match text {
         Ok(text) => text,
-        Err(error) => return Answer::Away(error.to_string()),
+        Err(error) => return Answer::Away(told(&error)),
     };
     match status {
         200 => Answer::Lines(text),
@@ -109,5 +114,16 @@ fn add_checkpoint(agent: &Agent, url: &str, body: String) -> Answer {
         404 => Answer::Refused("it does not know this log: give it the key that signs".to_owned()),
         422 => Answer::Refused("the tree does not begin with the one that it has seen".to_owned()),
         status => Answer::Away(format!("it answered {status}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_does_not_answer_is_told_in_the_words_of_the_system() {
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(told(&ureq::Error::Io(refused)), "connection refused");
     }
 }

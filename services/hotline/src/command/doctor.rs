@@ -22,6 +22,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, ToSpan as _};
 use serde_json::json;
 
+use super::instant;
 use crate::global::{Global, Lang};
 use crate::store::{self, Store};
 
@@ -426,7 +427,10 @@ fn laws(positions: &[Position], findings: &mut Findings) {
         "conservation",
         (
             format!("从 {count} 处读取 {records} 条记录，每条的去向都数得清；跳过的位点 {gaps} 个"),
-            format!("{records} records of {count} origins were read, and what became of each is counted; {gaps} offsets were passed over"),
+            format!(
+                "records that were read: {records}, of {count} {}, and what became of each is counted; offsets that were passed over: {gaps}",
+                if count == 1 { "origin" } else { "origins" }
+            ),
         ),
         (
             format!(
@@ -443,29 +447,63 @@ fn laws(positions: &[Position], findings: &mut Findings) {
     );
 }
 
-/// Whether somebody looks at what falls due.
+/// Whether somebody looks at what falls due. Of what has only just come in something may have been due for years: timekeeper
+/// comes to it, and is given the time.
 async fn overslept(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
     let mut by = clock::now() - OVERSLEPT_MAX;
-    let (cases, since) =
-        run_tx(&store.pool, "cases::overslept", &mut by, |tx, by| Box::pin(cases::overslept(tx, *by)))
-            .await?;
-    let since = since.map_or_else(String::new, |since| since.to_string());
-    findings.test(
-        cases == 0,
-        Grade::Wrong,
-        "timekeeper",
-        ("到期事项均已处理".to_owned(), "everything that fell due was looked at".to_owned()),
-        (
-            format!(
-                "{cases} 件工单有到期事项无人处理，最早自 {since}：提醒和派单会迟；启动 hotline timekeeper（或 hotline all），已在运行的看它的日志"
-            ),
-            format!(
-                "{cases} cases have something due that nobody looked at, the first since {since}: alarms and dispatches are late; start hotline \
-                 timekeeper (or hotline all), and where it runs look into its log"
+    let read = run_tx(&store.pool, "doctor::overslept", &mut by, |tx, by| {
+        Box::pin(async move {
+            let (cases, since) = cases::overslept(tx, *by).await?;
+            let long = if cases == 0 { 0 } else { cases::overslept_long(tx, *by).await? };
+            Ok((cases, long, since))
+        })
+    });
+    let (cases, long, since) = read.await?;
+    let since = match since {
+        Some(since) => instant::told(since, &instant::zone(store).await?),
+        None => String::new(),
+    };
+    let (grade, (zh, en)) = waiting((cases, long), &since);
+    findings.add(grade, "timekeeper", zh, en);
+    Ok(())
+}
+
+/// What is said of so many cases that wait, so many of them for long.
+fn waiting((cases, long): (i64, i64), since: &str) -> (Grade, (String, String)) {
+    let minutes = OVERSLEPT_MAX.as_mins();
+    match (cases, long) {
+        (0, _) => (
+            Grade::Sound,
+            ("到期事项均已处理".to_owned(), "everything that fell due was looked at".to_owned()),
+        ),
+        (_, 0) => (
+            Grade::Look,
+            (
+                format!(
+                    "{cases} 件工单在最近 {minutes} 分钟内刚有事件收进来，其中有已到期的事项，正等待处理；{minutes} 分钟后再看一次，\
+                     仍有的，启动 hotline timekeeper（或 hotline all）"
+                ),
+                format!(
+                    "something is due in cases of which events came in during the last {minutes} minutes ({cases} of them), and waits to be \
+                     looked at: ask again in {minutes} minutes, and if it still waits, start hotline timekeeper (or hotline all)"
+                ),
             ),
         ),
-    );
-    Ok(())
+        _ => (
+            Grade::Wrong,
+            (
+                format!(
+                    "{cases} 件工单有到期事项无人处理，最早自 {since}，其中 {long} 件已等待超过 {minutes} 分钟：提醒和派单会迟；启动 hotline \
+                     timekeeper（或 hotline all），已在运行的看它的日志"
+                ),
+                format!(
+                    "cases with something due that nobody looked at: {cases}, the first since {since}; {long} of them have waited for more \
+                     than {minutes} minutes: alarms and dispatches are late; start hotline timekeeper (or hotline all), and where it runs \
+                     look into its log"
+                ),
+            ),
+        ),
+    }
 }
 
 /// Whether receivers take what they are told.
@@ -554,21 +592,34 @@ async fn skews(store: &Store, findings: &mut Findings) -> anyhow::Result<()> {
             Grade::Look,
             "skew",
             (
-                format!("来源 {source} 的时钟：近 {events} 条中有一半比所称时间晚到 {median:.0} 秒以上"),
-                format!("the clock of {source}: of its latest {events} events half came {median:.0} s or more after the time they claim"),
+                format!("来源 {source} 的时钟：近 {events} 条中有一半比所称时间晚到 {} 以上", lasting(median, Lang::Zh)),
+                format!(
+                    "the clock of {source}: of its latest {events} events half came {} or more after the time they claim",
+                    lasting(median, Lang::En)
+                ),
             ),
             (
                 format!(
-                    "来源 {source} 的时钟快了：近 {events} 条中有的比所称时间早到 {ahead:.0} 秒，按所称时间算的期限会错；没有命令能修正，请对方校时"
+                    "来源 {source} 的时钟快了：近 {events} 条中有的比所称时间早到 {}，按所称时间算的期限会错；没有命令能修正，请对方校时",
+                    lasting(ahead, Lang::Zh)
                 ),
                 format!(
-                    "the clock of {source} is ahead: of its latest {events} events one came {ahead:.0} s before the time it claims, and what is \
-                     counted from that time is wrong; no command of ours mends it: have whoever runs the source set its clock"
+                    "the clock of {source} is ahead: of its latest {events} events one came {} before the time it claims, and what is \
+                     counted from that time is wrong; no command of ours mends it: have whoever runs the source set its clock",
+                    lasting(ahead, Lang::En)
                 ),
             ),
         );
     }
     Ok(())
+}
+
+/// So many seconds in the largest unit of which there are two at least.
+fn lasting(seconds: f64, lang: Lang) -> String {
+    let units = [(86_400.0, "天", "days"), (3_600.0, "小时", "hours"), (60.0, "分钟", "minutes")];
+    let found = units.into_iter().find(|(unit, _, _)| seconds >= 2.0 * unit);
+    let (unit, zh, en) = found.unwrap_or((1.0, "秒", "s"));
+    format!("{:.0} {}", (seconds / unit).floor(), lang.of(zh, en))
 }
 
 async fn sums(pool: &PgPool, findings: &mut Findings) -> anyhow::Result<()> {
@@ -661,6 +712,28 @@ async fn disk(config: &Config, findings: &mut Findings) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_just_come_in_is_not_late_yet() {
+        assert_eq!(waiting((0, 0), "").0, Grade::Sound);
+        let (grade, (zh, en)) = waiting((7, 0), "2023-01-01T00:00:00+08:00");
+        assert_eq!(grade, Grade::Look);
+        assert!(en.contains("ask again in 5 minutes") && zh.contains("5 分钟后再看一次"), "{en} {zh}");
+        let (grade, (_, en)) = waiting((7, 2), "2023-01-01T00:00:00+08:00");
+        assert_eq!(grade, Grade::Wrong);
+        assert!(en.contains("the first since 2023-01-01T00:00:00+08:00; 2 of them"), "{en}");
+    }
+
+    #[test]
+    fn a_time_is_told_in_a_unit_that_people_think_in() {
+        let told = |seconds| (lasting(seconds, Lang::En), lasting(seconds, Lang::Zh));
+        let pair = |en: &str, zh: &str| (en.to_owned(), zh.to_owned());
+        assert_eq!(told(100_808_426.0), pair("1166 days", "1166 天"));
+        assert_eq!(told(7_200.0), pair("2 hours", "2 小时"));
+        assert_eq!(told(7_199.0), pair("119 minutes", "119 分钟"));
+        assert_eq!(told(119.4), pair("119 s", "119 秒"));
+        assert_eq!(told(-3.0), pair("-3 s", "-3 秒"));
+    }
 
     #[test]
     fn how_many_are_how_bad_is_said_last() {

@@ -18,6 +18,7 @@ use serde_json::json;
 use smol_str::SmolStr;
 use tokio::time::{Instant, sleep};
 
+use super::instant;
 use super::operator::{said, user};
 use crate::global::{Global, Lang};
 use crate::progress;
@@ -40,7 +41,7 @@ pub struct Args {
     #[arg(value_name = "CASE", conflicts_with = "closed_before")]
     cases: Vec<SmolStr>,
     /// Every case whose last round was closed before this day, in the zone of the rulebook. Goes on where it was interrupted.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = instant::parse_day)]
     closed_before: Option<Date>,
     /// Of those only the cases of this class.
     #[arg(long, value_name = "CLASS", requires = "closed_before")]

@@ -8,6 +8,7 @@ use hotline_postgres::Rules;
 use hotline_runtime::clock;
 use jiff::Timestamp;
 
+use super::instant;
 use crate::global::Global;
 use crate::store;
 
@@ -20,7 +21,7 @@ pub struct Args {
     #[arg(value_name = "CASE")]
     case: String,
     /// What was known at this instant, under the rulebook of today; by default now.
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", value_parser = instant::parse)]
     as_of: Option<Timestamp>,
     /// `text` is for people, in the language of --lang; `json` is what `GET /v1/cases/{id}` answers.
     #[arg(long, value_enum, default_value_t = Format::Text)]

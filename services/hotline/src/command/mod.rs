@@ -13,6 +13,7 @@ pub mod erase;
 pub mod explain;
 pub mod export;
 pub mod import;
+pub mod instant;
 pub mod migrate;
 pub mod notices;
 pub mod operator;

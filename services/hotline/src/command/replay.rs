@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use hotline_core::rate::Table;
 use jiff::Timestamp;
 
+use super::instant;
 use super::rates::{Ask, print_answer};
 use crate::files;
 use crate::folding::{Cases, read_files};
@@ -25,7 +26,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     rulebook: PathBuf,
     /// What is known at this instant: facts received later are not seen (RFC 3339 with offset).
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", value_parser = instant::parse)]
     as_of: Timestamp,
     #[command(flatten)]
     ask: Ask,

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::rates::Format;
 use crate::files;
-use crate::global::Global;
+use crate::global::{Global, Lang};
 use crate::store::{self, Store};
 use crate::{progress, table};
 
@@ -66,7 +66,7 @@ enum What {
 
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     match &args.what {
-        What::Check { dir, format } => check(dir, *format),
+        What::Check { dir, format } => check(dir, *format, global.lang()),
         What::Activate { dir, dry_run, restate } => activate(global, dir, *dry_run, *restate).await,
         What::Status { wait, format } => {
             store::with(&global.load()?, async |store| status(store, *wait, *format).await).await
@@ -74,7 +74,19 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn check(dir: &Path, format: Format) -> anyhow::Result<ExitCode> {
+/// What is said of a rulebook that can be activated.
+fn sound(warnings: usize, lang: Lang) -> String {
+    match (warnings, lang) {
+        (0, Lang::Zh) => "规则库无误，以上是它的哈希".to_owned(),
+        (0, Lang::En) => "the rulebook is sound; its hash stands above".to_owned(),
+        (_, Lang::Zh) => format!("规则库可以启用，但请先看以上 {warnings} 条警告；警告之后是它的哈希"),
+        (_, Lang::En) => format!(
+            "the rulebook can be activated, but look at what is said above first ({warnings} in all); after that stands its hash"
+        ),
+    }
+}
+
+fn check(dir: &Path, format: Format, lang: Lang) -> anyhow::Result<ExitCode> {
     let (hash, faults) = match load(&files::rulebook_files(dir)?) {
         Ok(loaded) => {
             let unwired = wired(&loaded.rulebook);
@@ -102,7 +114,9 @@ fn check(dir: &Path, format: Format) -> anyhow::Result<ExitCode> {
                 eprintln!("{}", files::listed(&faults));
             }
             if let Some(hash) = &hash {
+                // Alone on its line: scripts read it.
                 println!("{hash}");
+                eprintln!("{}", sound(faults.len(), lang));
             }
         }
     }
@@ -255,4 +269,16 @@ async fn status(store: &Store, wait: bool, format: Format) -> anyhow::Result<Exi
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rulebook_that_is_sound_is_said_to_be() {
+        assert_eq!(sound(0, Lang::En), "the rulebook is sound; its hash stands above");
+        assert_eq!(sound(0, Lang::Zh), "规则库无误，以上是它的哈希");
+        assert!(sound(3, Lang::En).contains("(3 in all)") && sound(3, Lang::Zh).contains("3 条警告"));
+    }
 }

@@ -8,12 +8,14 @@ use hotline_postgres::access::{self, Actor, Entry};
 use hotline_postgres::tokens::{self, New, Token as Kept};
 use hotline_postgres::{Rules, run_tx};
 use hotline_runtime::clock;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::instant;
 use super::operator::{said, user};
 use super::rates::Format;
-use crate::global::Global;
+use crate::global::{Global, Lang};
 use crate::store::{self, Store};
 use crate::table;
 
@@ -73,30 +75,33 @@ struct Create {
 
 /// A token is good for an hour at least, and for two years at most.
 fn span(text: &str) -> Result<SignedDuration, String> {
+    const FORM: &str = "days such as 90d, or hours such as 8h";
     const HOURS: std::ops::RangeInclusive<i64> = 1..=24 * 731;
     let (number, hours) = match text.split_at_checked(text.len().saturating_sub(1)) {
         Some((number, "d")) => (number, 24),
         Some((number, "h")) => (number, 1),
-        _ => return Err("days like 90d, or hours like 8h".to_owned()),
+        _ => return Err(FORM.to_owned()),
     };
-    let hours = number.parse::<i64>().ok().and_then(|number| number.checked_mul(hours));
-    hours
+    let number = number.parse::<i64>().map_err(|_| FORM.to_owned())?;
+    number
+        .checked_mul(hours)
         .filter(|hours| HOURS.contains(hours))
         .map(SignedDuration::from_hours)
-        .ok_or_else(|| "from one hour to two years".to_owned())
+        .ok_or_else(|| format!("from one hour (1h) to two years (731d): {FORM}"))
 }
 
 pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
+    let lang = global.lang();
     store::with(&global.load()?, async |store| match &args.what {
-        What::Create(args) => create(store, args).await,
-        What::List { format } => list(store, *format).await,
+        What::Create(args) => create(store, args, lang).await,
+        What::List { format } => list(store, *format, lang).await,
         What::Revoke { name, operator } => revoke(store, name, operator).await,
     })
     .await?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn create(store: &Store, args: &Create) -> anyhow::Result<()> {
+async fn create(store: &Store, args: &Create, lang: Lang) -> anyhow::Result<()> {
     if !args.department.is_empty() && args.role != Role::Supervisor.name() {
         bail!("--department is for supervisors: an {} is not bound to departments", args.role);
     }
@@ -108,6 +113,7 @@ async fn create(store: &Store, args: &Create) -> anyhow::Result<()> {
             }
         }
     }
+    let zone = instant::zone(store).await?;
     let token = Token::generate()?;
     let now = clock::now();
     let expires_at = now.checked_add(args.expires).context("the token would never expire")?;
@@ -143,7 +149,14 @@ async fn create(store: &Store, args: &Create) -> anyhow::Result<()> {
     }
     // Alone on its line: it goes into a file or a variable.
     println!("{}", token.expose());
-    eprintln!("good until {expires_at}; it is shown once and kept nowhere");
+    let until = instant::told(expires_at, &zone);
+    eprintln!(
+        "{}",
+        match lang {
+            Lang::Zh => format!("有效期至 {until}；令牌只显示这一次，不在任何地方保存"),
+            Lang::En => format!("good until {until}; it is shown once and kept nowhere"),
+        }
+    );
     Ok(())
 }
 
@@ -158,29 +171,52 @@ fn entry<'e>(
     Entry { at, actor, step, subject: name, filter, why: None }
 }
 
-async fn list(store: &Store, format: Format) -> anyhow::Result<()> {
-    let found = run_tx(&store.pool, "token::list", &mut (), |tx, ()| Box::pin(tokens::list(tx))).await?;
-    let now = clock::now();
-    let state = |token: &Kept| match token {
+/// Whether a token is good, by its code.
+fn state(token: &Kept, now: Timestamp) -> &'static str {
+    match token {
         token if token.revoked_at.is_some() => "revoked",
         token if token.is_good(now) => "good",
         _ => "expired",
+    }
+}
+
+/// What stands over the columns.
+fn heading(lang: Lang) -> [&'static str; 7] {
+    match lang {
+        Lang::Zh => ["名称", "角色", "承办单位", "可查看个人信息", "状态", "有效期至", "最近使用"],
+        Lang::En => ["name", "role", "departments", "unmasks", "state", "expires", "last used"],
+    }
+}
+
+/// A token in words; its role and departments as they are said to commands.
+fn row(token: &Kept, now: Timestamp, zone: &TimeZone, lang: Lang) -> [String; 7] {
+    let unmasks = token.may_unmask || token.role == Role::Operator.name();
+    let state = match (state(token, now), lang) {
+        ("revoked", Lang::Zh) => "已撤销",
+        ("good", Lang::Zh) => "有效",
+        (_, Lang::Zh) => "已过期",
+        (state, Lang::En) => state,
     };
-    let heading = ["name", "role", "departments", "unmasks", "state", "expires", "last used"];
-    let rows = found.iter().map(|token| {
-        [
-            token.name.clone(),
-            token.role.clone(),
-            token.departments.as_ref().map_or_else(|| "*".to_owned(), |list| list.join(" ")),
-            if token.may_unmask || token.role == Role::Operator.name() { "yes" } else { "no" }.to_owned(),
-            state(token).to_owned(),
-            token.expires_at.to_string(),
-            token.last_used_on.map_or_else(|| "never".to_owned(), |on| on.to_string()),
-        ]
-    });
+    [
+        token.name.clone(),
+        token.role.clone(),
+        token.departments.as_ref().map_or_else(|| "*".to_owned(), |list| list.join(" ")),
+        if unmasks { lang.of("是", "yes") } else { lang.of("否", "no") }.to_owned(),
+        state.to_owned(),
+        instant::told(token.expires_at, zone),
+        token.last_used_on.map_or_else(|| lang.of("从未", "never").to_owned(), |on| on.to_string()),
+    ]
+}
+
+async fn list(store: &Store, format: Format, lang: Lang) -> anyhow::Result<()> {
+    let found = run_tx(&store.pool, "token::list", &mut (), |tx, ()| Box::pin(tokens::list(tx))).await?;
+    let now = clock::now();
+    let zone = instant::zone(store).await?;
+    let rows = |lang| found.iter().map(|token| row(token, now, &zone, lang)).collect::<Vec<_>>();
     match format {
-        Format::Table => table::print(heading, rows)?,
-        Format::Csv => table::print_csv(heading, rows)?,
+        Format::Table => table::print(heading(lang), rows(lang))?,
+        // Programs read it, whatever the language of whoever runs them.
+        Format::Csv => table::print_csv(heading(Lang::En), rows(Lang::En))?,
         Format::Json => {
             let shown = |token: &Kept| {
                 json!({
@@ -188,7 +224,7 @@ async fn list(store: &Store, format: Format) -> anyhow::Result<()> {
                     "role": token.role,
                     "departments": token.departments,
                     "may_unmask": token.may_unmask,
-                    "state": state(token),
+                    "state": state(token, now),
                     "created_at": token.created_at.to_string(),
                     "created_by": token.created_by,
                     "expires_at": token.expires_at.to_string(),
@@ -220,4 +256,48 @@ async fn revoke(store: &Store, name: &str, operator: &str) -> anyhow::Result<()>
     }
     eprintln!("{name} is refused from now on");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_a_token_is_good_is_asked_for_with_an_example() {
+        assert_eq!(span("90d"), Ok(SignedDuration::from_hours(90 * 24)));
+        assert_eq!(span("8h"), Ok(SignedDuration::from_hours(8)));
+        for text in ["bad", "", "8", "week", "h", "0h", "732d", "99999999999999999d"] {
+            let said = span(text).unwrap_err();
+            assert!(said.contains("days such as 90d, or hours such as 8h"), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_listed_in_words_and_in_the_time_of_the_place() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let token = Kept {
+            id: 1,
+            name: "housing".to_owned(),
+            role: "supervisor".to_owned(),
+            departments: Some(vec!["D1".to_owned(), "D2".to_owned()]),
+            may_unmask: false,
+            sha256: Vec::new(),
+            created_at: at("2026-09-01T00:00:00Z"),
+            created_by: "x".to_owned(),
+            expires_at: at("2026-11-30T16:00:00.654321Z"),
+            revoked_at: None,
+            revoked_by: None,
+            last_used_on: None,
+        };
+        let zone = TimeZone::fixed(jiff::tz::offset(8));
+        let shown = |now: &str, lang| row(&token, at(now), &zone, lang).join(" | ");
+        assert_eq!(
+            shown("2026-10-01T00:00:00Z", Lang::En),
+            "housing | supervisor | D1 D2 | no | good | 2026-12-01T00:00:00+08:00 | never"
+        );
+        assert_eq!(
+            shown("2026-12-31T00:00:00Z", Lang::Zh),
+            "housing | supervisor | D1 D2 | 否 | 已过期 | 2026-12-01T00:00:00+08:00 | 从未"
+        );
+    }
 }

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use smol_str::SmolStr;
 
+use super::instant;
 use super::rates::{Format, percent};
 use crate::files;
 use crate::folding::{Cases, read_files};
@@ -53,7 +54,7 @@ pub struct Args {
     #[arg(long, default_value = "department")]
     by: String,
     /// What is known at this instant; by default now.
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", value_parser = instant::parse)]
     as_of: Option<Timestamp>,
     /// List at most so many cases, by default 100; they are counted all the same. CSV has the rates alone.
     #[arg(long, value_name = "N")]

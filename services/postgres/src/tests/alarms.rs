@@ -3,7 +3,7 @@
 use super::*;
 use crate::batch::Woken;
 use crate::cases::First;
-use crate::{alarms, notices, run_tx};
+use crate::{alarms, cases, notices, run_tx};
 
 const LADDER: &str = "basis = \"article 1\"\nalarms = [{ at = \"50%\", level = \"notice\" }, { after = \"0 hour\", level = \"breach\" }]\nextension = { times_max = 1 }\n";
 const EARLY: &str = "2026-03-02T02:00:00Z";
@@ -111,6 +111,29 @@ async fn who_tells_knows_how_late_it_is_and_whether_events_are_taken_in_meanwhil
     assert_eq!((woken.waited, woken.beside_batches), (jiff::SignedDuration::from_secs(7), true));
     batch.rollback().await.unwrap();
     assert!(!bench.writer.wake_step(at(HALF), First::Oldest, 1).await.unwrap().beside_batches);
+}
+
+#[tokio::test]
+async fn a_case_that_something_came_in_about_has_not_waited_for_long() {
+    let bench = bench().await;
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    bench
+        .apply(&mut claim, vec![bench.record(&received("e1", "1")), bench.record(&received("e2", "2"))])
+        .await;
+    let urged = event("e3", "2", "urged", "2026-03-05T04:10:00Z", &json!({}));
+    bench.apply(&mut claim, vec![bench.record_at(&urged, "2026-03-05T04:10:00Z")]).await;
+    let waiting = async |by: &str| {
+        let mut by = at(by);
+        let read = run_tx(&bench.database.pool, "test", &mut by, |tx, by| {
+            Box::pin(async move {
+                Ok((cases::overslept(tx, *by).await?.0, cases::overslept_long(tx, *by).await?))
+            })
+        });
+        read.await.unwrap()
+    };
+    assert_eq!(waiting("2026-03-05T03:59:00Z").await, (0, 0), "nothing is due");
+    assert_eq!(waiting("2026-03-05T04:05:00Z").await, (2, 1));
+    assert_eq!(waiting("2026-03-05T04:20:00Z").await, (2, 2));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use hotline_core::bulletin::{Change, Figure, Figures, Sums, changes};
 use hotline_core::fact::{Kind, RulingEffect, Unit};
-use hotline_core::rulebook::Department;
+use hotline_core::rulebook::{Department, Rulebook};
 use hotline_events::Lang;
 use hotline_events::words::{self, Count};
 use hotline_postgres::bulletins::{Published, Stamp};
@@ -40,6 +40,8 @@ pub struct Page {
     pub refold_pending: bool,
     /// What departments are called, by code.
     pub names: BTreeMap<String, Text>,
+    /// What rates and scores are called, by id.
+    pub called: BTreeMap<String, Text>,
     pub lists: Vec<List>,
 }
 
@@ -63,6 +65,8 @@ pub struct List {
     pub rows: Vec<Vec<String>>,
     /// The place of the column of departments.
     pub department_at: Option<usize>,
+    /// The place of the column of figures.
+    pub figure_at: Option<usize>,
 }
 
 impl Page {
@@ -77,6 +81,7 @@ impl Page {
             published: None,
             refold_pending: made.refold_pending,
             names: made.rulebook.departments.values().map(named).collect(),
+            called: called(&made.rulebook),
             lists: annexes.map(List::of_annex).collect(),
         }
     }
@@ -155,6 +160,7 @@ impl List {
             headings: annex.headings(),
             rows: annexed.rows.clone(),
             department_at: annex.department_at(),
+            figure_at: None,
         }
     }
 
@@ -183,6 +189,7 @@ impl List {
             ],
             rows: changes.iter().map(row).collect(),
             department_at: Some(2),
+            figure_at: Some(1),
         }
     }
 
@@ -226,26 +233,39 @@ impl List {
             ],
             rows,
             department_at: Some(5),
+            figure_at: None,
         }
     }
 
-    /// The rows in words: departments by their names, codes as people call them.
+    /// The rows in words: departments and figures by their names, codes as people call them.
     fn told<'l>(&'l self, page: &'l Page, lang: Lang) -> impl Iterator<Item = Vec<String>> + 'l {
-        self.rows.iter().map(move |row| {
-            let cells = row.iter().enumerate().map(|(place, code)| {
-                let name = page.names.get(code).filter(|_| self.department_at == Some(place));
-                let told = || granted(code, lang).or_else(|| ruled(code, lang));
-                let told = || told().unwrap_or_else(|| word(code, lang).to_owned());
-                name.map_or_else(told, |name| name.to(lang).to_owned())
-            });
-            cells.collect()
-        })
+        let cell = move |(place, code): (usize, &String)| {
+            let name = |names: &BTreeMap<String, Text>| Some(names.get(code)?.to(lang).to_owned());
+            match Some(place) {
+                // What a source reports is called by its measure, which must not be taken for a code that it resembles.
+                at if at == self.figure_at => name(&page.called).unwrap_or_else(|| code.clone()),
+                at if at == self.department_at => name(&page.names).unwrap_or_else(|| in_words(code, lang)),
+                _ => in_words(code, lang),
+            }
+        };
+        self.rows.iter().map(move |row| row.iter().enumerate().map(cell).collect())
     }
 }
 
 fn named(department: &Department) -> (String, Text) {
     let en = if department.name_en.is_empty() { &department.name_zh } else { &department.name_en };
     (department.code.to_string(), Text::of(department.name_zh.as_str(), en.as_str()))
+}
+
+fn called(rulebook: &Rulebook) -> BTreeMap<String, Text> {
+    let rates = rulebook.rates.values().map(|rate| (&rate.id, &rate.name_zh, &rate.name_en));
+    let scores = rulebook.scores.values().map(|score| (&score.id, &score.name_zh, &score.name_en));
+    rates.chain(scores).map(|(id, zh, en)| (id.to_string(), Text::of(zh, en))).collect()
+}
+
+/// A code as people call it.
+fn in_words(code: &str, lang: Lang) -> String {
+    granted(code, lang).or_else(|| ruled(code, lang)).unwrap_or_else(|| word(code, lang).to_owned())
 }
 
 /// How long an extension is, in words: `5 working_day` is how an annex keeps it.

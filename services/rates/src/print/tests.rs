@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hotline_core::bulletin::{Figure, Figures, Place, Sort, Span, Sums};
+use hotline_core::bulletin::{Figure, Figures, Place, Sort, Span, Sums, changes};
 use hotline_core::rulebook::{Files, Rulebook, load};
 use hotline_events::Lang;
 use hotline_postgres::bulletins::{FormStamp, Stamp};
@@ -87,6 +87,7 @@ fn page() -> Page {
         headings: vec![Text::of("工单", "case")],
         rows: vec![vec!["+1".to_owned()], vec!["B".to_owned()]],
         department_at: Some(0),
+        figure_at: None,
     };
     Page {
         sheet: lay(&form, &rulebook, period, &figures),
@@ -96,6 +97,7 @@ fn page() -> Page {
         published: None,
         refold_pending: false,
         names: rulebook.departments.values().map(super::named).collect(),
+        called: super::called(&rulebook),
         lists: vec![list],
     }
 }
@@ -130,6 +132,20 @@ fn what_took_an_exclusion_back_is_told_in_words() {
         Some("restored 2026-09-29 No. 2; ruled late 2026-09-30 No. 3 (close)")
     );
     assert_eq!(super::ruled("-", Lang::Zh), None);
+}
+
+#[test]
+fn what_has_changed_names_figures_as_their_definitions_do() {
+    let page = page();
+    let place = |sort, id: &str| Place { span: Span::Period, sort, id: id.into(), department: "B".into() };
+    let figure = Figure { version: 0, sums: None, value: Some(2.0), group: None, rank: None };
+    // A measure that a source reports and that is spelt as a stage is.
+    let now: Figures =
+        [(place(Sort::Rate, "on_time"), figure.clone()), (place(Sort::Reported, "follow_up"), figure)].into();
+    let list = List::of_changes(&changes(&Figures::new(), &now));
+    let told = |lang| list.told(&page, lang).map(|row| row.join(" ")).collect::<Vec<_>>();
+    assert_eq!(told(Lang::Zh), ["本期 按时率 乙 - 2", "本期 follow_up 乙 - 2"]);
+    assert_eq!(told(Lang::En), ["period on time Two - 2", "period follow_up Two - 2"]);
 }
 
 #[test]

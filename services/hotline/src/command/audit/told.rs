@@ -119,11 +119,12 @@ fn told_step(step: &StepTold, lang: Lang) -> String {
 fn told(remade: &Remade, lang: Lang) -> Vec<String> {
     let zh = lang == Lang::Zh;
     let mut lines = vec![if zh {
-        format!("重新计算：办结记录 {} 条，规则库 {} 份文件相符", remade.records, remade.rulebooks)
+        format!("重新计算：办结记录 {} 条；核对规则库文件 {} 份", remade.records, remade.rulebooks)
     } else {
         format!(
-            "computed again: {} records of cases; files of {} rulebooks compared",
-            remade.records, remade.rulebooks
+            "computed again: {} of cases; files of {} compared",
+            counted(remade.records, "record"),
+            counted(remade.rulebooks, "rulebook")
         )
     }];
     lines.extend(remade.bulletins.iter().map(|bulletin| {
@@ -153,6 +154,11 @@ fn told(remade: &Remade, lang: Lang) -> Vec<String> {
         }
     }
     lines
+}
+
+/// `1 record`, `2 records`.
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 fn outcome(bulletin: &BulletinRemade, zh: bool) -> String {
@@ -194,6 +200,11 @@ mod tests {
             many.starts_with("REFUSED: 1200 things were found wrong, the first 1000 in lines above"),
             "{many}"
         );
+        let mut remade = Remade { records: 4, rulebooks: 1, ..Remade::default() };
+        let first = |remade: &Remade| told(remade, Lang::En).swap_remove(0);
+        assert_eq!(first(&remade), "computed again: 4 records of cases; files of 1 rulebook compared");
+        remade.records = 1;
+        assert_eq!(first(&remade), "computed again: 1 record of cases; files of 1 rulebook compared");
         let zh = outcome_of(&found(2, 2), Lang::Zh);
         assert!(zh.starts_with("核验不通过：共发现 2 处不符") && zh.contains("不能作为依据"), "{zh}");
         assert!(outcome_of(&found(0, 0), Lang::En).starts_with("verified: nothing wrong was found. "));
