@@ -71,7 +71,14 @@ pub async fn run(global: &Global, args: &Args) -> anyhow::Result<ExitCode> {
             }
             let (leaves, tiles, notes) = (checked.leaves, checked.tiles, checked.checkpoints);
             let (origin, found) = (&checked.origin, checked.found);
-            let (zh, en) = if checked.is_sound() {
+            let is_partial = checked.lists.is_some_and(|lists| lists.waiting > 0);
+            let (zh, en) = if checked.is_sound() && is_partial {
+                (
+                    "没有发现不符，但列表未全部核对：尚待更新的工单不在其中，稍后再核验一次；一直不减，说明 hotline audit（或 hotline all）没有运行",
+                    "nothing differs, but NOT ALL LISTS WERE COMPARED: cases that wait to be listed anew were left out; check again later, and \
+                     where they never become fewer hotline audit (or hotline all) does not run",
+                )
+            } else if checked.is_sound() {
                 ("核验通过：没有发现不符", "sound: nothing differs")
             } else {
                 (
