@@ -218,13 +218,21 @@ words! {
     drill_late "其中超期" "of these late",
     drill_left "其中超期（未完成即结束）" "of these left late",
     counted "计入的工单" "Cases that it counts",
+    recorded_same "全部数字与发布时写下的存证记录一致；存证记录本身由 hotline audit check 核对。"
+        "All figures are those of the record that was written when it was published; the record itself is looked at by hotline audit check.",
+    recorded_differs "通报与发布时写下的存证记录不一致：数字或发布戳被改动。请勿采信本页数字；请运维运行 hotline audit check，并通知监督部门。"
+        "THE BULLETIN IS NOT WHAT ITS RECORD SAYS: figures or stamp were altered after publication. Do not rely on what this page shows; have hotline audit check run, and tell the supervisor.",
+    recorded_gone "本通报应有存证记录，但找不到或无法读取，无从证明数字未被改动。请运维运行 hotline audit check，并通知监督部门。"
+        "THE RECORD OF THIS BULLETIN IS GONE or cannot be read, so nothing shows that its figures were not altered. Have hotline audit check run, and tell the supervisor.",
+    recorded_never "本通报没有存证记录（发布时尚无存证），无从核对数字是否被改动。"
+        "There is no record of this bulletin: it was published before there were any, and nothing shows whether its figures were altered.",
     counted_hint "每件工单取发布时已收到的事实，按通报所用的规则库重新计算；“其后”是发布后收到的事实使计数有何变化。"
         "Each case as it was known when the bulletin was published, counted again by its rulebook; the last column says what has come in since.",
     counted_so_far "以上合计（分子 / 分母）" "So far (of)",
     counted_published "通报所载（分子 / 分母）" "As published (of)",
     counted_whole "工单已全部列出，合计与通报一致。" "These are all, and their sum is the figure.",
-    counted_differs "工单已全部列出，合计与通报不一致：有的工单在发布后收到新快照，旧快照未保留，或其时间被改动一年以上。hotline bulletin --stamp 可从台账重算。"
-        "These are all, and their sum is not the figure: of some case a newer snapshot has replaced what was known, or its times were corrected by more than a year. hotline bulletin --stamp counts again from the ledger.",
+    counted_differs "工单已全部列出，合计与通报不一致：有的工单在发布后收到新快照，旧快照未保留，或其时间被改动一年以上；或者所发布的数字被改动。hotline bulletin --stamp 可从台账重算。"
+        "These are all, and their sum is not the figure: of some case a newer snapshot has replaced what was known, or its times were corrected by more than a year; or the published figure was altered. hotline bulletin --stamp counts again from the ledger.",
     counted_other "无法逐件列出：计算通报的程序版本、规则库或表样与现有的不同。请用发布时的程序版本，或用 hotline bulletin --stamp。"
         "The cases cannot be listed: another version of the program, another rulebook or form counted them. Take that version, or hotline bulletin --stamp.",
     since "其后" "Since",
