@@ -173,6 +173,10 @@ words! {
         "This page comes from the system that is audited: it says what the system thinks of itself. To rely on nobody, check it on another computer:",
     yourself_files "下载上表中的“记录”和“证明”两个文件，放在同一目录。"
         "Take the record and its proof from the table above into one directory.",
+    yourself_rulebooks "下载所引规则库，解压到同一目录，得到 rulebooks/哈希/…；缺规则库只能核验字节，不能重算时限与结论："
+        "Take the rulebooks that they name, and unpack them there, which makes rulebooks/<hash>/…; without them the bytes are checked, and nothing is computed again:",
+    yourself_bundle "运维可以一次导出该工单的全部记录、证明和规则库，交给核验的人："
+        "An operator takes all records of the case with proofs and rulebooks at once, for whoever checks them:",
     yourself_key "从另一途径（纸质公告、监督部门）取得日志公钥。本系统自称的公钥是："
         "Get the key of the log by another way, on paper or from the supervisor. The system says it is:",
     yourself_run "运行核验程序；无需网络，也无需数据库：" "Run the check; it needs neither network nor database:",
@@ -211,13 +215,6 @@ words! {
     published_by "发布人" "By",
     figures "指标" "Figures",
     figures_hint "分子/分母与率均为发布时冻结的整数所得。" "All are made of the integers that were frozen when it was published.",
-    rank "名次" "Rank",
-    drill "按条件查看" "Searches over these days",
-    drill_closed "本期办结的工单" "Cases closed in the period",
-    drill_met "其中按时" "of these in time",
-    drill_late "其中超期" "of these late",
-    drill_left "其中超期（未完成即结束）" "of these left late",
-    counted "计入的工单" "Cases that it counts",
     recorded_same "全部数字与发布时写下的存证记录一致；存证记录本身由 hotline audit check 核对。"
         "All figures are those of the record that was written when it was published; the record itself is looked at by hotline audit check.",
     recorded_differs "通报与发布时写下的存证记录不一致：数字或发布戳被改动。请勿采信本页数字；请运维运行 hotline audit check，并通知监督部门。"
@@ -226,6 +223,13 @@ words! {
         "THE RECORD OF THIS BULLETIN IS GONE or cannot be read, so nothing shows that its figures were not altered. Have hotline audit check run, and tell the supervisor.",
     recorded_never "本通报没有存证记录（发布时尚无存证），无从核对数字是否被改动。"
         "There is no record of this bulletin: it was published before there were any, and nothing shows whether its figures were altered.",
+    rank "名次" "Rank",
+    drill "按条件查看" "Searches over these days",
+    drill_closed "本期办结的工单" "Cases closed in the period",
+    drill_met "其中按时" "of these in time",
+    drill_late "其中超期" "of these late",
+    drill_left "其中超期（未完成即结束）" "of these left late",
+    counted "计入的工单" "Cases that it counts",
     counted_hint "每件工单取发布时已收到的事实，按通报所用的规则库重新计算；“其后”是发布后收到的事实使计数有何变化。"
         "Each case as it was known when the bulletin was published, counted again by its rulebook; the last column says what has come in since.",
     counted_so_far "以上合计（分子 / 分母）" "So far (of)",
