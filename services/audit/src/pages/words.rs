@@ -39,6 +39,8 @@ words! {
     case_hint "如 12345:411200202311220001；冒号前为热线，可省略。"
         "Such as 12345:411200202311220001; the hotline before the colon may be left out.",
     look_up "查询" "Look up",
+    several_cases "请选择工单" "Which case is meant?",
+    several_cases_told "不止一条热线有此工单号。" "More than one hotline has a case of this number.",
     by_case "按工单号查询" "Look up a case",
     by_filter "按条件查询" "Search closed cases",
     filter "查询条件" "What to look for",
