@@ -2,6 +2,7 @@
 
 mod browser;
 mod counted;
+mod told;
 
 use hotline_core::rulebook::load;
 use hotline_postgres::closure_records::Which;

@@ -71,6 +71,7 @@ words! {
     take_away "导出" "Take away",
     take_away_hint "导出全部符合条件的行，不止本页；每次导出均记入访问记录，并写入留痕日志。"
         "All rows that were found, not only this page. Every file is noted in the access log and in the closure log.",
+    take_codes "文件中的值为代码，其含义见规则库。" "Values in the files are codes, as in the rulebook.",
     take_sample_hint "把所抽样本导出为文件；种子、样本数和条件记入访问记录，任何人可以据此重抽；留痕日志只存种子的哈希。"
         "The sample as a file. Seed, size and what was looked for are noted in the access log, so that anybody can draw it again; the closure log has a hash of the seed.",
     csv_bom "CSV（供 Excel）" "CSV for Excel",
@@ -211,7 +212,7 @@ words! {
     export "导出" "File",
     older "更早" "Older",
     bulletin "通报" "Bulletin",
-    bulletin_of "口径" "Form",
+    bulletin_of "表样" "Form",
     period "统计时段" "Period",
     published_at "发布时间" "Published",
     published_by "发布人" "By",
@@ -232,9 +233,11 @@ words! {
     drill_late "其中超期" "of these late",
     drill_left "其中超期（未完成即结束）" "of these left late",
     counted "计入的工单" "Cases that it counts",
-    counted_hint "每件工单取发布时已收到的事实，按通报所用的规则库重新计算；“其后”是发布后收到的事实使计数有何变化。"
-        "Each case as it was known when the bulletin was published, counted again by its rulebook; the last column says what has come in since.",
-    counted_so_far "以上合计（分子 / 分母）" "So far (of)",
+    counted_hint "每件工单取发布时已收到的事实，按通报所用的规则库重新计算；“其后”是发布后收到的事实使计数有何变化。发布后才计入的工单不在本页。"
+        "Each case as it was known when the bulletin was published, counted again by its rulebook; the last column says what has come in since. Cases that count only since then are not on this page.",
+    later_facts "发布后收到的事实改变今天的数字，不改变已发布的数字；并列两者的命令："
+        "Facts that came later change the figure of today, not the published one; what prints both:",
+    counted_so_far "至此合计（分子 / 分母）" "So far (of)",
     counted_published "通报所载（分子 / 分母）" "As published (of)",
     counted_whole "工单已全部列出，合计与通报一致。" "These are all, and their sum is the figure.",
     counted_differs "工单已全部列出，合计与通报不一致：有的工单在发布后收到新快照，旧快照未保留，或其时间被改动一年以上；或者所发布的数字被改动。hotline bulletin --stamp 可从台账重算。"
@@ -244,8 +247,8 @@ words! {
     since "其后" "Since",
     numerator "分子" "Numerator",
     denominator "分母" "Denominator",
-    drill_hint "清单按工单最近一次办结的日期和现行规则列出；发布之后重办、更正或改变认定的工单，数目会与冻结的数字不同，差异见“发布后更正”。计入某项指标的工单，请点上表该指标。"
-        "Lists go by the last closing of a case and by the rules in force. Cases that were reopened, corrected or ruled on after publication make them differ from the frozen figures; changes after publication say where. The name of a figure above leads to the cases that it counts.",
+    drill_hint "清单按工单最近一次办结的日期和现行规则列出；发布之后办结、重办、更正或改变认定的工单，数目会与冻结的数字不同。“发布后更正”只列规则或程序变更引起的改变，不含后来收到的事实。计入某项指标的工单，请点上表该指标。"
+        "Lists go by the last closing of a case and by the rules in force. Cases that were closed, reopened, corrected or ruled on after publication make them differ from the frozen figures. Changes after publication are those by other rules or another program alone, not those by facts that came later. The name of a figure above leads to the cases that it counts.",
     stamp "发布戳" "Stamp",
     all_departments "全部单位" "All departments",
     unmask "查看未脱敏信息" "Who the people of a case are",

@@ -55,6 +55,10 @@ async fn a_figure_leads_to_the_very_cases_that_it_counts_whatever_came_in_since(
     assert_eq!(cases(&before), ["12345:1", "12345:2"]);
     assert_eq!(numbers(&before), ["1", "1", "0", "1"]);
     assert!(before.text.contains("合计与通报一致") && !before.text.contains("有新事实"), "{}", before.text);
+    for told in ["至此合计", "发布后才计入的工单不在本页", "<code>hotline bulletin show 1 --restated</code>"]
+    {
+        assert!(before.text.contains(told), "{told}: {}", before.text);
+    }
     // One is opened again, which leaves the verdict of its first round; the closing of the other is void.
     let reopened = json!({ "reason": "dissatisfied" });
     stage.apply(vec![event("1-o", "1", "reopened", "2026-03-21T02:00:00Z", &reopened)]).await;
@@ -132,6 +136,7 @@ async fn a_bulletin_without_a_record_says_so_and_one_that_should_have_had_one_is
     let old = Stage::new().await;
     browser::publish(&old).await;
     let browser = Browser::of(&old, Role::Auditor, None, false).await;
+    assert!(browser.get("/audit/bulletins").await.text.contains("<th scope=\"col\">表样</th>"));
     let page = browser.get("/audit/bulletins/1").await;
     assert!(page.text.contains("没有存证记录"), "{}", page.text);
     let stage = stage().await;
