@@ -9,6 +9,7 @@ use hotline_events::closure::{Part, ReadRecord, join, read, recompute};
 use hotline_postgres::leaves::{self, Written};
 use hotline_postgres::{Error as Store, PgConnection, rulebooks, run_read_tx};
 use jiff::Timestamp;
+use smol_str::SmolStr;
 
 use crate::error::Error;
 use crate::log::key::LogKey;
@@ -65,6 +66,8 @@ pub(crate) struct Proven {
     pub(crate) is_cut: bool,
     /// The key that the log is signed with.
     pub(crate) key: Key,
+    /// The hashes of the rulebooks that the records name.
+    pub(crate) rulebooks: Vec<SmolStr>,
 }
 
 impl Proven {
@@ -114,7 +117,7 @@ pub(crate) async fn of_case(
         let remade = remaking.remade(&bytes).await?;
         records.push(Looked { record, sealed, remade });
     }
-    Ok(Proven { records, is_cut, key })
+    Ok(Proven { records, is_cut, key, rulebooks: remaking.named })
 }
 
 /// The newest records with their bytes, and whether there are more.
@@ -139,6 +142,8 @@ struct Remaking<'p> {
     rulebooks: BTreeMap<i64, Arc<Rulebook>>,
     /// Pieces of longer records.
     pieces: Vec<Part>,
+    /// The hashes of the rulebooks that records named, in the order of the first of each.
+    named: Vec<SmolStr>,
 }
 
 impl<'p> Remaking<'p> {
@@ -149,7 +154,8 @@ impl<'p> Remaking<'p> {
             Ok(ReadRecord::Part(part)) => Some(part),
             _ => None,
         };
-        Ok(Self { parts, case, rulebooks, pieces: stored.iter().filter_map(piece).collect() })
+        let pieces = stored.iter().filter_map(piece).collect();
+        Ok(Self { parts, case, rulebooks, pieces, named: Vec::new() })
     }
 
     async fn remade(&mut self, bytes: &[u8]) -> Result<Remade, Error> {
@@ -174,6 +180,9 @@ impl<'p> Remaking<'p> {
         };
         if record.case != self.case {
             return Ok(Remade::Differs(vec!["/case".to_owned()]));
+        }
+        if !self.named.contains(&record.rulebook.hash) {
+            self.named.push(record.rulebook.hash.clone());
         }
         let Some(rulebook) = self.rulebook(record.rulebook.seq).await? else {
             return Ok(Remade::Cannot(format!("its rulebook {} was not loaded", record.rulebook.seq)));

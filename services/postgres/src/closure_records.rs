@@ -94,6 +94,20 @@ pub async fn page(tx: &mut PgConnection, which: &Which, after: i64, limit: i64) 
     Ok(rows.iter().map(kept).collect())
 }
 
+/// The records of all bulletins, some of them in parts, in order after `after`.
+pub async fn bulletins(tx: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<Kept>, Error> {
+    let rows = sqlx::query(
+        "/* closure_records::bulletins */ SELECT id, case_id, kind, written_at, leaf FROM closure_records
+          WHERE kind = 'bulletin' AND id > $1 ORDER BY id LIMIT $2",
+    )
+    .bind(after)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+    .map_err(Error::database("closure_records::bulletins"))?;
+    Ok(rows.iter().map(kept).collect())
+}
+
 /// What operators did with the closure log, the newest first: begun anew, or gone on without its file.
 pub async fn steps(tx: &mut PgConnection, limit: i64) -> Result<Vec<Kept>, Error> {
     let rows = sqlx::query(

@@ -38,6 +38,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (33, "records_of_steps", include_str!("../migrations/0033_records_of_steps.sql")),
     (34, "idle_exports", include_str!("../migrations/0034_idle_exports.sql")),
     (35, "late_submissions", include_str!("../migrations/0035_late_submissions.sql")),
+    (36, "records_of_bulletins", include_str!("../migrations/0036_records_of_bulletins.sql")),
 ];
 
 /// The migrations by version and file name.

@@ -1,6 +1,7 @@
 //! Rulebooks in a copy: whoever makes a record again needs the one that it names. `rulebooks/<hash>/…`, as they were activated.
 
 use std::fs;
+use std::io::{Cursor, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use base64::Engine as _;
@@ -8,6 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hotline_core::rulebook::Files;
 use hotline_postgres::{Error as Store, PgConnection, PgPool, rulebooks, run_read_tx};
 use serde_json::{Map, Value};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::{CopyFault, write};
 
@@ -51,6 +54,21 @@ pub(crate) fn encode(files: &Files) -> Vec<u8> {
 pub(crate) fn decode(bytes: &[u8]) -> Option<Files> {
     let members: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
     members.into_iter().map(|(path, bytes)| Some((path, BASE64.decode(bytes.as_str()?).ok()?))).collect()
+}
+
+/// Files as one that every system opens, for people: a ZIP of `rulebooks/<hash>/…`, as in a copy. The same files make the same
+/// bytes: they have no time of their own.
+pub(crate) fn archive(hash: &str, files: &Files) -> Vec<u8> {
+    const WRITTEN: &str = "files of different names are written to memory";
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Deflated)
+        .last_modified_time(DateTime::default());
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    for (path, bytes) in files {
+        archive.start_file(format!("{RULEBOOKS}/{hash}/{path}"), options).expect(WRITTEN);
+        archive.write_all(bytes).expect(WRITTEN);
+    }
+    archive.finish().expect(WRITTEN).into_inner()
 }
 
 /// Hashes as they go over HTTP.
@@ -98,6 +116,23 @@ fn odd(name: &str) -> CopyFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_archive_holds_the_files_where_a_copy_has_them() {
+        let files: Files =
+            [("policies/a.toml".to_owned(), vec![0, 255, 10]), ("empty.csv".to_owned(), Vec::new())].into();
+        let hash = "ab".repeat(32);
+        let bytes = archive(&hash, &files);
+        assert_eq!(bytes, archive(&hash, &files));
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        assert_eq!(archive.len(), files.len());
+        for (path, content) in &files {
+            let mut found = Vec::new();
+            let mut file = archive.by_name(&format!("{RULEBOOKS}/{hash}/{path}")).unwrap();
+            std::io::Read::read_to_end(&mut file, &mut found).unwrap();
+            assert_eq!(found, *content, "{path}");
+        }
+    }
 
     #[test]
     fn files_go_over_http_as_they_are_and_stay_in_their_directory() {

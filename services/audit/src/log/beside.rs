@@ -4,23 +4,22 @@
 //! What it cannot see: a bulletin that was published before there were records, annexes, and the reason of an access, which no
 //! record has.
 
+pub(crate) mod recorded;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use hotline_events::closure::{
-    BulletinRecord, Part, ReadError, ReadRecord, RecordKind, counted_hash, join, read, recorded_filter,
-    reported_hash,
-};
+use hotline_events::closure::{BulletinRecord, ReadRecord, RecordKind, recorded_filter};
 use hotline_postgres::access::{self, Listed};
-use hotline_postgres::bulletins::{self, Stamp};
+use hotline_postgres::bulletins;
 use hotline_postgres::closure_records::{self, Kept, Which};
 use hotline_postgres::{Error as Store, PgConnection};
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
 
 use super::checked::Checked;
+use recorded::{Parts, difference};
 
 /// Records read at once: those of bulletins are long.
 const PAGE_ROWS: i64 = 256;
@@ -32,7 +31,7 @@ pub(super) async fn check(tx: &mut PgConnection, checked: &mut Checked) -> Resul
     let which = Which { kinds, ..Which::default() };
     let mut run = Beside {
         checked,
-        parts: HashMap::new(),
+        parts: Parts::default(),
         bulletins: Vec::new(),
         taken: Vec::new(),
         altered: BTreeSet::new(),
@@ -48,7 +47,7 @@ pub(super) async fn check(tx: &mut PgConnection, checked: &mut Checked) -> Resul
         run.bulletins(tx).await?;
         run.accesses(tx).await?;
     }
-    for (record, _) in std::mem::take(&mut run.parts).into_values() {
+    for record in std::mem::take(&mut run.parts).left() {
         let what = format!("record {record} is a part of one whose other parts are gone");
         run.checked.add("record_unread", what);
     }
@@ -57,8 +56,7 @@ pub(super) async fn check(tx: &mut PgConnection, checked: &mut Checked) -> Resul
 
 struct Beside<'c> {
     checked: &'c mut Checked,
-    /// By what they are parts of: the record of the first, and all.
-    parts: HashMap<SmolStr, (i64, Vec<Part>)>,
+    parts: Parts,
     bulletins: Vec<(i64, Box<BulletinRecord>)>,
     taken: Vec<Taken>,
     /// Entries of the access log that were told of: an export has a record of its beginning and one of its end.
@@ -92,7 +90,7 @@ impl Taken {
 impl Beside<'_> {
     fn take(&mut self, kept: &Kept) {
         let record = kept.id;
-        match self.whole(kept) {
+        match self.parts.whole(kept) {
             Ok(Some(ReadRecord::Bulletin(bulletin))) => self.bulletins.push((record, bulletin)),
             Ok(Some(ReadRecord::Export(export))) => {
                 let export = *export;
@@ -126,22 +124,6 @@ impl Beside<'_> {
         }
     }
 
-    /// None: it is a part, and others are still to come.
-    fn whole(&mut self, kept: &Kept) -> Result<Option<ReadRecord>, ReadError> {
-        let part = match read(&kept.leaf)? {
-            ReadRecord::Part(part) => part,
-            whole => return Ok(Some(whole)),
-        };
-        let (of, count) = (part.of.clone(), usize::try_from(part.parts).unwrap_or(usize::MAX));
-        let (_, known) = self.parts.entry(of.clone()).or_insert_with(|| (kept.id, Vec::new()));
-        known.push(part);
-        if known.len() < count {
-            return Ok(None);
-        }
-        let (_, known) = self.parts.remove(&of).unwrap_or_default();
-        read(&join(&known)?).map(Some)
-    }
-
     async fn bulletins(&mut self, tx: &mut PgConnection) -> Result<(), Store> {
         for (record, said) in std::mem::take(&mut self.bulletins) {
             let found = match bulletins::by_id(tx, said.id).await {
@@ -150,16 +132,7 @@ impl Beside<'_> {
             };
             let wrong = match found {
                 Err(wrong) => Some(wrong),
-                Ok(found) if !is_stamped(&said, &found.frozen.stamp) => {
-                    Some("says another form, period, rules or state of knowledge than")
-                }
-                Ok(found)
-                    if counted_hash(&found.frozen.figures) != said.figures.sha256
-                        || reported_hash(&found.frozen.figures) != said.reported.sha256 =>
-                {
-                    Some("has other figures than")
-                }
-                Ok(_) => None,
+                Ok(found) => difference(&said, &found.frozen),
             };
             if let Some(wrong) = wrong {
                 let end = if wrong.ends_with("than") { "its record" } else { "and there is its record" };
@@ -191,16 +164,4 @@ impl Beside<'_> {
         }
         Ok(())
     }
-}
-
-fn is_stamped(said: &BulletinRecord, stamp: &Stamp) -> bool {
-    let (form, kept) = (&said.form, &stamp.form);
-    (&form.id, form.version, &form.hash, &form.text) == (&kept.id, kept.version, &kept.hash, &kept.text)
-        && (&said.period, &said.spans) == (&stamp.period, &stamp.spans)
-        && (said.rulebook.seq, &said.rulebook.hash) == (stamp.rulebook_seq, &stamp.rulebook_hash)
-        && (said.fold, &said.definitions) == (stamp.fold_version, &stamp.definitions)
-        && said.positions == stamp.positions
-        && stamp.ledger_below.and_then(|below| u64::try_from(below).ok()) == Some(said.ledger_below)
-        // The database keeps microseconds.
-        && said.as_of.as_microsecond() == stamp.as_of.as_microsecond()
 }

@@ -22,6 +22,7 @@ use super::shown::{Shown, Table, Teller, closures_href};
 use super::words;
 use crate::api::problem;
 use crate::desk::Desk;
+use crate::log::recorded::{self, Recorded};
 use crate::query::List;
 use crate::token::{Caller, Right};
 
@@ -71,20 +72,31 @@ pub(super) fn told_days((from, to): (Date, Date), teller: &Teller<'_>) -> String
     teller.lang.of(format!("{from} 至 {last}"), format!("{from} to {last}"))
 }
 
-/// A bulletin, or why it is not shown.
-pub(super) async fn found(desk: &Desk, id: &str) -> Result<Published, Problem> {
+/// A bulletin with what its record says of it, or why it is not shown.
+pub(super) async fn found(desk: &Desk, id: &str) -> Result<(Published, Recorded), Problem> {
     let none = || Problem::new(StatusCode::NOT_FOUND, "no_bulletin", "There is no such bulletin");
     let mut id: i64 = id.parse().map_err(|_| none())?;
     let read = run_read_tx(&desk.parts.pool, "audit::bulletin", &mut id, |tx, id| {
-        Box::pin(bulletins::by_id(tx, *id))
+        Box::pin(recorded::bulletin(tx, *id))
     });
     read.await.map_err(|error| problem::of_store(&error))?.ok_or_else(none)
+}
+
+/// Whether its figures are those of its record: how it looks, and in words.
+pub(super) fn beside_record(recorded: Recorded, w: &'static words::Words) -> (&'static str, &'static str) {
+    match recorded {
+        Recorded::Same => ("good", w.recorded_same),
+        Recorded::Differs => ("alert bad", w.recorded_differs),
+        Recorded::Gone => ("alert bad", w.recorded_gone),
+        Recorded::Never => ("about", w.recorded_never),
+    }
 }
 
 #[derive(Debug, askama::Template)]
 #[template(path = "pages/bulletin.html")]
 struct Shows {
     frame: Frame,
+    recorded: (&'static str, &'static str),
     summary: Vec<(&'static str, String)>,
     table: Table,
     annexes: Vec<Table>,
@@ -97,8 +109,8 @@ pub(super) async fn show(
     Extension(reader): Extension<Reader>,
     Path(id): Path<String>,
 ) -> Response {
-    let (published, rules) = match (found(&desk, &id).await, desk.parts.rules.current().await) {
-        (Ok(published), Ok(rules)) => (published, rules),
+    let (published, recorded, rules) = match (found(&desk, &id).await, desk.parts.rules.current().await) {
+        (Ok((published, recorded)), Ok(rules)) => (published, recorded, rules),
         (Err(problem), _) => return problem.into_response(),
         (_, Err(error)) => return problem::of_store(&error).into_response(),
     };
@@ -107,6 +119,7 @@ pub(super) async fn show(
         Teller { lang: reader.lang, rulebook: &rules.rulebook, leads_to_cases: reader.may(Right::Case) };
     let shown = Shows {
         frame: Frame::new(&reader, format!("{} {}", w.bulletin, published.id)),
+        recorded: beside_record(recorded, w),
         summary: summary(&published, &teller),
         table: figures_of(&published, &reader, &teller),
         annexes: annexes(&published, reader.caller.as_ref(), &teller),
@@ -282,6 +295,7 @@ struct Department {
     back: String,
     bulletin: i64,
     days: String,
+    recorded: (&'static str, &'static str),
     table: Table,
     /// Where its cases are listed.
     links: Vec<(String, String)>,
@@ -299,8 +313,8 @@ pub(super) async fn department(
     if !is_seen {
         return problem::not_yours().into_response();
     }
-    let (published, rules) = match (found(&desk, &id).await, desk.parts.rules.current().await) {
-        (Ok(published), Ok(rules)) => (published, rules),
+    let (published, recorded, rules) = match (found(&desk, &id).await, desk.parts.rules.current().await) {
+        (Ok((published, recorded)), Ok(rules)) => (published, recorded, rules),
         (Err(problem), _) => return problem.into_response(),
         (_, Err(error)) => return problem::of_store(&error).into_response(),
     };
@@ -330,6 +344,7 @@ pub(super) async fn department(
         back: format!("/audit/bulletins/{}", published.id),
         bulletin: published.id,
         days: days.map(|days| told_days(days, &teller)).unwrap_or_default(),
+        recorded: beside_record(recorded, w),
         table: of_department(&published, &department, &teller),
         links: links(&department, days, &teller),
         restated: restated_table(&restated, published.id, &teller),

@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use hotline_core::alarm::telling::Telling as What;
 use hotline_core::findings::{authors, path};
-use hotline_core::fold::{Changed, Correction};
-use hotline_events::words as common;
+use hotline_core::fold::{Changed, Clock, Correction};
+use hotline_events::{Lang, words as common};
 use serde_json::Value;
 
 use super::frame::{Frame, Reader, page};
@@ -89,7 +89,7 @@ fn made(desk: &Desk, reader: &Reader, history: &History, people: &People) -> Pag
     Page {
         frame: Frame::new(reader, format!("{} {case}", w.case)),
         class,
-        verdict: clock.map_or("–", |clock| common::verdict(clock.verdict, lang)).to_owned(),
+        verdict: clock.map_or_else(|| "–".to_owned(), |clock| verdict(clock, lang)),
         summary: told.summary(),
         refold_pending: viewed.refold_pending,
         rounds: Telling { history, teller, as_of }.rounds(),
@@ -101,6 +101,16 @@ fn made(desk: &Desk, reader: &Reader, history: &History, people: &People) -> Pag
         stamp: stamp(rulebook, lang),
         as_of: teller.at(as_of),
         case,
+    }
+}
+
+/// … and whether it counts.
+fn verdict(clock: &Clock, lang: Lang) -> String {
+    let verdict = common::verdict(clock.verdict, lang);
+    if clock.excluded {
+        lang.of(format!("{verdict}，已由考核认定剔除"), format!("{verdict}, excluded by a ruling"))
+    } else {
+        verdict.to_owned()
     }
 }
 
@@ -159,7 +169,7 @@ impl Told<'_> {
                 Shown::text(
                     told.alarm.to.as_ref().map_or_else(|| "–".to_owned(), |to| self.teller.department(to)),
                 ),
-                self.at(told.alarm.due_at),
+                Shown::text(self.teller.due_at(told.alarm.due_at)).with_class("time"),
                 Shown::text(how),
             ]
         });

@@ -12,13 +12,14 @@ use hotline_rates::Error as Rates;
 use hotline_rates::counted::{self, Counted};
 use hotline_runtime::problem::Problem;
 
-use super::bulletins::{department_href, found, name, told_days};
+use super::bulletins::{beside_record, department_href, found, name, told_days};
 use super::figures::units;
 use super::frame::{Frame, Reader, href, page};
 use super::shown::{Shown, Table, Teller};
 use super::words;
 use crate::api::problem;
 use crate::desk::Desk;
+use crate::log::recorded::Recorded;
 use crate::token::Right;
 
 /// What an address may say of the sums so far: far more than there are cases, and nothing that overflows.
@@ -32,6 +33,7 @@ struct Page {
     back: String,
     bulletin: i64,
     department: String,
+    recorded: (&'static str, &'static str),
     summary: Vec<(&'static str, String)>,
     /// Something else counted than this program with its rulebook.
     is_other: bool,
@@ -54,8 +56,8 @@ pub(super) async fn show(
     if !is_seen {
         return problem::not_yours().into_response();
     }
-    let published = match found(&desk, &id).await {
-        Ok(published) => published,
+    let (published, recorded) = match found(&desk, &id).await {
+        Ok(found) => found,
         Err(problem) => return problem.into_response(),
     };
     let place = Place {
@@ -66,8 +68,8 @@ pub(super) async fn show(
     };
     let figure = published.frozen.figures.get(&place);
     match figure.and_then(|figure| figure.sums) {
-        Some(sums) => answer(&desk, &reader, &published, (&place, sums)).await,
-        None => Problem::new(StatusCode::NOT_FOUND, "no_bulletin", "The bulletin has no such figure")
+        Some(sums) => answer(&desk, &reader, (&published, recorded), (&place, sums)).await,
+        None => Problem::new(StatusCode::NOT_FOUND, "no_figure", "The bulletin has no such figure")
             .into_response(),
     }
 }
@@ -75,7 +77,7 @@ pub(super) async fn show(
 async fn answer(
     desk: &Desk,
     reader: &Reader,
-    published: &Published,
+    (published, recorded): (&Published, Recorded),
     (place, sums): (&Place, Sums),
 ) -> Response {
     let parameters = reader.parameters().unwrap_or_default();
@@ -116,6 +118,7 @@ async fn answer(
         back: department_href(published.id, &place.department),
         bulletin: published.id,
         department: teller.department(&place.department),
+        recorded: beside_record(recorded, w),
         summary,
         is_other,
         table: Table::new(

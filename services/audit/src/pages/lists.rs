@@ -354,11 +354,20 @@ fn counted(count: Count, lang: Lang) -> String {
 /// The rows of a list for people, in its columns or some more.
 pub(super) fn table(list: List, columns: &[Column], rows: &[Vec<Cell>], teller: &Teller<'_>) -> Table {
     let shown: Vec<usize> = (0..columns.len()).filter(|place| is_shown(list, columns[*place].name)).collect();
-    let headings = shown.iter().map(|place| columns[*place].heading(Some(teller.lang)));
+    let headings = shown.iter().map(|place| heading(&columns[*place], teller.lang));
     let row = |row: &Vec<Cell>| -> Vec<Shown> {
         shown.iter().map(|place| teller.cell(&columns[*place], &row[*place])).collect()
     };
     Table::new(title(list, teller.lang), headings, rows.iter().map(row))
+}
+
+/// What stands above a column of a page, where some cells are written otherwise than in files.
+fn heading(column: &Column, lang: Lang) -> &'static str {
+    match column.name {
+        "due_at" => lang.of("办结期限", "due"),
+        "gap_seconds" => lang.of("相差", "gap"),
+        _ => column.heading(Some(lang)),
+    }
 }
 
 /// The marks of a page, each once, with what it means.

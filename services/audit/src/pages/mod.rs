@@ -4,7 +4,7 @@
 //! /audit                            look up a case, search, how the log stands
 //! /audit/closures, /audit/lists/…   lists, page by page; /audit/files/…: the same as files
 //! /audit/cases/{case}               the whole history of one, its clocks drawn
-//! /audit/cases/{case}/verify        its records beside the signed log, and folded again
+//! /audit/cases/{case}/verify        its records beside the signed log, and folded again; /audit/rulebooks/…: their rulebooks
 //! /audit/cases/{case}/people        who its people are, with a reason; recorded
 //! /audit/sample, /audit/bulletins, /audit/log, /audit/access
 //! ```
@@ -91,6 +91,7 @@ pub(crate) const ROUTES: &[Route] = &[
     route("/audit/cases/{case}/verify", Need::Right(Right::Records), || get(records::verify)),
     route("/audit/cases/{case}/records/{id}", Need::Right(Right::Records), || get(records::record)),
     route("/audit/cases/{case}/records/{id}/proof", Need::Right(Right::Records), || get(records::proof)),
+    route("/audit/rulebooks/{hash}", Need::Right(Right::Records), || get(records::rulebook)),
     route("/audit/cases/{case}/people", Need::Right(Right::Unmask), || get(people::ask).post(people::show)),
     route("/audit/bulletins", Need::Right(Right::Lists), || get(bulletins::index)),
     route("/audit/bulletins/{id}", Need::Right(Right::Lists), || get(bulletins::show)),

@@ -72,7 +72,13 @@ const TOLD: &[(&str, &str, &str)] = &[
         "该记录尚未封存，请数秒后再试。",
         "The record is not sealed yet: try again in some seconds.",
     ),
+    ("unknown_rulebook", "没有启用过此规则库。", "No rulebook of this hash was ever in force."),
     ("no_bulletin", "没有此通报。", "There is no such bulletin."),
+    (
+        "no_figure",
+        "通报中没有此项指标，或它不由工单合计得出。",
+        "The bulletin has no such figure, or it is no sum over cases.",
+    ),
     ("no_export", "没有此导出。", "There is no such export."),
     ("no_log", "还没有留痕日志。", "There is no closure log yet."),
     ("not_found", "日志中没有此资源。", "The log has no such resource."),

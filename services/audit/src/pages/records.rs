@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use hotline_runtime::problem::Problem;
+use smol_str::SmolStr;
 
 use super::frame::{Frame, Reader, page};
 use super::shown::{Shown, Table, Teller, case_href};
@@ -14,6 +15,7 @@ use super::{codes, words};
 use crate::api::closures::{is_case, leaf_of};
 use crate::api::problem;
 use crate::copy::bundle::{PROOF, RECORD, name_of};
+use crate::copy::rulebooks::{self, RULEBOOKS};
 use crate::desk::Desk;
 use crate::error::Error;
 use crate::log::{place_of, proof_of};
@@ -30,8 +32,12 @@ struct Page {
     is_cut: bool,
     table: Table,
     key: String,
+    /// The rulebooks that records name: where their files are, and what that file is called.
+    rulebooks: Vec<(String, String)>,
     /// The command for the newest record.
     command: String,
+    /// The commands for a bundle of all of them.
+    bundle: String,
 }
 
 /// `GET /audit/cases/{case}/verify`.
@@ -82,6 +88,8 @@ fn made(reader: &Reader, case: String, proven: &Proven, teller: &Teller<'_>) -> 
         w.take_record,
         w.take_proof,
     ];
+    let given = if proven.rulebooks.is_empty() { String::new() } else { format!("--rulebook {RULEBOOKS} ") };
+    let rulebook = |hash: &SmolStr| (format!("/audit/rulebooks/{hash}"), rulebook_file(hash));
     let rows: Vec<Vec<Shown>> = proven.records.iter().map(|looked| row(looked, &case, teller)).collect();
     Page {
         frame: Frame::new(reader, format!("{} {case}", w.verify_of)),
@@ -91,7 +99,11 @@ fn made(reader: &Reader, case: String, proven: &Proven, teller: &Teller<'_>) -> 
         is_cut: proven.is_cut,
         table: Table::new(w.records, headings, rows),
         key: proven.key.to_string(),
-        command: format!("hotline audit verify --key log.vkey {newest}.{RECORD}"),
+        rulebooks: proven.rulebooks.iter().map(rulebook).collect(),
+        command: format!("hotline audit verify --key log.vkey {given}{newest}.{RECORD}"),
+        bundle: format!(
+            "hotline audit export-bundle --case {case} bundle/\nhotline audit verify --key log.vkey bundle/"
+        ),
         case,
     }
 }
@@ -191,6 +203,22 @@ pub(super) async fn proof(
         }
         Err(error) => of_log(&error).into_response(),
     }
+}
+
+/// `GET /audit/rulebooks/{hash}`: the files of a rulebook, to be unpacked beside the records that name it.
+pub(super) async fn rulebook(State(desk): State<Arc<Desk>>, Path(hash): Path<String>) -> Response {
+    match rulebooks::files(&desk.parts.pool, &hash).await {
+        Ok(Some(files)) => file("application/zip", &rulebook_file(&hash), rulebooks::archive(&hash, &files)),
+        Ok(None) => {
+            let title = "No rulebook of this hash was ever active";
+            Problem::new(StatusCode::NOT_FOUND, "unknown_rulebook", title).into_response()
+        }
+        Err(error) => problem::of_store(&error).into_response(),
+    }
+}
+
+fn rulebook_file(hash: &str) -> String {
+    format!("rulebook-{hash:.12}.zip")
 }
 
 /// Something to be kept under a name of ours.

@@ -92,12 +92,17 @@ impl Teller<'_> {
         let is_end = clock.deadline.as_ref().is_some_and(|deadline| deadline.end_of_day);
         match (clock.due_at()?, clock.due_on()) {
             (_, Some(due_on)) if is_end => Some(format!("{due_on} 24:00")),
-            (due_at, _) => Some(self.at(due_at)),
+            (due_at, _) => Some(self.due_at(due_at)),
         }
     }
 
-    fn is_midnight(&self, at: Timestamp) -> bool {
-        self.rulebook.timezone.to_datetime(at).time() == jiff::civil::Time::midnight()
+    /// … of which nothing but the instant is known: midnight is the end of the day before.
+    pub(super) fn due_at(&self, at: Timestamp) -> String {
+        let local = self.rulebook.timezone.to_datetime(at);
+        if local.time() != jiff::civil::Time::midnight() {
+            return self.at(at);
+        }
+        format!("{} 24:00", local.date().yesterday().unwrap_or(local.date()))
     }
 
     pub(super) fn maybe_at(&self, at: Option<Timestamp>) -> String {
@@ -152,10 +157,8 @@ impl Teller<'_> {
             }
             Cell::Number(number) => Shown::number(number),
             Cell::Truth(true) => Shown::text(self.lang.of("是", "yes")),
-            // The end of a day stays with it.
-            Cell::Instant(at) if ["due_at", "until"].contains(&column.name) && self.is_midnight(*at) => {
-                let day = self.rulebook.timezone.to_datetime(*at).date();
-                Shown::text(format!("{} 24:00", day.yesterday().unwrap_or(day))).with_class("time")
+            Cell::Instant(at) if ["due_at", "until"].contains(&column.name) => {
+                Shown::text(self.due_at(*at)).with_class("time")
             }
             Cell::Instant(at) => Shown::text(self.at(*at)).with_class("time"),
             Cell::Day(day) => Shown::text(day.to_string()).with_class("time"),
@@ -245,6 +248,25 @@ mod tests {
 
     use super::*;
     use crate::api::tests::stage::files;
+    use crate::query::List;
+
+    #[test]
+    fn the_end_of_a_day_stays_with_it_wherever_a_deadline_is_written() {
+        let rulebook = match load(&files()) {
+            Ok(loaded) => loaded.rulebook,
+            Err(faults) => panic!("{faults:?}"),
+        };
+        let teller = Teller { lang: Lang::Zh, rulebook: &rulebook, leads_to_cases: false };
+        for (due_at, told) in
+            [("2023-09-25T16:00:00Z", "2023-09-25 24:00"), ("2023-09-25T16:01:00Z", "2023-09-26 00:01")]
+        {
+            let due_at: Timestamp = due_at.parse().unwrap();
+            assert_eq!(teller.due_at(due_at), told);
+            let columns = List::Closures.columns();
+            let column = columns.iter().find(|column| column.name == "due_at").unwrap();
+            assert_eq!(teller.cell(column, &Cell::Instant(due_at)).text, told);
+        }
+    }
 
     #[test]
     fn a_category_is_told_by_the_names_of_the_rulebook() {

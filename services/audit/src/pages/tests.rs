@@ -2,13 +2,15 @@
 
 mod browser;
 mod counted;
+mod told;
 
+use hotline_core::rulebook::load;
 use hotline_postgres::closure_records::Which;
 use serde_json::json;
 
 use super::{Need, ROUTES};
 use crate::AuditConfig;
-use crate::api::tests::stage::{Stage, closed, event, ruled};
+use crate::api::tests::stage::{Stage, closed, event, files, ruled};
 use crate::config::WitnessConfig;
 use crate::copy::bundle::{Wanted, export};
 use crate::log::note::{Kind, Signer};
@@ -31,6 +33,7 @@ fn filled(route: &str) -> String {
         .replace("{id}", "1")
         .replace("{department}", "D1")
         .replace("{rate}", "closing")
+        .replace("{hash}", &load(&files()).unwrap().rulebook.hash)
 }
 
 async fn stage() -> Stage {
@@ -403,7 +406,16 @@ async fn a_record_is_called_the_same_on_a_page_and_in_a_bundle() {
         names.push(name(&page));
     }
     let verify = browser.get("/audit/cases/12345:2/verify").await;
-    assert!(verify.text.contains(&format!("log.vkey {}<", names[0])), "{}", verify.text);
+    assert!(verify.text.contains(&format!("log.vkey --rulebook rulebooks {}<", names[0])), "{}", verify.text);
+    assert!(verify.text.contains("export-bundle --case 12345:2 "), "{}", verify.text);
+    // Its rulebook can be taken along, as the bundle has it.
+    let links = verify.between("<a href=\"/audit/rulebooks/", "\" download");
+    assert_eq!(links.len(), 1, "{}", verify.text);
+    assert!(directory.path().join("rulebooks").join(&links[0]).join("rulebook.toml").is_file());
+    let archive = browser.get(&format!("/audit/rulebooks/{}", links[0])).await;
+    assert_eq!((archive.status, name(&archive)), (200, format!("rulebook-{:.12}.zip", links[0])));
+    assert!(archive.text.starts_with("PK") && archive.text.contains(&format!("rulebooks/{}/", links[0])));
+    assert_eq!(browser.get("/audit/rulebooks/00").await.status, 404);
 }
 
 #[tokio::test]

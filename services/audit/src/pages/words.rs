@@ -39,6 +39,8 @@ words! {
     case_hint "如 12345:411200202311220001；冒号前为热线，可省略。"
         "Such as 12345:411200202311220001; the hotline before the colon may be left out.",
     look_up "查询" "Look up",
+    several_cases "请选择工单" "Which case is meant?",
+    several_cases_told "不止一条热线有此工单号。" "More than one hotline has a case of this number.",
     by_case "按工单号查询" "Look up a case",
     by_filter "按条件查询" "Search closed cases",
     filter "查询条件" "What to look for",
@@ -69,6 +71,7 @@ words! {
     take_away "导出" "Take away",
     take_away_hint "导出全部符合条件的行，不止本页；每次导出均记入访问记录，并写入留痕日志。"
         "All rows that were found, not only this page. Every file is noted in the access log and in the closure log.",
+    take_codes "文件中的值为代码，其含义见规则库。" "Values in the files are codes, as in the rulebook.",
     take_sample_hint "把所抽样本导出为文件；种子、样本数和条件记入访问记录，任何人可以据此重抽；留痕日志只存种子的哈希。"
         "The sample as a file. Seed, size and what was looked for are noted in the access log, so that anybody can draw it again; the closure log has a hash of the seed.",
     csv_bom "CSV（供 Excel）" "CSV for Excel",
@@ -173,6 +176,10 @@ words! {
         "This page comes from the system that is audited: it says what the system thinks of itself. To rely on nobody, check it on another computer:",
     yourself_files "下载上表中的“记录”和“证明”两个文件，放在同一目录。"
         "Take the record and its proof from the table above into one directory.",
+    yourself_rulebooks "下载所引规则库，解压到同一目录，得到 rulebooks/哈希/…；缺规则库只能核验字节，不能重算时限与结论："
+        "Take the rulebooks that they name, and unpack them there, which makes rulebooks/<hash>/…; without them the bytes are checked, and nothing is computed again:",
+    yourself_bundle "运维可以一次导出该工单的全部记录、证明和规则库，交给核验的人："
+        "An operator takes all records of the case with proofs and rulebooks at once, for whoever checks them:",
     yourself_key "从另一途径（纸质公告、监督部门）取得日志公钥。本系统自称的公钥是："
         "Get the key of the log by another way, on paper or from the supervisor. The system says it is:",
     yourself_run "运行核验程序；无需网络，也无需数据库：" "Run the check; it needs neither network nor database:",
@@ -208,12 +215,20 @@ words! {
     export "导出" "File",
     older "更早" "Older",
     bulletin "通报" "Bulletin",
-    bulletin_of "口径" "Form",
+    bulletin_of "表样" "Form",
     period "统计时段" "Period",
     published_at "发布时间" "Published",
     published_by "发布人" "By",
     figures "指标" "Figures",
     figures_hint "分子/分母与率均为发布时冻结的整数所得。" "All are made of the integers that were frozen when it was published.",
+    recorded_same "全部数字与发布时写下的存证记录一致；存证记录本身由 hotline audit check 核对。"
+        "All figures are those of the record that was written when it was published; the record itself is looked at by hotline audit check.",
+    recorded_differs "通报与发布时写下的存证记录不一致：数字或发布戳被改动。请勿采信本页数字；请运维运行 hotline audit check，并通知监督部门。"
+        "THE BULLETIN IS NOT WHAT ITS RECORD SAYS: figures or stamp were altered after publication. Do not rely on what this page shows; have hotline audit check run, and tell the supervisor.",
+    recorded_gone "本通报应有存证记录，但找不到或无法读取，无从证明数字未被改动。请运维运行 hotline audit check，并通知监督部门。"
+        "THE RECORD OF THIS BULLETIN IS GONE or cannot be read, so nothing shows that its figures were not altered. Have hotline audit check run, and tell the supervisor.",
+    recorded_never "本通报没有存证记录（发布时尚无存证），无从核对数字是否被改动。"
+        "There is no record of this bulletin: it was published before there were any, and nothing shows whether its figures were altered.",
     rank "名次" "Rank",
     drill "按条件查看" "Searches over these days",
     drill_closed "本期办结的工单" "Cases closed in the period",
@@ -221,22 +236,24 @@ words! {
     drill_late "其中超期" "of these late",
     drill_left "其中超期（未完成即结束）" "of these left late",
     counted "计入的工单" "Cases that it counts",
-    counted_hint "每件工单取发布时已收到的事实，按通报所用的规则库重新计算；“其后”是发布后收到的事实使计数有何变化。"
-        "Each case as it was known when the bulletin was published, counted again by its rulebook; the last column says what has come in since.",
-    counted_so_far "以上合计（分子 / 分母）" "So far (of)",
+    counted_hint "每件工单取发布时已收到的事实，按通报所用的规则库重新计算；“其后”是发布后收到的事实使计数有何变化。发布后才计入的工单不在本页。"
+        "Each case as it was known when the bulletin was published, counted again by its rulebook; the last column says what has come in since. Cases that count only since then are not on this page.",
+    later_facts "发布后收到的事实改变今天的数字，不改变已发布的数字；并列两者的命令："
+        "Facts that came later change the figure of today, not the published one; what prints both:",
+    counted_so_far "至此合计（分子 / 分母）" "So far (of)",
     counted_published "通报所载（分子 / 分母）" "As published (of)",
     counted_whole "工单已全部列出，合计与通报一致。" "These are all, and their sum is the figure.",
     counted_whole_by_pages "本页是最后一页。从第一页逐页看到这里，工单已全部列出，合计与通报一致；合计随地址传递，由别处给出的地址不算数。"
         "This is the last page. For who came here page by page from the first one these are all, and their sum is the figure; the sum goes along in the address, and one from elsewhere proves nothing.",
-    counted_differs "工单已全部列出，合计与通报不一致：有的工单在发布后收到新快照，旧快照未保留，或其时间被改动一年以上。hotline bulletin --stamp 可从台账重算。"
-        "These are all, and their sum is not the figure: of some case a newer snapshot has replaced what was known, or its times were corrected by more than a year. hotline bulletin --stamp counts again from the ledger.",
+    counted_differs "工单已全部列出，合计与通报不一致：有的工单在发布后收到新快照，旧快照未保留，或其时间被改动一年以上；或者所发布的数字被改动。hotline bulletin --stamp 可从台账重算。"
+        "These are all, and their sum is not the figure: of some case a newer snapshot has replaced what was known, or its times were corrected by more than a year; or the published figure was altered. hotline bulletin --stamp counts again from the ledger.",
     counted_other "无法逐件列出：计算通报的程序版本、规则库或表样与现有的不同。请用发布时的程序版本，或用 hotline bulletin --stamp。"
         "The cases cannot be listed: another version of the program, another rulebook or form counted them. Take that version, or hotline bulletin --stamp.",
     since "其后" "Since",
     numerator "分子" "Numerator",
     denominator "分母" "Denominator",
-    drill_hint "清单按工单最近一次办结的日期和现行规则列出；发布之后重办、更正或改变认定的工单，数目会与冻结的数字不同，差异见“发布后更正”。计入某项指标的工单，请点上表该指标。"
-        "Lists go by the last closing of a case and by the rules in force. Cases that were reopened, corrected or ruled on after publication make them differ from the frozen figures; changes after publication say where. The name of a figure above leads to the cases that it counts.",
+    drill_hint "清单按工单最近一次办结的日期和现行规则列出；发布之后办结、重办、更正或改变认定的工单，数目会与冻结的数字不同。“发布后更正”只列规则或程序变更引起的改变，不含后来收到的事实。计入某项指标的工单，请点上表该指标。"
+        "Lists go by the last closing of a case and by the rules in force. Cases that were closed, reopened, corrected or ruled on after publication make them differ from the frozen figures. Changes after publication are those by other rules or another program alone, not those by facts that came later. The name of a figure above leads to the cases that it counts.",
     stamp "发布戳" "Stamp",
     all_departments "全部单位" "All departments",
     unmask "查看未脱敏信息" "Who the people of a case are",

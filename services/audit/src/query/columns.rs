@@ -23,7 +23,7 @@ columns! { CLOSURES:
     "kind" Text "办结方式" "how",
     "outcome" Text "办理结果" "outcome",
     "verdict" Text "时限认定" "verdict",
-    "due_at" Instant "办结期限" "due",
+    "due_at" Instant "办结期限（00:00 即前一日结束）" "due (00:00 is the end of the day before)",
     "excluded" Truth "已剔除" "excluded",
     "rounds" Number "办理轮次" "rounds",
     "rating" Text "满意度" "rating",

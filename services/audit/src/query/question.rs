@@ -79,7 +79,8 @@ impl Question {
         accepted_by(list)
     }
 
-    /// Reads the parameters that a list takes; any other is a fault, as is one that comes twice.
+    /// Reads the parameters that a list takes; any other is a fault, as is one that comes twice, or a span
+    /// that ends before it has begun.
     pub fn parse<'p>(
         list: List,
         parameters: impl IntoIterator<Item = (&'p str, &'p str)>,
@@ -98,7 +99,10 @@ impl Question {
             seen.push(*name);
             question.set(name, value, rulebook)?;
         }
-        Ok(question)
+        match (question.from, question.to) {
+            (Some(from), Some(to)) if to <= from => Err(Fault::Value { name: "to" }),
+            _ => Ok(question),
+        }
     }
 
     fn set(&mut self, name: &'static str, value: &str, rulebook: &Rulebook) -> Result<(), Fault> {
@@ -304,6 +308,19 @@ mod tests {
                 "{name} {value}"
             );
         }
+    }
+
+    #[test]
+    fn a_span_ends_after_it_has_begun() {
+        let rulebook = match load(&files()) {
+            Ok(loaded) => loaded.rulebook,
+            Err(faults) => panic!("{faults:?}"),
+        };
+        let asked = |from, to| Question::parse(List::Holds, [("from", from), ("to", to)], &rulebook);
+        for to in ["2023-09-01", "2023-10-01"] {
+            assert_eq!(asked("2023-10-01", to), Err(Fault::Value { name: "to" }), "{to}");
+        }
+        assert!(asked("2023-10-01", "2023-10-02").is_ok());
     }
 
     #[test]

@@ -55,6 +55,10 @@ async fn a_figure_leads_to_the_very_cases_that_it_counts_whatever_came_in_since(
     assert_eq!(cases(&before), ["12345:1", "12345:2"]);
     assert_eq!(numbers(&before), ["1", "1", "0", "1"]);
     assert!(before.text.contains("合计与通报一致") && !before.text.contains("有新事实"), "{}", before.text);
+    for told in ["至此合计", "发布后才计入的工单不在本页", "<code>hotline bulletin show 1 --restated</code>"]
+    {
+        assert!(before.text.contains(told), "{told}: {}", before.text);
+    }
     // One is opened again, which leaves the verdict of its first round; the closing of the other is void.
     let reopened = json!({ "reason": "dissatisfied" });
     stage.apply(vec![event("1-o", "1", "reopened", "2026-03-21T02:00:00Z", &reopened)]).await;
@@ -91,11 +95,53 @@ async fn the_cases_of_a_figure_are_for_whoever_sees_its_department_and_of_the_ru
     assert_eq!(cases(&supervisor.get("/audit/bulletins/1/departments/D2/closing").await), ["12345:3"]);
     let auditor = Browser::of(&stage, Role::Auditor, None, false).await;
     for missing in ["/audit/bulletins/1/departments/D1/none", "/audit/bulletins/1/departments/HL/closing"] {
-        assert_eq!(auditor.get(missing).await.status, 404, "{missing}");
+        let page = auditor.get(missing).await;
+        assert!(page.status == 404 && page.text.contains("no_figure"), "{missing}: {}", page.text);
     }
     // This one says that another program counted it.
     browser::publish(&stage).await;
     let other = auditor.get("/audit/bulletins/2/departments/D1/closing").await;
     other.is_whole();
     assert!(other.text.contains("无法逐件列出") && cases(&other).is_empty(), "{}", other.text);
+}
+
+#[tokio::test]
+async fn a_published_figure_that_was_altered_is_told_wherever_it_is_shown() {
+    let stage = stage().await;
+    let browser = Browser::of(&stage, Role::Auditor, None, false).await;
+    let told = async |word: &str| {
+        for path in ["/audit/bulletins/1", "/audit/bulletins/1/departments/D1", FIGURE] {
+            let page = browser.get(path).await;
+            page.is_whole();
+            assert!(page.text.contains(word), "{path}: {word}: {}", page.text);
+        }
+    };
+    let (same, differs) = (
+        "<p class=\"good\" role=\"status\">全部数字与",
+        "<p class=\"alert bad\" role=\"status\">通报与发布时",
+    );
+    told(same).await;
+    stage.alter("UPDATE bulletin_figures SET numerator = numerator + 1 WHERE department = 'D1'").await;
+    told(differs).await;
+    assert!(browser.get(FIGURE).await.text.contains("或者所发布的数字被改动"), "the sum tells it, too");
+    stage.alter("UPDATE bulletin_figures SET numerator = numerator - 1 WHERE department = 'D1'").await;
+    told(same).await;
+    // What another department's figure says is of this bulletin, too.
+    stage.alter("UPDATE bulletin_figures SET denominator = denominator + 1 WHERE department = 'D2'").await;
+    told(differs).await;
+}
+
+#[tokio::test]
+async fn a_bulletin_without_a_record_says_so_and_one_that_should_have_had_one_is_suspect() {
+    let old = Stage::new().await;
+    browser::publish(&old).await;
+    let browser = Browser::of(&old, Role::Auditor, None, false).await;
+    assert!(browser.get("/audit/bulletins").await.text.contains("<th scope=\"col\">表样</th>"));
+    let page = browser.get("/audit/bulletins/1").await;
+    assert!(page.text.contains("没有存证记录"), "{}", page.text);
+    let stage = stage().await;
+    browser::publish(&stage).await;
+    let browser = Browser::of(&stage, Role::Auditor, None, false).await;
+    let page = browser.get("/audit/bulletins/2").await;
+    assert!(page.text.contains("<p class=\"alert bad\" role=\"status\">本通报应有存证记录"), "{}", page.text);
 }
