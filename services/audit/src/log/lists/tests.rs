@@ -176,21 +176,21 @@ async fn what_is_to_be_made_anew_is_no_difference() {
 
 #[tokio::test]
 async fn what_was_submitted_late_of_an_open_case_is_listed() {
-    let stage = Stage::new().await;
+    let stage = staged().await;
     let of = json!({ "department": "D1" });
     let data = json!({ "case_type": "complaint" });
     stage
         .apply(vec![
-            event("1-r", "1", "received", "2026-02-20T00:10:00Z", &data),
-            event("1-d", "1", "dispatched", "2026-02-20T00:20:00Z", &of),
+            event("7-r", "7", "received", "2026-02-20T00:10:00Z", &data),
+            event("7-d", "7", "dispatched", "2026-02-20T00:20:00Z", &of),
         ])
         .await;
     let submitted = json!({ "department": "D1", "outcome": "resolved" });
-    let submitted = event("1-s", "1", "submitted", "2026-02-24T00:00:00Z", &submitted);
+    let submitted = event("7-s", "7", "submitted", "2026-02-24T00:00:00Z", &submitted);
     stage.apply_received(vec![submitted], NOW).await;
     stage.keep().await;
-    let listed = "SELECT kind || ' ' || case_id FROM closure_findings";
-    assert_eq!(stage.texts(listed).await, ["backdated 12345:1"]);
+    let listed = "SELECT kind || ' ' || case_id FROM closure_findings ORDER BY case_id DESC";
+    assert_eq!(stage.texts(listed).await, ["backdated 12345:7", "excluded 12345:1"]);
     assert_eq!(stage.checked().await, Vec::<String>::new());
 }
 

@@ -37,7 +37,7 @@ async fn of_two_hotlines() -> Stage {
 
 #[tokio::test]
 async fn a_number_that_two_hotlines_gave_leads_to_a_choice_among_the_cases_that_the_reader_sees() {
-    let stage = of_two_hotlines().await;
+    let stage = Box::pin(of_two_hotlines()).await;
     let auditor = Browser::of(&stage, Role::Auditor, None, false).await;
     let choice = auditor.get("/audit/find?case=1").await;
     choice.is_whole();
