@@ -175,7 +175,13 @@ impl Sealer {
                 let state = self.publish(epoch).await?;
                 self.look(&state, &mut looked).await?;
                 let is_done = self.grow(&state, &mut mark).await? == 0 && mark.is_none();
-                if is_done || self.writing(mark.as_ref()).await? {
+                let is_held_up = self.writing(mark.as_ref()).await?;
+                if is_held_up {
+                    // As the next round would: it is too early to settle anything.
+                    let state = self.publish(epoch).await?;
+                    self.grow(&state, &mut mark).await?;
+                }
+                if is_done || is_held_up {
                     return self.publish(epoch).await;
                 }
             }
