@@ -133,7 +133,7 @@ struct Attempt<'b> {
 struct Runs(u32);
 
 impl Runs {
-    /// Two in a row are bad luck.
+    /// So many lost in a row may be bad luck.
     const BESIDE_OTHERS_MAX: u32 = 3;
 
     /// Begins one more.

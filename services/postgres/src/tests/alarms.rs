@@ -232,13 +232,36 @@ async fn a_new_rung_tells_nothing_of_what_was_over_long_before_it() {
     let bench = Bench::new().await;
     let mut claim = bench.writer.claim("http").await.unwrap();
     let closed = event("e2", "1", "closed", "2026-03-06T00:30:00Z", &json!({ "department": "D1" }));
-    let records = vec![bench.record(&received("e1", "1")), bench.record_at(&closed, "2026-03-06T00:30:00Z")];
+    // The other one is open still, and has long been late.
+    let records = vec![
+        bench.record(&received("e1", "1")),
+        bench.record_at(&closed, "2026-03-06T00:30:00Z"),
+        bench.record(&received("e3", "2")),
+    ];
     bench.apply(&mut claim, records).await;
     let (later, with) = ("2026-04-01T00:00:00Z", ladder_files());
     bench.writer.activate(&with, &rulebook(&with), true, at(later)).await.unwrap();
     while !bench.writer.refold_step(at(later), 10).await.unwrap().refold.done {}
-    assert_eq!(wake(&bench, later).await, Woken { cases: 1, missed: 1, ..Woken::default() });
+    assert_eq!(wake(&bench, later).await, Woken { cases: 2, missed: 3, ..Woken::default() });
     assert_eq!(bench.count("SELECT count(*) FROM notices").await, 0);
+}
+
+#[tokio::test]
+async fn a_case_whose_ladder_ends_before_its_deadline_wakes_when_that_passes() {
+    let bench = Bench::new().await;
+    let mut files = files(5);
+    let policies = String::from_utf8(files["policies/close.toml"].clone()).unwrap();
+    let notice = "basis = \"article 1\"\nalarms = [{ at = \"50%\", level = \"notice\" }]\n";
+    files.insert(
+        "policies/close.toml".into(),
+        policies.replacen("basis = \"article 1\"\n", notice, 1).into_bytes(),
+    );
+    bench.writer.activate(&files, &rulebook(&files), true, at(NOW)).await.unwrap();
+    let mut claim = bench.writer.claim("http").await.unwrap();
+    bench.apply(&mut claim, vec![bench.record(&received("e1", "1"))]).await;
+    assert_eq!(wake(&bench, HALF).await.raised, 1);
+    let breach = "SELECT count(*) FROM cases WHERE wake_at = '2026-03-09 16:00:00+00' AND NOT overdue";
+    assert_eq!(bench.count(breach).await, 1, "nothing is told then, and it must be marked");
 }
 
 #[tokio::test]
